@@ -1,0 +1,1 @@
+"""The mesh: one folder a server, one runtime that all of them share."""

@@ -1,0 +1,55 @@
+"""`python -m servers NAME...`: serves the named parts of the mesh in this process."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+import structlog
+import uvloop
+
+from servers import dependencies, topology
+from servers.runtime.bootstrap import Bootstrap, serving, until_signalled
+from servers.runtime.keys import ensure_keys
+from servers.runtime.settings import Settings
+from servers.runtime.telemetry import configure_logging, configure_tracing, serve_metrics
+
+log = structlog.get_logger("kari.main")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serves until a signal; gives the exit code."""
+    unknown = [name for name in arguments if name not in topology.NODES]
+    if unknown or not arguments:
+        known = " ".join(topology.NODES)
+        sys.stderr.write(f"usage: python -m servers NAME...\nnames: {known}\n")
+        return 2
+    settings = Settings()
+    configure_logging(settings.log_level)
+    uvloop.run(serve(arguments, settings))
+    return 0
+
+
+async def serve(names: Sequence[str], settings: Settings) -> None:
+    """Serves the named parts until SIGINT or SIGTERM, then drains and stops."""
+    label = names[0] if len(names) == 1 else "kari"
+    provider = configure_tracing(settings, label)
+    wiring = dependencies.Wiring(settings, ensure_keys(settings))
+    servers = [name for name in names if name != topology.GATEWAY.name]
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(wiring.close)
+        if servers:
+            bootstrap = dependencies.bootstrap(wiring, servers)
+            await stack.enter_async_context(serving(bootstrap, settings.drain_seconds))
+            serve_metrics(dependencies.metrics_port(servers[0], settings), settings.grpc_host)
+        if topology.GATEWAY.name in names:
+            await stack.enter_async_context(dependencies.gateway(wiring))
+        log.info("ready", serving=list(names))
+        await until_signalled()
+        log.info("stopping")
+    if provider is not None:
+        await asyncio.to_thread(provider.shutdown)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

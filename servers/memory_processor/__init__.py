@@ -1,0 +1,1 @@
+"""Candidate memories for a context, from every kind of memory; reads only."""

@@ -1,0 +1,1 @@
+"""What every server shares. Nothing here knows a server."""

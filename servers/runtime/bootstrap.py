@@ -1,0 +1,193 @@
+"""Starting, serving, draining and stopping the servers of a process."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import grpc
+import structlog
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_channelz.v1 import channelz
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
+
+from servers.runtime.access_tokens import AccessTokens
+from servers.runtime.channels import KEEPALIVE
+from servers.runtime.interceptors import server_interceptors
+from servers.runtime.mesh_key import MeshKey
+from servers.runtime.policy import Policies
+from servers.runtime.resources import Resources
+
+log = structlog.get_logger("kari.bootstrap")
+
+HEALTH_SECONDS = 5.0
+Serving = health_pb2.HealthCheckResponse
+Hook = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Hosted:
+    """A servicer, ready to be served. `loops` run while it serves; `drain` is awaited before it
+    stops: it refuses new work and sees work under way to its end."""
+
+    name: str
+    service: ServiceDescriptor
+    register: Callable[[grpc.aio.Server], None]
+    loops: tuple[Hook, ...] = ()
+    drain: Hook | None = None
+    close: Hook | None = None
+
+
+@dataclass(frozen=True)
+class Security:
+    """What the interceptors need to know who calls. `callers` is by full service name."""
+
+    access_tokens: AccessTokens
+    mesh_key: MeshKey
+    callers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+class Bootstrap:
+    """One gRPC server with any number of servicers, health, reflection and channelz."""
+
+    def __init__(
+        self, hosted: Sequence[Hosted], resources: Resources, security: Security, address: str
+    ) -> None:
+        self._hosted = hosted
+        self._resources = resources
+        self._address = address
+        self._health = health_aio.HealthServicer()
+        self._server = grpc.aio.server(
+            interceptors=server_interceptors(
+                Policies(h.service for h in hosted),
+                security.access_tokens.verify,
+                security.mesh_key,
+                security.callers,
+            ),
+            options=(
+                ("grpc.so_reuseport", 0),
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+                *KEEPALIVE,
+            ),
+        )
+        self._loops: list[asyncio.Task[None]] = []
+
+    async def start(self) -> int:
+        """Serves; gives the port. Raises RuntimeError if the address is taken."""
+        for hosted in self._hosted:
+            hosted.register(self._server)
+        self._add_infrastructure()
+        port = self._server.add_insecure_port(self._address)
+        await self._server.start()
+        self._loops = [
+            asyncio.create_task(_forever(hosted.name, loop))
+            for hosted in self._hosted
+            for loop in hosted.loops
+        ]
+        await self.check_health()
+        self._loops.append(asyncio.create_task(self._watch_health()))
+        return port
+
+    async def check_health(self) -> None:
+        """Pings every resource and publishes what it found: a name for each server, one for each
+        store (`store.redis`), and the empty one for all."""
+        found = await self._resources.health()
+        for name, (_, wrong) in found.items():
+            await self._health.set(f"store.{name}", _status(not wrong))
+        down = [name for name, (required, wrong) in found.items() if required and wrong]
+        for hosted in self._hosted:
+            await self._health.set(hosted.service.full_name, _status(not down))
+        await self._health.set("", _status(not down))
+
+    async def drain(self) -> None:
+        """First stage: says NOT_SERVING and lets work under way come to its end."""
+        await self._health.enter_graceful_shutdown()
+        await asyncio.gather(*(h.drain() for h in self._hosted if h.drain is not None))
+
+    async def stop(self, grace: float) -> None:
+        """Second stage: no new calls, `grace` seconds for those under way, then everything
+        closes."""
+        await self._server.stop(grace)
+        for task in self._loops:
+            task.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        for hosted in reversed(self._hosted):
+            if hosted.close is not None:
+                await hosted.close()
+        await self._resources.close()
+
+    def _add_infrastructure(self) -> None:
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        channelz.add_channelz_servicer(self._server)
+        names = [h.service.full_name for h in self._hosted]
+        names += ["grpc.health.v1.Health", "grpc.channelz.v1.Channelz"]
+        _add_reflection([*names, V1, V1ALPHA], self._server)
+
+    async def _watch_health(self) -> None:
+        while True:
+            await asyncio.sleep(HEALTH_SECONDS)
+            await self.check_health()
+
+
+V1ALPHA = "grpc.reflection.v1alpha.ServerReflection"
+V1 = "grpc.reflection.v1.ServerReflection"
+
+
+@asynccontextmanager
+async def serving(bootstrap: Bootstrap, drain_seconds: float) -> AsyncIterator[int]:
+    """Serves inside the block; drains and stops after it. Gives the port."""
+    port = await bootstrap.start()
+    try:
+        yield port
+    finally:
+        try:
+            async with asyncio.timeout(drain_seconds):
+                await bootstrap.drain()
+        except TimeoutError:
+            log.warning("work was still under way when the time to drain was over")
+        await bootstrap.stop(min(drain_seconds, 2.0))
+
+
+async def until_signalled() -> None:
+    """Returns at the first SIGINT or SIGTERM; a second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked.set)
+    await asked.wait()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
+
+
+async def _forever(name: str, loop: Hook) -> None:
+    """Runs a server's loop; one that ends with an error is logged and begun again."""
+    while True:
+        try:
+            await loop()
+        except Exception as error:  # whatever it was, the loop has to go on
+            log.error("loop failed", server=name, exc_info=error)
+        await asyncio.sleep(1)
+
+
+def _status(healthy: bool) -> int:
+    return Serving.SERVING if healthy else Serving.NOT_SERVING
+
+
+def _add_reflection(names: list[str], server: grpc.aio.Server) -> None:
+    """Serves reflection under both of its names: the messages are the same, new clients ask for
+    v1, and grpcio-reflection knows v1alpha only."""
+    servicer = reflection.aio.ReflectionServicer(names)
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
+    handler = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(V1, {"ServerReflectionInfo": handler}),)
+    )

@@ -1,0 +1,50 @@
+"""The interceptors, as data: one ordered tuple for servers, one for clients."""
+
+from collections.abc import Mapping
+
+import grpc
+
+from servers.runtime.interceptors.authentication import (
+    Authentication,
+    VerifyUser,
+    send_credentials,
+)
+from servers.runtime.interceptors.chain import Around, both
+from servers.runtime.interceptors.correlation import Correlation, send_correlation
+from servers.runtime.interceptors.deadline import Deadline, send_deadline
+from servers.runtime.interceptors.metrics import Metrics
+from servers.runtime.interceptors.status import Status
+from servers.runtime.interceptors.tracing import Tracing, send_tracing
+from servers.runtime.interceptors.validation import Validation
+from servers.runtime.mesh_key import MeshKey
+from servers.runtime.policy import Policies
+
+
+def server_interceptors(
+    policies: Policies,
+    verify_user: VerifyUser,
+    mesh_key: MeshKey,
+    callers: Mapping[str, frozenset[str]],
+) -> tuple[Around, ...]:
+    """Outermost first. The id comes before everything that logs; spans and counts see what Status
+    made of an error; Status sees what Deadline and everything inside raise; nobody's fields are
+    validated before it is known who sends them."""
+    return (
+        Correlation(),
+        Tracing(),
+        Metrics(),
+        Status(),
+        Deadline(policies),
+        Authentication(policies, verify_user, mesh_key, callers),
+        Validation(),
+    )
+
+
+def client_interceptors(mesh_key: MeshKey, name: str) -> tuple[grpc.aio.ClientInterceptor, ...]:
+    """The client's side of the same, outermost first, for calls that server `name` makes."""
+    return (
+        *both(send_correlation),
+        *both(send_tracing),
+        *both(send_deadline),
+        *both(send_credentials(mesh_key, name)),
+    )

@@ -1,0 +1,123 @@
+"""Who calls, and whether they may: the contract's roles and exposure, the topology's arrows."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import structlog
+from kari.errors.v1.errors_pb2 import Reason
+from kari.policy.v1.policy_pb2 import AuditLevel
+
+from servers.runtime.call import Principal, amend, current
+from servers.runtime.errors import Forbidden, KariError, Unauthenticated
+from servers.runtime.interceptors.chain import Around, Continuation, Incoming, with_headers
+from servers.runtime.mesh_key import OPERATOR, MeshKey
+from servers.runtime.policy import FieldRoles, MethodPolicy, Policies
+
+USER_HEADER = "authorization"
+CALLER_HEADER = "x-kari-caller"
+
+audit = structlog.get_logger("kari.audit")
+
+VerifyUser = Callable[[str], Principal]
+
+
+class Authentication(Around):
+    """Verifies tokens and enforces the contract's policy; every refusal is on the record."""
+
+    def __init__(
+        self,
+        policies: Policies,
+        verify_user: VerifyUser,
+        mesh_key: MeshKey,
+        callers: Mapping[str, frozenset[str]],
+    ) -> None:
+        """`callers` has, by full service name, the servers that may call it."""
+        self._policies = policies
+        self._verify_user = verify_user
+        self._mesh_key = mesh_key
+        self._callers = callers
+        self._field_roles = FieldRoles()
+
+    @asynccontextmanager
+    async def around(self, call: Incoming) -> AsyncIterator[None]:
+        """Lets the call in, with its principal, or refuses it."""
+        policy = self._policies.of(call.method)
+        try:
+            self._admit(call, policy)
+        except KariError as refusal:
+            if policy.audit != AuditLevel.AUDIT_LEVEL_UNSPECIFIED:
+                _record(call.method, Reason.Name(refusal.reason))
+            raise
+        if policy.audit == AuditLevel.AUDIT_LEVEL_CALLS:
+            _record(call.method, "admitted")
+        yield
+
+    def _admit(self, call: Incoming, policy: MethodPolicy) -> None:
+        caller = self._mesh_key.caller(call.header(CALLER_HEADER))
+        if policy.mesh_only:
+            self._require_caller(call.method, caller)
+        token = call.header(USER_HEADER).removeprefix("Bearer ")
+        who = self._principal(token, caller) if token and not policy.public else None
+        amend(caller=caller, principal=who)
+        if policy.public:
+            return
+        if who is None:
+            if policy.unattended:
+                return
+            raise Unauthenticated(
+                Reason.REASON_TOKEN_MISSING, "sign in and send `authorization: Bearer <token>`"
+            )
+        fields = self._field_roles.required(call.request) if call.request is not None else None
+        _require_roles(who, policy.roles | (fields or frozenset()))
+
+    def _require_caller(self, method: str, caller: str) -> None:
+        service = method[1:].partition("/")[0]
+        if caller == OPERATOR or caller in self._callers.get(service, frozenset()):
+            return
+        raise Forbidden(
+            Reason.REASON_CALLER_NOT_ALLOWED,
+            f"{service} is called by servers of the mesh only; users call ChatHubService",
+            caller=caller or "unknown",
+        )
+
+    def _principal(self, token: str, caller: str) -> Principal:
+        """A token of the mesh counts only in the hands of a server of the mesh."""
+        delegated = self._mesh_key.principal(token) if caller else None
+        return delegated or self._verify_user(token)
+
+
+def send_credentials(mesh_key: MeshKey, name: str) -> Any:
+    """Passes the user's token on and proves which server calls."""
+
+    async def send(
+        continuation: Continuation, details: grpc.aio.ClientCallDetails, request: Any
+    ) -> Any:
+        headers = [(CALLER_HEADER, mesh_key.prove(name))]
+        who = current().principal
+        if who is not None and who.token:
+            headers.append((USER_HEADER, f"Bearer {who.token}"))
+        return await continuation(with_headers(details, *headers), request)
+
+    return send
+
+
+def _require_roles(who: Principal, roles: frozenset[str]) -> None:
+    missing = who.missing(roles)
+    if missing:
+        names = ", ".join(sorted(missing))
+        raise Forbidden(Reason.REASON_ROLE_MISSING, f"this needs the role {names}", role=names)
+
+
+def _record(method: str, outcome: str) -> None:
+    """A line of the audit log: who, what, outcome; never content."""
+    call = current()
+    who = call.principal
+    audit.info(
+        "audit",
+        method=method,
+        outcome=outcome,
+        user=who.user_id if who else "",
+        caller=call.caller,
+    )

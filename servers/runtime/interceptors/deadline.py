@@ -1,0 +1,56 @@
+"""Deadlines: what remains of a call's time is passed on; grpc.aio does not do so by itself."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+from kari.errors.v1.errors_pb2 import Reason
+
+from servers.runtime.call import amend, current
+from servers.runtime.errors import TimedOut
+from servers.runtime.interceptors.chain import Around, Continuation, Incoming
+from servers.runtime.policy import Policies
+
+
+class Deadline(Around):
+    """Ends a call at the earlier of the client's deadline and the contract's."""
+
+    def __init__(self, policies: Policies) -> None:
+        self._policies = policies
+
+    @asynccontextmanager
+    async def around(self, call: Incoming) -> AsyncIterator[None]:
+        """Sets the deadline of everything that is done for the call."""
+        seconds = _earlier(call.context.time_remaining(), self._policies.of(call.method).deadline)
+        if seconds is None:
+            yield
+            return
+        amend(deadline=asyncio.get_running_loop().time() + seconds)
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise TimedOut(
+                Reason.REASON_DEADLINE, f"not done within {seconds:.1f} s", timeout=seconds
+            ) from None
+
+
+async def send_deadline(
+    continuation: Continuation, details: grpc.aio.ClientCallDetails, request: Any
+) -> Any:
+    """Gives the call what remains of the current one's time."""
+    timeout = _earlier(details.timeout, current().remaining())
+    changed = grpc.aio.ClientCallDetails(
+        details.method, timeout, details.metadata, details.credentials, details.wait_for_ready
+    )
+    return await continuation(changed, request)
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    if one is None:
+        return other
+    return one if other is None else min(one, other)

@@ -1,0 +1,107 @@
+"""Spans: one for every call on each of its two sides, joined by the W3C trace context.
+
+Written on the OpenTelemetry API because its gRPC instrumentation records success for aborted and
+cancelled calls on the server side, and hides `cancel` of streams on the client side.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+from opentelemetry import context, propagate, trace
+from opentelemetry.trace import Span, SpanKind, StatusCode
+
+from servers.runtime.call import current
+from servers.runtime.interceptors.chain import (
+    Around,
+    Continuation,
+    Incoming,
+    path_of,
+    with_headers,
+)
+
+_tracer = trace.get_tracer("kari")
+_endings: set[asyncio.Task[None]] = set()
+
+
+class Tracing(Around):
+    """A server span around every call."""
+
+    @asynccontextmanager
+    async def around(self, call: Incoming) -> AsyncIterator[None]:
+        """Opens the span under the client's, if it sent one."""
+        headers = dict(call.context.invocation_metadata() or ())
+        span = _tracer.start_span(
+            call.method[1:],
+            context=propagate.extract(headers),
+            kind=SpanKind.SERVER,
+            attributes=_attributes(call.method),
+        )
+        token = _activate(span)
+        try:
+            yield
+        except BaseException:
+            _end(span, _code(call) or grpc.StatusCode.CANCELLED)
+            raise
+        else:
+            _end(span, _code(call) or grpc.StatusCode.OK)
+        finally:
+            _deactivate(token)
+
+
+async def send_tracing(
+    continuation: Continuation, details: grpc.aio.ClientCallDetails, request: Any
+) -> Any:
+    """Opens a client span and passes it on; it ends with the call."""
+    method = path_of(details)
+    span = _tracer.start_span(method[1:], kind=SpanKind.CLIENT, attributes=_attributes(method))
+    headers: dict[str, str] = {}
+    propagate.inject(headers, context=trace.set_span_in_context(span))
+    call = await continuation(with_headers(details, *headers.items()), request)
+    if span.is_recording():
+        call.add_done_callback(lambda ended: _end_later(span, ended))
+    return call
+
+
+def _attributes(method: str) -> dict[str, str]:
+    service, _, name = method[1:].rpartition("/")
+    return {
+        "rpc.system": "grpc",
+        "rpc.service": service,
+        "rpc.method": name,
+        "kari.correlation_id": current().correlation_id,
+    }
+
+
+def _code(call: Incoming) -> grpc.StatusCode | None:
+    """The status that was set; grpc.aio keeps 0 until then."""
+    code: Any = call.context.code()
+    return code if isinstance(code, grpc.StatusCode) else None
+
+
+def _end(span: Span, code: grpc.StatusCode) -> None:
+    span.set_attribute("rpc.grpc.status_code", code.value[0])
+    if code is not grpc.StatusCode.OK:
+        span.set_status(StatusCode.ERROR, code.name)
+    span.end()
+
+
+def _end_later(span: Span, ended: Any) -> None:
+    """The code of an ended call is behind a coroutine, and a callback cannot await."""
+    task = asyncio.get_running_loop().create_task(_end_with_code(span, ended))
+    _endings.add(task)
+    task.add_done_callback(_endings.discard)
+
+
+async def _end_with_code(span: Span, ended: Any) -> None:
+    _end(span, await ended.code())
+
+
+def _activate(span: Span) -> Any:
+    return context.attach(trace.set_span_in_context(span))
+
+
+def _deactivate(token: Any) -> None:
+    context.detach(token)

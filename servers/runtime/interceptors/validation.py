@@ -1,0 +1,47 @@
+"""Validation: every rule of the contract, before the servicer sees the request."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import protovalidate
+from google.protobuf.message import Message
+from kari.errors.v1.errors_pb2 import Reason
+
+from servers.runtime.errors import InvalidRequest
+from servers.runtime.interceptors.chain import Around, Incoming
+
+
+class Validation(Around):
+    """Refuses requests that break a rule, naming each field."""
+
+    @asynccontextmanager
+    async def around(self, call: Incoming) -> AsyncIterator[None]:
+        """Checks the request; streams of requests pass."""
+        if call.request is not None:
+            validate(call.request)
+        yield
+
+
+def validate(message: Message) -> None:
+    """Raises InvalidRequest with all broken rules of a message."""
+    found = [(_path(v.proto), v.proto.message) for v in protovalidate.collect_violations(message)]
+    if found:
+        field, description = found[0]
+        raise InvalidRequest(
+            Reason.REASON_FIELD_INVALID, f"`{field}` {description}", violations=found
+        )
+
+
+def _path(violation: Any) -> str:
+    """The field's path, such as `changes[0].mode`."""
+    path = ""
+    for element in violation.field.elements if violation.field else ():
+        path += f".{element.field_name}" if path else element.field_name
+        path += _subscript(element)
+    return path or "request"
+
+
+def _subscript(element: Any) -> str:
+    subscript = element.subscript
+    return "" if subscript is None else f"[{getattr(subscript, 'value', subscript)}]"

@@ -1,0 +1,106 @@
+"""The keys of a mesh: made once, kept in files of mode 0600, or given by settings."""
+
+import base64
+import hashlib
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from servers.runtime.mesh_key import MeshKey
+from servers.runtime.settings import Settings
+
+
+@dataclass(frozen=True)
+class KeyFiles:
+    """Where the keys are."""
+
+    identity: Path
+    jwks: Path
+    mesh: Path
+
+
+def key_files(settings: Settings) -> KeyFiles:
+    """The files of the settings, or those in the data folder."""
+    folder = settings.data / "keys"
+    return KeyFiles(
+        identity=settings.identity_key_file or folder / "identity.pem",
+        jwks=folder / "jwks.json",
+        mesh=settings.mesh_key_file or folder / "mesh.key",
+    )
+
+
+def ensure_keys(settings: Settings) -> KeyFiles:
+    """Makes the keys that are missing. Two processes that do so at once agree on one."""
+    files = key_files(settings)
+    files.jwks.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _create(files.identity, _new_identity_key())
+    _create(files.mesh, base64.b64encode(secrets.token_bytes(32)))
+    _replace(files.jwks, json.dumps({"keys": [public_jwk(identity_key(files.identity))]}).encode())
+    return files
+
+
+def identity_key(file: Path) -> Ed25519PrivateKey:
+    """The key that signs access tokens."""
+    key = load_pem_private_key(file.read_bytes(), password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise TypeError(f"{file} is no Ed25519 private key; `openssl genpkey -algorithm ed25519`")
+    return key
+
+
+def mesh_key(file: Path) -> MeshKey:
+    """The key of the mesh."""
+    return MeshKey(base64.b64decode(file.read_bytes()))
+
+
+def public_jwk(key: Ed25519PrivateKey) -> dict[str, str]:
+    """The public half as a JSON Web Key (RFC 8037); its id is its thumbprint (RFC 7638)."""
+    raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    required = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(raw)}
+    canonical = json.dumps(required, sort_keys=True, separators=(",", ":")).encode()
+    thumbprint = _base64url(hashlib.sha256(canonical).digest())
+    return {**required, "kid": thumbprint, "use": "sig", "alg": "EdDSA"}
+
+
+def _new_identity_key() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+
+
+def _create(file: Path, content: bytes) -> None:
+    """Writes the file unless it exists; `link` fails where another process was first."""
+    if file.exists():
+        return
+    draft = _draft(file, content)
+    try:
+        os.link(draft, file)
+    except FileExistsError:
+        return
+    finally:
+        draft.unlink()
+
+
+def _replace(file: Path, content: bytes) -> None:
+    _draft(file, content).replace(file)
+
+
+def _draft(file: Path, content: bytes) -> Path:
+    draft = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+        out.write(content)
+    return draft
+
+
+def _base64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

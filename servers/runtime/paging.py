@@ -1,0 +1,39 @@
+"""Pages: sizes with a default and a cap, tokens that carry the place after the last row. Pure."""
+
+import base64
+import binascii
+import json
+
+from kari.errors.v1.errors_pb2 import Reason
+
+from servers.runtime.errors import InvalidRequest
+
+DEFAULT = 50
+LARGEST = 200
+
+
+def size_of(requested: int) -> int:
+    """Rows of a page: 50 unless asked for, never more than 200."""
+    return min(requested or DEFAULT, LARGEST)
+
+
+def token_of(*place: str | int) -> str:
+    """An opaque token of the place after the last row of a page."""
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+
+
+def place_of(token: str) -> list[str | int] | None:
+    """The place that a token names; None for the first page; InvalidRequest if it is none."""
+    if not token:
+        return None
+    try:
+        place = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    except (ValueError, binascii.Error):
+        place = None
+    if not isinstance(place, list):
+        raise InvalidRequest(
+            Reason.REASON_FIELD_INVALID,
+            "`page_token` is not one that this server gave",
+            violations=[("page_token", "is not one that this server gave")],
+        )
+    return place

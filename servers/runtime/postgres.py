@@ -1,0 +1,98 @@
+"""Postgres as servers use it: one schema and one role a server, the tenant set in every
+transaction, failures as our errors."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from kari.errors.v1.errors_pb2 import Reason
+
+from servers.runtime.errors import Unavailable
+from servers.runtime.settings import Settings
+
+Connection = asyncpg.pool.PoolConnectionProxy
+
+# What asyncpg raises when the server is away, stopping, starting, full or cut off.
+AWAY = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.DiskFullError,
+    TimeoutError,
+)
+
+
+class Database:
+    """One server's schema, under its own role `kari_<schema>`."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def transaction(self, tenant_id: str) -> AsyncIterator[Connection]:
+        """A transaction that sees and writes rows of one tenant only; row-level security reads
+        `kari.tenant`. Unavailable (retryable) if Postgres is away."""
+        with _away_is_unavailable():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute("SELECT set_config('kari.tenant', $1, true)", tenant_id)
+                yield connection
+
+    @asynccontextmanager
+    async def across_tenants(self) -> AsyncIterator[Connection]:
+        """A transaction without a tenant: row-level security shows it no row of a tenant's
+        tables."""
+        with _away_is_unavailable():
+            async with self._pool.acquire() as connection, connection.transaction():
+                yield connection
+
+    @property
+    def pool(self) -> asyncpg.Pool:
+        """The pool, for libraries that want one."""
+        return self._pool
+
+
+@asynccontextmanager
+async def open_database(
+    settings: Settings, schema: str, *, largest: int
+) -> AsyncIterator[Database]:
+    """Opens a pool of at most `largest` connections; connects when first used."""
+    if settings.postgres_url is None:
+        raise LookupError("KARI_POSTGRES_URL is not set; `kari up` sets it for embedded stores")
+    pool = await asyncpg.create_pool(
+        settings.postgres_url.get_secret_value(),
+        min_size=0,
+        max_size=largest,
+        timeout=5,
+        command_timeout=10,
+        server_settings={
+            "role": f"kari_{schema}",
+            "search_path": schema,
+            "application_name": schema,
+        },
+    )
+    try:
+        yield Database(pool)
+    finally:
+        pool.terminate()
+
+
+async def ping(database: Database) -> None:
+    """Raises if Postgres does not answer."""
+    await database.pool.fetchval("SELECT 1")
+
+
+class _away_is_unavailable:  # noqa: N801  # reads as a phrase where it is used
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, AWAY):
+            raise Unavailable(
+                Reason.REASON_STORE_UNAVAILABLE,
+                "Postgres does not answer; try again",
+                store="postgres",
+                retry_after=1.0,
+            ) from error

@@ -1,0 +1,119 @@
+"""Settings from the environment. The only file that reads it.
+
+Every field is read from `KARI_<NAME>`; `docs/settings.md` is generated from this class.
+"""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Placement(StrEnum):
+    """Where servers run: all in one process, or one process each."""
+
+    TOGETHER = "together"
+    SPREAD = "spread"
+
+
+class Settings(BaseSettings):
+    """Every setting, its default and its unit."""
+
+    model_config = SettingsConfigDict(env_prefix="KARI_", frozen=True)
+
+    data: Path = Field(
+        Path(".kari"), description="Folder of everything that is kept; created with mode 0700."
+    )
+    placement: Placement = Field(
+        Placement.TOGETHER, description="`together` (one process) or `spread` (one per server)."
+    )
+    http_host: str = Field("127.0.0.1", description="Address of the page and the WebSocket.")
+    http_port: int = Field(8080, ge=0, le=65535, description="Port of the page and the WebSocket.")
+    grpc_host: str = Field("127.0.0.1", description="Address of the gRPC servers.")
+    grpc_port: int = Field(
+        50051,
+        ge=1,
+        le=65000,
+        description="Port of every server when together; when spread, the first of one port each.",
+    )
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65000,
+        description="When spread, the first of one Prometheus port a server; 0 is off. "
+        "The gateway always serves `/metrics`.",
+    )
+
+    postgres_url: SecretStr | None = Field(
+        None, description="`postgresql://...` of a server of yours; unset starts an embedded one."
+    )
+    redis_url: SecretStr | None = Field(
+        None, description="`redis://...` of a server of yours; unset starts an embedded one."
+    )
+    milvus_url: SecretStr | None = Field(
+        None, description="`http://...` of a server of yours; unset starts an embedded one."
+    )
+    milvus_token: SecretStr | None = Field(None, description="Token of your Milvus, if it asks.")
+
+    models_file: Path | None = Field(
+        None,
+        description="TOML file of model providers and routing; unset reads `models.toml` in the "
+        "data folder if it is there, else only the local model is used.",
+    )
+    identity_key_file: Path | None = Field(
+        None,
+        description="Ed25519 private key (PEM) that signs access tokens; unset keeps one in the "
+        "data folder.",
+    )
+    mesh_key_file: Path | None = Field(
+        None,
+        description="Key (32 bytes or more, base64) with which servers prove who they are to each "
+        "other; unset keeps one in the data folder.",
+    )
+
+    access_token_seconds: int = Field(900, ge=5, description="Life of an access token.")
+    refresh_token_days: int = Field(30, ge=1, description="Life of a refresh token, unused.")
+
+    max_frame_bytes: int = Field(
+        1_048_576, ge=1024, description="Largest WebSocket frame from a client."
+    )
+    messages_per_minute: int = Field(60, ge=1, description="Messages a user may send in a minute.")
+    tenant_messages_per_minute: int = Field(
+        3000, ge=1, description="Messages a tenant may send in a minute."
+    )
+    connections_per_user: int = Field(32, ge=1, description="Open sockets of one user.")
+    slow_reader_seconds: float = Field(
+        20.0, gt=0, description="A socket whose reader takes nothing for so long is closed (3008)."
+    )
+
+    context_tokens: int = Field(
+        4096, ge=256, description="Most tokens of a prompt, whatever the model's window."
+    )
+    stream_ttl_seconds: int = Field(
+        3600, ge=1, description="How long the events of a stream can be replayed."
+    )
+    expose_reasoning: bool = Field(False, description="Send a model's reasoning to clients.")
+    turn_lease_seconds: float = Field(
+        15.0, gt=0, description="A turn whose orchestrator is silent for so long is taken over."
+    )
+    turn_deadline_seconds: float = Field(300.0, gt=0, description="Longest time a turn may take.")
+
+    drain_seconds: float = Field(
+        10.0, ge=0, description="How long a stopping server lets calls under way finish."
+    )
+    log_level: str = Field("info", description="`debug`, `info`, `warning` or `error`.")
+    otlp_endpoint: str | None = Field(
+        None, description="`http://host:4317` of an OpenTelemetry collector; unset exports nothing."
+    )
+
+
+def secret_from_environment(variable: str) -> str | None:
+    """Value of a variable that the configuration names, such as a provider's key; None if unset."""
+    return os.environ.get(variable) or None
+
+
+def child_environment(**changes: str) -> dict[str, str]:
+    """This process's environment for a child process, with `changes` on top."""
+    return {**os.environ, **changes}

@@ -1,0 +1,80 @@
+"""Logs, traces and the metrics port of a process."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from prometheus_client import start_http_server
+from structlog.typing import Processor
+
+from servers.runtime.call import current
+from servers.runtime.settings import Settings
+
+
+def configure_logging(level: str) -> None:
+    """One JSON object a line on stderr, from structlog and the standard library alike."""
+    shared: list[Processor] = [
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_call,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.dict_tracebacks,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+def configure_tracing(settings: Settings, name: str) -> TracerProvider | None:
+    """Exports spans to the collector of the settings; without one, ids are passed on and no more.
+    Shut the provider down at the end, or the last spans are lost."""
+    if settings.otlp_endpoint is None:
+        return None
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+
+    provider = TracerProvider(resource=Resource.create({"service.name": name}))
+    exporter = OTLPSpanExporter(endpoint=settings.otlp_endpoint, insecure=True)
+    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=500))
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+def serve_metrics(port: int, host: str) -> None:
+    """Prometheus metrics of this process on a port of their own; 0 is off."""
+    if port:
+        start_http_server(port, host)
+
+
+def _add_call(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    call = current()
+    event["correlation_id"] = call.correlation_id
+    if call.principal is not None:
+        event["tenant"] = call.principal.tenant_id
+    if call.turn_id:
+        event["turn"] = call.turn_id
+    return event

@@ -1,0 +1,75 @@
+"""The mesh as data, in the order a turn travels. Standard library only.
+
+`calls` are the arrows: there are no others, and a test follows each of them. `stores` are what a
+server keeps its data in. A server's port is the first port of the mesh plus `port`.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Node:
+    """One part of the mesh."""
+
+    name: str
+    port: int
+    calls: tuple[str, ...] = ()
+    stores: tuple[str, ...] = ()
+
+
+GATEWAY = Node("gateway", port=-1, calls=("chat_hub", "identity"), stores=("redis",))
+
+SERVERS = (
+    Node(
+        "chat_hub",
+        port=0,
+        calls=(
+            "instruction_processor",
+            "chat_orchestrator",
+            "stream_processor",
+            "conversation_manager",
+        ),
+        stores=("redis",),
+    ),
+    Node("instruction_processor", port=1, calls=("conversation_manager", "chat_orchestrator")),
+    Node("context_integrator", port=2, calls=("memory_processor", "production_memory")),
+    Node("memory_processor", port=3, calls=("production_memory",), stores=("redis",)),
+    Node(
+        "production_memory",
+        port=4,
+        calls=("model_factory",),
+        stores=("postgres", "milvus", "redis"),
+    ),
+    Node(
+        "chat_orchestrator",
+        port=5,
+        calls=(
+            "conversation_manager",
+            "context_integrator",
+            "production_memory",
+            "model_factory",
+            "stream_processor",
+        ),
+    ),
+    Node("model_factory", port=6),
+    Node("stream_processor", port=7, stores=("redis",)),
+    Node("conversation_manager", port=8, calls=("production_memory",), stores=("postgres",)),
+    Node("identity", port=9, stores=("postgres", "redis")),
+)
+
+NODES = {node.name: node for node in (GATEWAY, *SERVERS)}
+
+
+def callers_of(name: str) -> frozenset[str]:
+    """Names of those whom the arrows let call `name`."""
+    return frozenset(node.name for node in NODES.values() if name in node.calls)
+
+
+def package_of(name: str) -> str:
+    """Package of a server's contract, such as `kari.chat_hub.v1`."""
+    return f"kari.{name}.v1"
+
+
+def service_of(name: str) -> str:
+    """Full name of a server's service, such as `kari.chat_hub.v1.ChatHubService`."""
+    return f"{package_of(name)}.{name.title().replace('_', '')}Service"
