@@ -10,7 +10,6 @@ import argparse
 import importlib.util
 import signal
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -58,8 +57,8 @@ def load_collections(database: Any) -> None:
 
 def build_server(database: Any, token: str, writer: OneWriter) -> grpc.Server:
     """The Milvus service over `database`; no port yet."""
-    from milvus_lite.adapter.grpc.servicer import MilvusServicer  # type: ignore[import-untyped]
-    from pymilvus.grpc_gen import milvus_pb2_grpc  # type: ignore[import-untyped]
+    from milvus_lite.adapter.grpc.servicer import MilvusServicer
+    from pymilvus.grpc_gen import milvus_pb2_grpc
 
     server = grpc.server(
         ThreadPoolExecutor(THREADS), interceptors=[TokenRequired(token), writer], options=OPTIONS
@@ -68,9 +67,9 @@ def build_server(database: Any, token: str, writer: OneWriter) -> grpc.Server:
     return server
 
 
-def serve(folder: Path, port: int, token: str, stopped: threading.Event) -> None:
-    """Serves until `stopped`, then lets calls under way finish and closes the database."""
-    from milvus_lite.db import MilvusLite  # type: ignore[import-untyped]
+def serve(folder: Path, port: int, token: str) -> None:
+    """Serves until SIGTERM, then lets calls under way finish and closes the database."""
+    from milvus_lite.db import MilvusLite
 
     database = MilvusLite(str(folder))
     load_collections(database)
@@ -78,22 +77,12 @@ def serve(folder: Path, port: int, token: str, stopped: threading.Event) -> None
     server = build_server(database, token, writer)
     server.add_insecure_port(f"{LOOPBACK}:{port}")
     server.start()
-    stopped.wait()
+    signal.sigwait({signal.SIGTERM})
+    # Its default action ends the process if closing hangs: it must not stay.
+    signal.alarm(CLOSE_SECONDS)
     server.stop(DRAIN_SECONDS).wait()
     with writer.lock:
         database.close()
-
-
-def stop_on_sigterm() -> threading.Event:
-    """An event that SIGTERM sets. If closing hangs, SIGALRM ends the process: it must not stay."""
-    stopped = threading.Event()
-
-    def on_signal(*_: object) -> None:
-        signal.alarm(CLOSE_SECONDS)
-        stopped.set()
-
-    signal.signal(signal.SIGTERM, on_signal)
-    return stopped
 
 
 def main() -> None:
@@ -103,9 +92,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--token-file", type=Path, required=True)
     options = parser.parse_args()
-    stopped = stop_on_sigterm()
+    # Blocked in every thread that is to come, so that it waits for sigwait(). A Python handler
+    # would run late or never: Linux may hand the signal to a thread of gRPC or of NumPy.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     leave_client_out()
-    serve(options.folder, options.port, options.token_file.read_text(), stopped)
+    serve(options.folder, options.port, options.token_file.read_text())
 
 
 if __name__ == "__main__":

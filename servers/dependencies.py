@@ -1,23 +1,42 @@
 """The wiring: how each server is put together. The one composition root; tests use it too."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import TypeVar
 
 import grpc
 from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
-from kari.memory_processor.v1 import memory_processor_pb2, memory_processor_pb2_grpc
-from kari.production_memory.v1 import production_memory_pb2, production_memory_pb2_grpc
 from redis.asyncio import Redis
 
+from kari.chat_orchestrator.v1 import chat_orchestrator_pb2, chat_orchestrator_pb2_grpc
+from kari.context_integrator.v1 import context_integrator_pb2, context_integrator_pb2_grpc
+from kari.conversation_manager.v1 import conversation_manager_pb2, conversation_manager_pb2_grpc
+from kari.identity.v1 import identity_pb2, identity_pb2_grpc
+from kari.memory_processor.v1 import memory_processor_pb2, memory_processor_pb2_grpc
+from kari.model_factory.v1 import model_factory_pb2, model_factory_pb2_grpc
+from kari.production_memory.v1 import production_memory_pb2, production_memory_pb2_grpc
+from kari.stream_processor.v1 import stream_processor_pb2, stream_processor_pb2_grpc
 from servers import topology
+from servers.chat_orchestrator.peers import Peers
+from servers.chat_orchestrator.servicer import ChatOrchestrator
+from servers.chat_orchestrator.turns import Turns
+from servers.context_integrator.gathering import Gathering
+from servers.context_integrator.servicer import ContextIntegrator
+from servers.identity.access import Signer
+from servers.identity.administration import Administration
+from servers.identity.first_accounts import FirstAccounts
+from servers.identity.passwords import Passwords
+from servers.identity.servicer import Identity
+from servers.identity.sign_in import SignIn
+from servers.identity.store import Sessions, Users
+from servers.identity.store_lockout import Lockout
 from servers.memory_processor.retrieval import ShortTerm
 from servers.memory_processor.servicer import MemoryProcessor
 from servers.runtime import postgres, redis
 from servers.runtime.access_tokens import AccessTokens
-from servers.runtime.bootstrap import Bootstrap, Hosted, Security
+from servers.runtime.bootstrap import Bootstrap, Hook, Hosted, Security
 from servers.runtime.channels import Channels
-from servers.runtime.keys import KeyFiles, mesh_key
+from servers.runtime.keys import KeyFiles, identity_key, mesh_key
 from servers.runtime.mesh_key import MeshKey
 from servers.runtime.resources import Resource, Resources
 from servers.runtime.session_buffer import SessionBuffer
@@ -35,10 +54,14 @@ class Wiring:
         self.mesh_key: MeshKey = mesh_key(keys.mesh)
         self.access_tokens = AccessTokens(keys.jwks)
         self.resources = Resources()
-        self.redis: Resource[Redis] = self.resources.add(
-            "redis", partial(redis.open_redis, settings), redis.ping, required=False
-        )
         self._channels: dict[str, Channels] = {}
+
+    @cached_property
+    def redis(self) -> Resource[Redis]:
+        """Redis, one pool for all servers of the process."""
+        return self.resources.add(
+            "redis", partial(redis.open_redis, self.settings), redis.ping, required=False
+        )
 
     def database(self, name: str, *, largest: int = 8) -> Resource[postgres.Database]:
         """The schema of server `name`."""
@@ -74,22 +97,113 @@ class Wiring:
             await channels.close()
 
 
+def context_integrator(w: Wiring) -> Hosted:
+    """Context integrator."""
+    channel = partial(w.channel, "context_integrator")
+    gathering = Gathering(
+        memory_processor_pb2_grpc.MemoryProcessorServiceStub(
+            channel("memory_processor", memory_processor_pb2.DESCRIPTOR)
+        ),
+        production_memory_pb2_grpc.ProductionMemoryServiceStub(
+            channel("production_memory", production_memory_pb2.DESCRIPTOR)
+        ),
+    )
+    return _hosted(
+        "context_integrator",
+        context_integrator_pb2.DESCRIPTOR,
+        context_integrator_pb2_grpc.add_ContextIntegratorServiceServicer_to_server,
+        ContextIntegrator(gathering),
+    )
+
+
 def memory_processor(w: Wiring) -> Hosted:
     """Memory processor."""
     channel = w.channel("memory_processor", "production_memory", production_memory_pb2.DESCRIPTOR)
     stored = production_memory_pb2_grpc.ProductionMemoryServiceStub(channel)
-    servicer = MemoryProcessor(ShortTerm(SessionBuffer(w.redis), stored))
-    return Hosted(
+    return _hosted(
         "memory_processor",
-        service_in(memory_processor_pb2.DESCRIPTOR),
-        partial(memory_processor_pb2_grpc.add_MemoryProcessorServiceServicer_to_server, servicer),
+        memory_processor_pb2.DESCRIPTOR,
+        memory_processor_pb2_grpc.add_MemoryProcessorServiceServicer_to_server,
+        MemoryProcessor(ShortTerm(SessionBuffer(w.redis), stored)),
+    )
+
+
+def chat_orchestrator(w: Wiring) -> Hosted:
+    """Chat orchestrator."""
+    channel = partial(w.channel, "chat_orchestrator")
+    peers = Peers(
+        conversations=conversation_manager_pb2_grpc.ConversationManagerServiceStub(
+            channel("conversation_manager", conversation_manager_pb2.DESCRIPTOR)
+        ),
+        context=context_integrator_pb2_grpc.ContextIntegratorServiceStub(
+            channel("context_integrator", context_integrator_pb2.DESCRIPTOR)
+        ),
+        memory=production_memory_pb2_grpc.ProductionMemoryServiceStub(
+            channel("production_memory", production_memory_pb2.DESCRIPTOR)
+        ),
+        models=model_factory_pb2_grpc.ModelFactoryServiceStub(
+            channel("model_factory", model_factory_pb2.DESCRIPTOR)
+        ),
+        streams=stream_processor_pb2_grpc.StreamProcessorServiceStub(
+            channel("stream_processor", stream_processor_pb2.DESCRIPTOR)
+        ),
+    )
+    turns = Turns(peers, w.settings, w.mesh_key)
+    return _hosted(
+        "chat_orchestrator",
+        chat_orchestrator_pb2.DESCRIPTOR,
+        chat_orchestrator_pb2_grpc.add_ChatOrchestratorServiceServicer_to_server,
+        ChatOrchestrator(turns),
+        loops=(turns.sweep,),
+        drain=turns.drain,
+    )
+
+
+def identity(w: Wiring) -> Hosted:
+    """Identity."""
+    database, passwords = w.database("identity", largest=4), Passwords()
+    users, sessions = Users(database), Sessions(database)
+    signer = Signer(identity_key(w.keys.identity), w.settings.access_token_seconds)
+    sign_in = SignIn(users, sessions, passwords, Lockout(w.redis), signer, w.settings)
+    return _hosted(
+        "identity",
+        identity_pb2.DESCRIPTOR,
+        identity_pb2_grpc.add_IdentityServiceServicer_to_server,
+        Identity(sign_in, Administration(users, passwords), signer.jwks),
+        prepare=FirstAccounts(database, passwords, w.settings.data).ensure,
+        close=passwords.close,
     )
 
 
 HOW: Mapping[str, Callable[[Wiring], Hosted]] = {
+    "context_integrator": context_integrator,
     "memory_processor": memory_processor,
+    "chat_orchestrator": chat_orchestrator,
+    "identity": identity,
 }
 """How each server is put together, by name."""
+
+
+def _hosted(
+    name: str,
+    contract: FileDescriptor,
+    register: Callable[[S, grpc.aio.Server], None],
+    servicer: S,
+    *,
+    prepare: Hook | None = None,
+    loops: tuple[Hook, ...] = (),
+    drain: Hook | None = None,
+    close: Hook | None = None,
+) -> Hosted:
+    return Hosted(
+        name,
+        service_in(contract),
+        partial(register, servicer),
+        prepare=prepare,
+        loops=loops,
+        drain=drain,
+        close=close,
+    )
 
 
 def service_in(contract: FileDescriptor) -> ServiceDescriptor:
@@ -100,8 +214,8 @@ def service_in(contract: FileDescriptor) -> ServiceDescriptor:
 
 def port_of(name: str, settings: Settings) -> int:
     """Port of a server in the placement of the settings."""
-    offset = topology.NODES[name].port if settings.placement is Placement.SPREAD else 0
-    return settings.grpc_port + offset
+    spread = settings.placement is Placement.SPREAD
+    return topology.port_of(name, settings.grpc_port, spread=spread)
 
 
 def bootstrap(w: Wiring, names: Sequence[str]) -> Bootstrap:

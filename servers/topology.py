@@ -65,6 +65,11 @@ def callers_of(name: str) -> frozenset[str]:
     return frozenset(node.name for node in NODES.values() if name in node.calls)
 
 
+def port_of(name: str, first: int, *, spread: bool) -> int:
+    """Port of a server, where the mesh begins at port `first`."""
+    return first + NODES[name].port if spread else first
+
+
 def package_of(name: str) -> str:
     """Package of a server's contract, such as `kari.chat_hub.v1`."""
     return f"kari.{name}.v1"
@@ -73,3 +78,16 @@ def package_of(name: str) -> str:
 def service_of(name: str) -> str:
     """Full name of a server's service, such as `kari.chat_hub.v1.ChatHubService`."""
     return f"{package_of(name)}.{name.title().replace('_', '')}Service"
+
+
+def waves() -> list[list[str]]:
+    """The servers by wave: each calls only servers of waves before its own."""
+    left, found = list(SERVERS), list[list[str]]()
+    while left:
+        names = {node.name for node in left}
+        wave = [node.name for node in left if not names & set(node.calls)]
+        if not wave:
+            raise ValueError(f"the arrows go in a circle: {sorted(names)}")
+        found.append(wave)
+        left = [node for node in left if node.name not in wave]
+    return found

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
+from prometheus_client import Counter, Histogram
+
 from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
 from kari.conversation_models.v1.message_pb2 import Message
 from kari.production_memory.v1.production_memory_pb2 import ListRecentMessagesRequest
-from prometheus_client import Counter, Histogram
-
 from servers.runtime.redis import AWAY
 from servers.runtime.session_buffer import SessionBuffer
 

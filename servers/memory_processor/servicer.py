@@ -1,6 +1,5 @@
 """Memory processor over gRPC: translates only."""
 
-from google.protobuf.duration_pb2 import Duration
 from kari.conversation_models.v1.context_pb2 import MemorySource
 from kari.memory_processor.v1.memory_processor_pb2 import (
     RetrieveRequest,
@@ -8,10 +7,10 @@ from kari.memory_processor.v1.memory_processor_pb2 import (
     SourceReport,
 )
 from kari.memory_processor.v1.memory_processor_pb2_grpc import MemoryProcessorServiceServicer
-
 from servers.memory_processor.candidates import short_term
 from servers.memory_processor.retrieval import ShortTerm
 from servers.runtime.call import principal
+from servers.runtime.durations import duration
 from servers.runtime.grpc_types import Context
 
 
@@ -29,14 +28,8 @@ class MemoryProcessor(MemoryProcessorServiceServicer):
         report = SourceReport(
             source=MemorySource.MEMORY_SOURCE_SHORT_TERM,
             items=len(recent.messages),
-            duration=_duration(recent.seconds),
+            duration=duration(recent.seconds),
         )
         return RetrieveResponse(
             items=short_term(recent.messages), sources=[report], degradations=recent.degradations
         )
-
-
-def _duration(seconds: float) -> Duration:
-    duration = Duration()
-    duration.FromNanoseconds(int(seconds * 1e9))
-    return duration

@@ -12,8 +12,8 @@ from typing import Any
 
 import jwt
 from jwt import PyJWK
-from kari.errors.v1.errors_pb2 import Reason
 
+from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import Principal
 from servers.runtime.errors import Unauthenticated
 

@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_g
 
 from servers.runtime.access_tokens import AccessTokens
 from servers.runtime.channels import KEEPALIVE
+from servers.runtime.errors import Unavailable
 from servers.runtime.interceptors import server_interceptors
 from servers.runtime.mesh_key import MeshKey
 from servers.runtime.policy import Policies
@@ -24,18 +25,22 @@ from servers.runtime.resources import Resources
 log = structlog.get_logger("kari.bootstrap")
 
 HEALTH_SECONDS = 5.0
+FIRST_WAIT_SECONDS = 0.1
+LONGEST_WAIT_SECONDS = 5.0
 Serving = health_pb2.HealthCheckResponse
 Hook = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class Hosted:
-    """A servicer, ready to be served. `loops` run while it serves; `drain` is awaited before it
-    stops: it refuses new work and sees work under way to its end."""
+    """A servicer, ready to be served. `prepare` is awaited before the process says that it serves,
+    again and again until it does not raise Unavailable; `loops` run while it serves; `drain` is
+    awaited before it stops: it refuses new work and sees work under way to its end."""
 
     name: str
     service: ServiceDescriptor
     register: Callable[[grpc.aio.Server], None]
+    prepare: Hook | None = None
     loops: tuple[Hook, ...] = ()
     drain: Hook | None = None
     close: Hook | None = None
@@ -83,6 +88,9 @@ class Bootstrap:
         self._add_infrastructure()
         port = self._server.add_insecure_port(self._address)
         await self._server.start()
+        for hosted in self._hosted:
+            if hosted.prepare is not None:
+                await _prepared(hosted.name, hosted.prepare)
         self._loops = [
             asyncio.create_task(_forever(hosted.name, loop))
             for hosted in self._hosted
@@ -162,6 +170,17 @@ async def until_signalled() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.remove_signal_handler(number)
         signal.signal(number, signal.SIG_DFL)
+
+
+async def _prepared(name: str, prepare: Hook) -> None:
+    wait = FIRST_WAIT_SECONDS
+    while True:
+        try:
+            return await prepare()
+        except Unavailable as error:
+            log.warning("cannot prepare yet", server=name, cause=error.message, wait=wait)
+        await asyncio.sleep(wait)
+        wait = min(wait * 2, LONGEST_WAIT_SECONDS)
 
 
 async def _forever(name: str, loop: Hook) -> None:

@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import grpc
-from google.protobuf import duration_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
+
 from kari.errors.v1.errors_pb2 import ErrorEnvelope, ErrorType, FieldViolation, Reason
+from servers.runtime.durations import duration
 
 DOMAIN = "kari.chat"
 
@@ -53,7 +54,7 @@ class KariError(Exception):
             reason=self.reason,
             details=self.details,
             violations=[FieldViolation(field=f, description=d) for f, d in self.violations],
-            retry_after=_duration(self.retry_after),
+            retry_after=None if self.retry_after is None else duration(self.retry_after),
         )
 
 
@@ -238,11 +239,3 @@ def _bad_request(envelope: ErrorEnvelope) -> error_details_pb2.BadRequest:
             for v in envelope.violations
         ]
     )
-
-
-def _duration(seconds: float | None) -> duration_pb2.Duration | None:
-    if seconds is None:
-        return None
-    duration = duration_pb2.Duration()
-    duration.FromNanoseconds(int(seconds * 1e9))
-    return duration

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from servers.runtime import private_files
 from servers.runtime.mesh_key import MeshKey
 from servers.runtime.settings import Settings
 
@@ -43,10 +43,11 @@ def key_files(settings: Settings) -> KeyFiles:
 def ensure_keys(settings: Settings) -> KeyFiles:
     """Makes the keys that are missing. Two processes that do so at once agree on one."""
     files = key_files(settings)
-    files.jwks.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _create(files.identity, _new_identity_key())
-    _create(files.mesh, base64.b64encode(secrets.token_bytes(32)))
-    _replace(files.jwks, json.dumps({"keys": [public_jwk(identity_key(files.identity))]}).encode())
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    files.jwks.parent.mkdir(mode=0o700, exist_ok=True)
+    private_files.create(files.identity, _new_identity_key())
+    private_files.create(files.mesh, base64.b64encode(secrets.token_bytes(32)))
+    private_files.replace(files.jwks, jwks(identity_key(files.identity)).encode())
     return files
 
 
@@ -72,34 +73,15 @@ def public_jwk(key: Ed25519PrivateKey) -> dict[str, str]:
     return {**required, "kid": thumbprint, "use": "sig", "alg": "EdDSA"}
 
 
+def jwks(key: Ed25519PrivateKey) -> str:
+    """The public half as a JSON Web Key Set (RFC 7517)."""
+    return json.dumps({"keys": [public_jwk(key)]})
+
+
 def _new_identity_key() -> bytes:
     return Ed25519PrivateKey.generate().private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
-
-
-def _create(file: Path, content: bytes) -> None:
-    """Writes the file unless it exists; `link` fails where another process was first."""
-    if file.exists():
-        return
-    draft = _draft(file, content)
-    try:
-        os.link(draft, file)
-    except FileExistsError:
-        return
-    finally:
-        draft.unlink()
-
-
-def _replace(file: Path, content: bytes) -> None:
-    _draft(file, content).replace(file)
-
-
-def _draft(file: Path, content: bytes) -> Path:
-    draft = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        out.write(content)
-    return draft
 
 
 def _base64url(raw: bytes) -> str:

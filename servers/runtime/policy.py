@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
+
 from kari.policy.v1 import policy_pb2
 from kari.policy.v1.policy_pb2 import AuditLevel, Exposure
-
 from servers.runtime.call import ADMIN
 
 

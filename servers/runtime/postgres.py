@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
-from kari.errors.v1.errors_pb2 import Reason
 
+from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import Unavailable
 from servers.runtime.settings import Settings
 

@@ -6,9 +6,9 @@ all or nothing: a gap, as after a lost write, is a miss, and Postgres has the tr
 
 from collections.abc import Sequence
 
-from kari.conversation_models.v1.message_pb2 import Message
 from redis.asyncio import Redis
 
+from kari.conversation_models.v1.message_pb2 import Message
 from servers.runtime.redis import tenant_key
 from servers.runtime.resources import Resource
 

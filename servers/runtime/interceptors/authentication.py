@@ -6,9 +6,9 @@ from typing import Any
 
 import grpc
 import structlog
+
 from kari.errors.v1.errors_pb2 import Reason
 from kari.policy.v1.policy_pb2 import AuditLevel
-
 from servers.runtime.call import Principal, amend, current
 from servers.runtime.errors import Forbidden, KariError, Unauthenticated
 from servers.runtime.interceptors.chain import Around, Continuation, Incoming, with_headers

@@ -21,11 +21,15 @@ class Correlation(Around):
     @asynccontextmanager
     async def around(self, call: Incoming) -> AsyncIterator[None]:
         """Makes the call the current one and tells its id to the client."""
-        given = call.header(HEADER)
-        correlation_id = given if _ACCEPTED.fullmatch(given) else new_correlation_id()
+        correlation_id = accepted_id(call.header(HEADER))
         enter(Call(correlation_id, method=call.method))
         call.context.set_trailing_metadata(((HEADER, correlation_id),))
         yield
+
+
+def accepted_id(given: str) -> str:
+    """The id that was given, or a new one where it is none."""
+    return given if _ACCEPTED.fullmatch(given) else new_correlation_id()
 
 
 async def send_correlation(

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
-from kari.errors.v1.errors_pb2 import Reason
 
+from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import amend, current
 from servers.runtime.errors import TimedOut
 from servers.runtime.interceptors.chain import Around, Continuation, Incoming

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 import grpc
 import structlog
 from grpc_status import rpc_status
-from kari.errors.v1.errors_pb2 import ErrorType, Reason
 
+from kari.errors.v1.errors_pb2 import ErrorType, Reason
 from servers.runtime.call import current
 from servers.runtime.errors import Internal, KariError, from_rpc, to_status
 from servers.runtime.interceptors.chain import Around, Incoming

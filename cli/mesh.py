@@ -1,0 +1,85 @@
+"""A client of a running mesh, with the rights of the operator or of a user."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import grpc
+
+from kari.chat_hub.v1 import chat_hub_pb2, chat_hub_pb2_grpc
+from kari.identity.v1 import identity_pb2, identity_pb2_grpc
+from kari.identity.v1.identity_pb2 import IssueTokenRequest, IssueTokenResponse
+from servers import topology
+from servers.runtime.call import Call, Principal, enter
+from servers.runtime.channels import Channels
+from servers.runtime.ids import new_correlation_id
+from servers.runtime.keys import key_files, mesh_key
+from servers.runtime.mesh_key import OPERATOR
+from servers.runtime.settings import Placement, Settings
+
+if TYPE_CHECKING:
+    from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceAsyncStub
+    from kari.identity.v1.identity_pb2_grpc import IdentityServiceAsyncStub
+
+
+class NotRunning(Exception):
+    """There is no mesh to talk to, or no right to; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """The two servers that people call."""
+
+    hub: "ChatHubServiceAsyncStub"
+    identity: "IdentityServiceAsyncStub"
+
+    async def sign_in(self, user: str, tenant: str) -> IssueTokenResponse:
+        """Issues a token as the operator and acts as that user from now on."""
+        response = await self.identity.IssueToken(IssueTokenRequest(tenant=tenant, name=user))
+        principal = Principal(
+            response.user.id,
+            response.user.tenant_id,
+            frozenset(response.user.roles),
+            token=response.tokens.access_token,
+        )
+        enter(Call(new_correlation_id(), principal=principal))
+        return response
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Mesh]:
+    """A client of the mesh of the settings. NotRunning if its key is not there."""
+    file = key_files(settings).mesh
+    if not file.exists():
+        raise NotRunning(
+            f"no mesh key at {file}: run `kari up` first, or set KARI_DATA or KARI_MESH_KEY_FILE"
+        )
+    channels = Channels(
+        OPERATOR,
+        frozenset({"chat_hub", "identity"}),
+        partial(_address, settings),
+        mesh_key(file),
+    )
+    hub = channels.to("chat_hub", chat_hub_pb2.DESCRIPTOR.services_by_name["ChatHubService"])
+    identity = channels.to("identity", identity_pb2.DESCRIPTOR.services_by_name["IdentityService"])
+    try:
+        yield Mesh(
+            chat_hub_pb2_grpc.ChatHubServiceStub(hub),
+            identity_pb2_grpc.IdentityServiceStub(identity),
+        )
+    except grpc.aio.AioRpcError as error:
+        if error.code() is grpc.StatusCode.UNAVAILABLE:
+            address = f"{settings.grpc_host}:{settings.grpc_port}"
+            raise NotRunning(
+                f"nothing answers on {address}: run `kari up`, or set KARI_GRPC_PORT"
+            ) from error
+        raise
+    finally:
+        await channels.close()
+
+
+def _address(settings: Settings, name: str) -> str:
+    spread = settings.placement is Placement.SPREAD
+    return f"{settings.grpc_host}:{topology.port_of(name, settings.grpc_port, spread=spread)}"

@@ -1,0 +1,76 @@
+"""The processes of the mesh, in the order in which they start."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+from embedded.program import Program
+from servers import topology
+from servers.runtime.settings import Placement, Settings
+
+
+def mesh_waves(settings: Settings, environment: Mapping[str, str]) -> list[list[Program]]:
+    """Processes by wave: a wave starts when the one before it answers, and stops before it. When
+    spread, callees come before their callers, so that no turn loses a server it still needs."""
+    if settings.placement is Placement.TOGETHER:
+        names = [*(node.name for node in topology.SERVERS), topology.GATEWAY.name]
+        return [[_program("kari", names, environment, _gateway_answers(settings))]]
+    waves = [
+        [_program(name, [name], environment, _server_answers(settings, name)) for name in wave]
+        for wave in topology.waves()
+    ]
+    gateway = topology.GATEWAY.name
+    return [*waves, [_program(gateway, [gateway], environment, _gateway_answers(settings))]]
+
+
+def _program(
+    name: str,
+    parts: Sequence[str],
+    environment: Mapping[str, str],
+    answers: Callable[[], Awaitable[bool]],
+) -> Program:
+    return Program(
+        name=name,
+        argv=(sys.executable, "-m", "servers", *parts),
+        env=environment,
+        folder=Path(__file__).parent.parent,
+        answers=answers,
+    )
+
+
+def _server_answers(settings: Settings, name: str) -> Callable[[], Awaitable[bool]]:
+    port = settings.grpc_port + topology.NODES[name].port
+
+    async def answers() -> bool:
+        return await _connects(settings.grpc_host, port)
+
+    return answers
+
+
+def _gateway_answers(settings: Settings) -> Callable[[], Awaitable[bool]]:
+    async def answers() -> bool:
+        return await _is_ready(settings.http_host, settings.http_port)
+
+    return answers
+
+
+async def _connects(host: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def _is_ready(host: str, port: int) -> bool:
+    """Whether `/readyz` answers 200."""
+    try:
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        status = await asyncio.wait_for(reader.readline(), 2)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return b" 200 " in status

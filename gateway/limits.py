@@ -1,0 +1,124 @@
+"""Limits by user, tenant, name and address: shared through Redis, counted alone while it is away."""
+
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+from redis.asyncio import Redis
+
+from gateway.counts import UNSHARED
+from gateway.tally import Tally
+from gateway.window import Window
+from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
+from kari.errors.v1.errors_pb2 import Reason
+from servers.runtime.call import Principal
+from servers.runtime.errors import RateLimited
+from servers.runtime.redis import AWAY, tenant_key
+from servers.runtime.resources import Resource
+from servers.runtime.settings import Settings
+
+LOGINS_BY_NAME = Window(10, 60.0, "minute")
+LOGINS_BY_ADDRESS = Window(60, 60.0, "minute")
+REST_SECONDS = 5.0
+"""How long Redis is left alone after it did not answer."""
+
+UNSHARED_LIMITS = Degradation(feature=Feature.FEATURE_SHARED_LIMITS, cause="redis")
+Counted = tuple[str, Window]
+log = structlog.get_logger("kari.gateway.limits")
+
+
+class Limits:
+    """Decides whether something may happen now. Raises RateLimited."""
+
+    def __init__(
+        self, settings: Settings, redis: Resource[Redis], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._user = Window(settings.messages_per_minute, 60.0, "minute")
+        self._tenant = Window(settings.tenant_messages_per_minute, 60.0, "minute")
+        self._redis = redis
+        self._clock = clock
+        self._alone = Tally()
+        self._rest_until = 0.0
+
+    @property
+    def degradations(self) -> list[Degradation]:
+        """Says if limits are not shared right now."""
+        return [UNSHARED_LIMITS] if self._rest_until else []
+
+    async def message(self, who: Principal) -> None:
+        """Counts a message of a user and of their tenant."""
+        await self._count(
+            Reason.REASON_MESSAGE_RATE,
+            (
+                (tenant_key(who.tenant_id, "rate", "user", who.user_id), self._user),
+                (tenant_key(who.tenant_id, "rate", "tenant"), self._tenant),
+            ),
+        )
+
+    async def login(self, tenant: str, name: str, address: str) -> None:
+        """Counts an attempt to sign in, by name and by address."""
+        await self._count(
+            Reason.REASON_SIGN_IN_RATE,
+            (
+                (tenant_key(tenant or "demo", "rate", "login", name), LOGINS_BY_NAME),
+                (f"kari:rate:login:{address}", LOGINS_BY_ADDRESS),
+            ),
+        )
+
+    async def _count(self, reason: Reason.ValueType, counted: Sequence[Counted]) -> None:
+        now = self._clock()
+        waits = await self._shared(counted, now)
+        if waits is None:
+            UNSHARED.inc()
+            waits = self._alone.count(counted, now)
+        for (_, window), wait in zip(counted, waits, strict=True):
+            if wait:
+                raise _limited(reason, window, wait)
+
+    async def _shared(self, counted: Sequence[Counted], now: float) -> list[float] | None:
+        """Seconds to wait by each window, counted in Redis; None while it is away."""
+        if now < self._rest_until:
+            return None
+        try:
+            waits = await _count_in(await self._redis.get(), counted, now)
+        except AWAY as error:
+            log.warning("limits are not shared", error=type(error).__name__)
+            self._rest_until = now + REST_SECONDS
+            return None
+        self._rest_until = 0.0
+        return waits
+
+
+async def _count_in(client: Redis, counted: Sequence[Counted], now: float) -> list[float]:
+    """Counts in one round trip; what is refused does not count."""
+    async with client.pipeline(transaction=False) as pipe:
+        for key, window in counted:
+            index = window.index(now)
+            pipe.get(f"{key}:{index - 1}")
+            pipe.incr(f"{key}:{index}")
+            pipe.expire(f"{key}:{index}", int(window.seconds * 2) + 1)
+        found = await pipe.execute()
+    waits = [
+        window.wait(int(found[3 * i] or 0), int(found[3 * i + 1]), now)
+        for i, (_, window) in enumerate(counted)
+    ]
+    if any(waits):
+        await _take_back(client, counted, now)
+    return waits
+
+
+async def _take_back(client: Redis, counted: Sequence[Counted], now: float) -> None:
+    async with client.pipeline(transaction=False) as pipe:
+        for key, window in counted:
+            pipe.decr(f"{key}:{window.index(now)}")
+        await pipe.execute()
+
+
+def _limited(reason: Reason.ValueType, window: Window, wait: float) -> RateLimited:
+    return RateLimited(
+        reason,
+        f"{window.limit} in a {window.name} are allowed; try again in {wait:.0f} s",
+        retry_after=wait,
+        limit=window.limit,
+        window=window.name,
+    )

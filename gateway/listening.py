@@ -1,0 +1,102 @@
+"""The port: one socket for HTTP and WebSocket, served by uvicorn without its signal handlers."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+SEND_BUFFER_BYTES = 131_072
+"""Of the kernel, for each connection. Left alone it grows to megabytes, and a reader that is slow
+would be noticed that much later."""
+
+GOODBYE_SECONDS = 10.0
+"""How long a client may take to answer a closing before the connection is cut."""
+
+
+class AddressTaken(RuntimeError):
+    """The address of the gateway cannot be listened on; the message says the way out."""
+
+
+class Protocol(WebSocketsSansIOProtocol):
+    """uvicorn's protocol, except that closing never waits for the reader: one that takes nothing
+    would keep its connection, and our memory, for ever."""
+
+    async def send(self, message: Any) -> None:
+        """Sends one ASGI event."""
+        if message["type"] == "websocket.close":
+            self.writable.set()
+            self.loop.call_later(GOODBYE_SECONDS, self._cut)
+        await super().send(message)
+
+    def _cut(self) -> None:
+        if not self.disconnected:
+            self.transport.abort()
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves signals to the process, which stops its parts in order."""
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; AddressTaken if somebody else has it."""
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    try:
+        listener.bind(address)
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise AddressTaken(
+            f"{host}:{port} cannot be used ({error.strerror}); stop what listens there or set "
+            "KARI_HTTP_PORT"
+        ) from None
+    listener.setblocking(False)
+    return listener
+
+
+@asynccontextmanager
+async def served(
+    app: ASGIApp,
+    listener: socket.socket,
+    *,
+    max_frame_bytes: int,
+    heartbeat: float,
+    trusted_proxies: str,
+) -> AsyncIterator[None]:
+    """Serves inside the block; connections that are left at its end are closed."""
+    server = _Server(
+        uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=trusted_proxies,
+            timeout_graceful_shutdown=2,
+            ws=Protocol,
+            ws_max_size=max_frame_bytes,
+            ws_per_message_deflate=False,
+            ws_ping_interval=heartbeat,
+            ws_ping_timeout=heartbeat,
+        )
+    )
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        while not server.started and not task.done():
+            await asyncio.sleep(0.005)
+        yield
+    finally:
+        server.should_exit = True
+        await task

@@ -1,0 +1,217 @@
+"""One WebSocket: a read loop, a write loop, and the calls of its session. Everything ends with it;
+turns live on."""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import structlog
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from gateway.actions import Action, Ask, Cause, Close, Open, Send, Stop
+from gateway.closing import INTERNAL, TOO_SLOW, Closing
+from gateway.counts import FORWARDED, REFUSED, SLOW_READERS
+from gateway.frames import Encoding, encode
+from gateway.hub import Hub
+from gateway.limits import Limits
+from gateway.outbox import Outbox
+from gateway.session import Session
+from gateway.spans import Spans
+from kari.conversation_models.v1.degradation_pb2 import Degradation
+from kari.errors.v1.errors_pb2 import ErrorEnvelope, ErrorType, Reason
+from servers.runtime.call import Call, acting
+from servers.runtime.errors import KariError
+from servers.runtime.interceptors.metrics import ERRORS, LATENCY
+
+LONGEST_SLEEP = 15.0
+"""How long the token's end may go unnoticed when a renewal has moved it closer."""
+
+log = structlog.get_logger("kari.gateway.websocket")
+
+
+class Socket:
+    """An open WebSocket. `slow_reader_seconds` is how long one frame may take to go out."""
+
+    def __init__(
+        self,
+        websocket: WebSocket,
+        session: Session,
+        encoding: Encoding,
+        hub: Hub,
+        limits: Limits,
+        slow_reader_seconds: float,
+    ) -> None:
+        self._websocket = websocket
+        self._session = session
+        self._encoding = encoding
+        self._hub = hub
+        self._limits = limits
+        self._slow_reader_seconds = slow_reader_seconds
+        self._outbox = Outbox()
+        self._spans = Spans()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self, degradations: Sequence[Degradation]) -> int:
+        """Serves until the client goes or the socket is closed; gives the close code."""
+        await self._act(self._session.opened(degradations))
+        self._start("clock", self._watch_clock())
+        reader = asyncio.create_task(self._read())
+        writer = asyncio.create_task(self._write())
+        try:
+            await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
+            return (reader if reader.done() else writer).result()
+        finally:
+            await _cancel([reader, writer, *self._tasks.values()])
+
+    async def close(self, closing: Closing) -> None:
+        """Closes the socket once what is on its way is sent."""
+        await self._outbox.close(closing)
+
+    async def degrade(self, degradation: Degradation) -> None:
+        """Tells the client that a feature is missing."""
+        await self._act(self._session.degraded(degradation))
+
+    async def _read(self) -> int:
+        while True:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return int(message.get("code") or 1006)
+            data = message.get("text")
+            await self._act(self._session.received(message["bytes"] if data is None else data))
+
+    async def _write(self) -> int:
+        while True:
+            item = await self._outbox.get()
+            if isinstance(item, Closing):
+                return await self._say_goodbye(item)
+            try:
+                async with asyncio.timeout(self._slow_reader_seconds):
+                    await self._send_raw(item)
+            except TimeoutError:
+                SLOW_READERS.inc()
+                return await self._say_goodbye(TOO_SLOW)
+            except WebSocketDisconnect as gone:
+                return gone.code
+
+    async def _send_raw(self, item: str | bytes) -> None:
+        kind = "text" if isinstance(item, str) else "bytes"
+        await self._websocket.send({"type": "websocket.send", kind: item})
+
+    async def _say_goodbye(self, closing: Closing) -> int:
+        await self._websocket.close(closing.code, closing.reason)
+        return closing.code
+
+    async def _watch_clock(self) -> None:
+        while not self._outbox.closed:
+            left = self._session.principal.expires_at - time.time()
+            await asyncio.sleep(max(0.0, min(left, LONGEST_SLEEP)))
+            await self._act(self._session.tick(time.time()))
+
+    async def _act(self, actions: Sequence[Action]) -> None:
+        """Performs what the session handed out, in order."""
+        for action in actions:
+            match action:
+                case Send():
+                    await self._send(action)
+                case Ask():
+                    self._start(f"ask:{action.cause.serial}", self._ask(action))
+                case Open():
+                    self._stop(action.key)
+                    self._start(action.key, self._follow(action))
+                case Stop():
+                    self._stop(action.key)
+                case Close():
+                    await self._outbox.close(action.closing)
+
+    async def _send(self, send: Send) -> None:
+        if send.frame.HasField("error"):
+            _count(send.frame.error, send.refusal)
+        await self._outbox.put(encode(send.frame, self._encoding))
+
+    async def _ask(self, ask: Ask) -> None:
+        began = time.perf_counter()
+        try:
+            with (
+                acting(self._call(ask.cause, ask.method)),
+                self._spans.around(ask.cause, ask.method),
+            ):
+                await self._admit(ask)
+                FORWARDED.labels(ask.method).inc()
+                response = await self._hub.ask(ask.method, ask.request)
+        except KariError as error:
+            actions = self._session.failed(ask, error)
+        else:
+            actions = self._session.answered(ask, response)
+        LATENCY.labels("gateway").observe(time.perf_counter() - began)
+        await self._act(actions)
+
+    async def _admit(self, ask: Ask) -> None:
+        if not ask.counted:
+            return
+        await self._limits.message(self._session.principal)
+        for degradation in self._limits.degradations:
+            await self._act(self._session.degraded(degradation))
+
+    async def _follow(self, stream: Open) -> None:
+        await asyncio.sleep(stream.delay)
+        error: KariError | None = None
+        try:
+            with acting(self._call(stream.cause, stream.method)):
+                await self._read_stream(stream)
+        except KariError as found:
+            error = found
+        # From here on the key is free: what comes next may open the stream again.
+        self._tasks.pop(stream.key, None)
+        await self._act(self._session.ended(stream, error))
+
+    async def _read_stream(self, stream: Open) -> None:
+        """While the outbox is full nothing is read here, and the hub's side waits."""
+        FORWARDED.labels(stream.method).inc()
+        with self._spans.around(stream.cause, stream.method):
+            async with aclosing(self._hub.read(stream.method, stream.request)) as responses:
+                async for response in responses:
+                    await self._act(self._session.streamed(stream, response))
+
+    def _call(self, cause: Cause, method: str) -> Call:
+        return Call(
+            cause.correlation_id,
+            method=method,
+            principal=self._session.principal,
+            caller="gateway",
+            deadline=self._hub.deadline(method),
+        )
+
+    def _start(self, key: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._guard(key, work))
+        self._tasks[key] = task
+
+    async def _guard(self, key: str, work: Coroutine[Any, Any, None]) -> None:
+        """A defect in one call ends its socket, and no other."""
+        try:
+            await work
+        except Exception as error:
+            log.error("socket failed", key=key, exc_info=error)
+            await self._outbox.close(INTERNAL)
+        finally:
+            if self._tasks.get(key) is asyncio.current_task():
+                del self._tasks[key]
+
+    def _stop(self, key: str) -> None:
+        task = self._tasks.pop(key, None)
+        if task is not None:
+            task.cancel()
+
+
+def _count(error: ErrorEnvelope, refusal: bool) -> None:
+    kind = ErrorType.Name(error.type).removeprefix("ERROR_TYPE_").lower()
+    ERRORS.labels("gateway", kind, Reason.Name(error.reason)).inc()
+    if refusal:
+        REFUSED.labels(Reason.Name(error.reason)).inc()
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""The one brain: leads a turn from accepted to committed."""

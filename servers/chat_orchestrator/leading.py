@@ -1,0 +1,277 @@
+"""Leading one turn to its end, whatever happens on the way."""
+
+import asyncio
+import time
+
+import structlog
+
+from kari.conversation_manager.v1.conversation_manager_pb2 import (
+    GetConversationRequest,
+    RecordSnapshotRequest,
+)
+from kari.conversation_models.v1.context_pb2 import ContextBundle
+from kari.conversation_models.v1.conversation_pb2 import Conversation
+from kari.conversation_models.v1.model_pb2 import ModelSelection, Usage
+from kari.conversation_models.v1.turn_pb2 import (
+    Accepted,
+    Cancelled,
+    Completed,
+    Failed,
+    TurnEvent,
+    TurnState,
+)
+from kari.errors.v1.errors_pb2 import Reason
+from kari.production_memory.v1.production_memory_pb2 import (
+    AdvanceTurnRequest,
+    FinishTurnRequest,
+    FinishTurnResponse,
+    LedTurn,
+    RenewLeaseRequest,
+)
+from kari.stream_processor.v1.stream_processor_pb2 import OpenResponse
+from servers.chat_orchestrator import turn
+from servers.chat_orchestrator.answer import Answer
+from servers.chat_orchestrator.peers import Peers, patiently
+from servers.chat_orchestrator.prompt import APOLOGY, snapshot
+from servers.chat_orchestrator.publisher import Publisher
+from servers.chat_orchestrator.stages import LATENCY, TURNS, stage
+from servers.chat_orchestrator.writing import PATIENCE_SECONDS, Writing
+from servers.runtime.call import current
+from servers.runtime.durations import duration
+from servers.runtime.errors import Conflict, Internal, KariError, TimedOut, Unavailable
+from servers.runtime.settings import Settings
+
+log = structlog.get_logger("kari.chat_orchestrator")
+
+
+class Lead:
+    """One turn and the claim to lead it."""
+
+    def __init__(self, peers: Peers, settings: Settings, led: LedTurn) -> None:
+        self.led = led
+        self.turn_id = led.turn.id
+        self._peers = peers
+        self._settings = settings
+        self._state = led.turn.state
+        self._answer = Answer()
+        self._publisher = Publisher(peers, led.turn.id)
+        self._writing = Writing(peers, settings.context_tokens, self._answer, self._publisher.put)
+        self._work: asyncio.Task[None] | None = None
+        self._stopped: KariError | None = None
+        self._cancelled = False
+        self._lost = False
+        self._began = time.monotonic()
+        self._bundle = ContextBundle()
+
+    async def open(self) -> OpenResponse:
+        """Opens the stream and tells that the turn was accepted, unless it was told before."""
+        opened = await self._publisher.open()
+        self._answer.degradations.extend(opened.degradations)
+        if opened.next_index == 1:
+            accepted = Accepted(message=self.led.message, queued=not self.led.HasField("lease"))
+            self._publisher.put(TurnEvent(accepted=accepted))
+        return opened
+
+    async def announce_only(self) -> None:
+        """For a turn that waits for its place: its stream begins, its answer comes later."""
+        await self.open()
+        await self._publisher.close()
+
+    def cancel(self) -> None:
+        """The user called it off."""
+        self._cancelled = True
+        self._interrupt()
+
+    def stop(self) -> None:
+        """The process has to end: the text so far is kept."""
+        self._stopped = Unavailable(
+            Reason.REASON_SHUTTING_DOWN, "the server is stopping; send the message again"
+        )
+        self._interrupt()
+
+    async def run(self) -> None:
+        """Leads the turn from assembling to its end. The stream has to be open."""
+        keeping = asyncio.create_task(self._keep_lease())
+        try:
+            state, error = await self._write()
+            if not self._lost:
+                await self._commit(state, error)
+        finally:
+            keeping.cancel()
+            await self._publisher.close()
+            LATENCY.observe(time.monotonic() - self._began)
+
+    async def fail(self, error: KariError, text: str) -> None:
+        """Ends a turn that its leader left half-way: what it had written is kept."""
+        if text:
+            self._answer.resume(text)
+        await self._commit(turn.FAILED, error)
+        await self._publisher.close()
+
+    async def _write(self) -> tuple[TurnState.ValueType, KariError | None]:
+        """Writes the answer; gives the state in which the turn ends, and why if it failed."""
+        self._work = asyncio.create_task(self._produce())
+        if self._cancelled or self._stopped or self._lost:
+            self._interrupt()
+        try:
+            async with asyncio.timeout(self._settings.turn_deadline_seconds):
+                await self._work
+        except asyncio.CancelledError:
+            if self._cancelled:
+                return turn.CANCELLED, None
+            if self._stopped is None and not self._lost:
+                raise
+            return turn.FAILED, self._stopped
+        except TimeoutError:
+            return turn.FAILED, _too_long(self._settings.turn_deadline_seconds)
+        except KariError as error:
+            log.warning("turn failed", reason=Reason.Name(error.reason), error=error.message)
+            return turn.FAILED, error
+        except Exception as error:  # a defect must not leave the turn open
+            log.error("turn failed", exc_info=error)
+            return turn.FAILED, Internal()
+        return turn.COMPLETED, None
+
+    async def _produce(self) -> None:
+        conversation = await self._conversation()
+        content = self.led.message.content
+        selection = await self._writing.select(conversation, self.led.model, content)
+        self._bundle = await self._writing.context(conversation, self.led.message, selection)
+        self._state = turn.advance(self._state, turn.GENERATING)
+        self._writing.announce(self.turn_id, self._bundle, selection)
+        recording = asyncio.create_task(self._record(selection))
+        try:
+            with stage("generate"):
+                await self._writing.generate(self._bundle, selection)
+        finally:
+            await _settled(recording)
+
+    async def _conversation(self) -> Conversation:
+        request = GetConversationRequest(conversation_id=self.led.turn.conversation_id)
+        response = await patiently(
+            lambda: self._peers.conversations.GetConversation(request), PATIENCE_SECONDS
+        )
+        return response.conversation
+
+    async def _record(self, selection: ModelSelection) -> None:
+        """Keeps the choice and the manifest beside the running stream, not before it: the first
+        word does not wait for the disk."""
+        request = AdvanceTurnRequest(
+            turn_id=self.turn_id,
+            lease=self.led.lease,
+            selection=selection,
+            manifest=self._bundle.manifest,
+        )
+        try:
+            response = await patiently(
+                lambda: self._peers.memory.AdvanceTurn(request), PATIENCE_SECONDS
+            )
+        except KariError as error:
+            self._lease_trouble(error)
+        else:
+            if response.cancel_requested:
+                self.cancel()
+
+    async def _commit(self, state: TurnState.ValueType, error: KariError | None) -> None:
+        """Ends the turn in storage, then tells. Storage that is away is waited for."""
+        self._state = turn.end(self._state, state)
+        request = self._ending(state, error)
+        try:
+            with stage("commit"):
+                finished = await patiently(
+                    lambda: self._peers.memory.FinishTurn(request),
+                    self._settings.turn_deadline_seconds,
+                )
+        except KariError as failure:
+            self._lease_trouble(failure)
+            log.error("turn could not be committed", error=failure.message)
+            return
+        TURNS.labels(TurnState.Name(state).removeprefix("TURN_STATE_").lower()).inc()
+        self._publisher.put(
+            TurnEvent(usage=finished.turn.usage), _final_event(finished, self._answer)
+        )
+        await self._snapshot()
+
+    def _ending(self, state: TurnState.ValueType, error: KariError | None) -> FinishTurnRequest:
+        apology = state == turn.FAILED and not self._answer.begun
+        return FinishTurnRequest(
+            turn_id=self.turn_id,
+            lease=self.led.lease,
+            state=state,
+            content=APOLOGY if apology else self._answer.text,
+            partial=state != turn.COMPLETED and self._answer.begun,
+            model_used="" if apology else self._answer.model,
+            error=error.envelope(current().correlation_id) if error else None,
+            usage=self._usage(),
+            degradations=self._answer.degradations,
+            apology=apology,
+        )
+
+    def _usage(self) -> Usage:
+        usage = Usage()
+        usage.CopyFrom(self._answer.usage)
+        usage.duration.CopyFrom(duration(time.monotonic() - self._began))
+        if self._answer.first_text_at is not None:
+            usage.time_to_first_token.CopyFrom(duration(self._answer.first_text_at - self._began))
+        return usage
+
+    async def _snapshot(self) -> None:
+        request = RecordSnapshotRequest(
+            conversation_id=self.led.turn.conversation_id,
+            snapshot=snapshot(self.turn_id, self._bundle.manifest),
+        )
+        try:
+            await patiently(lambda: self._peers.conversations.RecordSnapshot(request), 2.0)
+        except KariError as error:
+            log.warning("snapshot was not kept", error=error.message)
+
+    async def _keep_lease(self) -> None:
+        """Says that the leader lives, three times a lease; hears of cancels made elsewhere."""
+        request = RenewLeaseRequest(turn_id=self.turn_id, lease=self.led.lease)
+        pause = self._settings.turn_lease_seconds / 3
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                renewed = await patiently(lambda: self._peers.memory.RenewLease(request), pause)
+            except KariError as error:
+                self._lease_trouble(error)
+                continue
+            if renewed.cancel_requested:
+                self.cancel()
+
+    def _lease_trouble(self, error: KariError) -> None:
+        """A lost lease ends this leader's work without a word: another one leads by now."""
+        if isinstance(error, Conflict) and error.reason in _NOT_OURS:
+            log.warning("turn is led by another orchestrator by now")
+            self._lost = True
+            self._interrupt()
+        else:
+            log.warning("could not record the turn's progress", error=error.message)
+
+    def _interrupt(self) -> None:
+        if self._work is not None and not self._work.done():
+            self._work.cancel()
+
+
+_NOT_OURS = (Reason.REASON_LEASE_LOST, Reason.REASON_TURN_ENDED)
+
+
+def _final_event(finished: FinishTurnResponse, answer: Answer) -> TurnEvent:
+    """The last event of a stream. Made from what was committed, so that the two always agree."""
+    message = finished.answer if finished.HasField("answer") else None
+    if finished.turn.state == turn.COMPLETED:
+        return TurnEvent(completed=Completed(message=message, finish_reason=answer.finish_reason))
+    if finished.turn.state == turn.CANCELLED:
+        return TurnEvent(cancelled=Cancelled(message=message))
+    return TurnEvent(failed=Failed(error=finished.turn.error, message=message))
+
+
+def _too_long(seconds: float) -> TimedOut:
+    return TimedOut(
+        Reason.REASON_DEADLINE, f"the turn took longer than {seconds:.0f} s", timeout=seconds
+    )
+
+
+async def _settled(task: asyncio.Task[None]) -> None:
+    """Waits for a task even while being cancelled: its write is under way."""
+    await asyncio.shield(asyncio.wait({task}))

@@ -1,0 +1,205 @@
+"""The turns that this process leads: begun, claimed, called off, seen to their end."""
+
+import asyncio
+import contextvars
+import os
+import secrets
+import socket
+
+import structlog
+
+from kari.chat_orchestrator.v1.chat_orchestrator_pb2 import StartTurnRequest
+from kari.conversation_models.v1.turn_pb2 import Cancelled, StreamPosition, Turn, TurnEvent
+from kari.errors.v1.errors_pb2 import Reason
+from kari.production_memory.v1.production_memory_pb2 import (
+    BeginTurnRequest,
+    ClaimAbandonedTurnsRequest,
+    ClaimTurnRequest,
+    Lease,
+    LedTurn,
+    RequestCancelRequest,
+)
+from servers.chat_orchestrator import turn
+from servers.chat_orchestrator.leading import Lead
+from servers.chat_orchestrator.peers import Peers, patiently
+from servers.chat_orchestrator.publisher import Publisher
+from servers.runtime.call import Call, acting, current
+from servers.runtime.durations import duration
+from servers.runtime.errors import Conflict, KariError, Unavailable
+from servers.runtime.mesh_key import MeshKey
+from servers.runtime.settings import Settings
+
+NAME = "chat_orchestrator"
+
+# What is left of the time to drain is for committing what was written.
+COMMIT_SECONDS = 2.0
+
+log = structlog.get_logger("kari.chat_orchestrator")
+
+
+class Turns:
+    """All turns of this process."""
+
+    def __init__(self, peers: Peers, settings: Settings, mesh_key: MeshKey) -> None:
+        self._peers = peers
+        self._settings = settings
+        self._mesh_key = mesh_key
+        self._owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._leads: dict[str, Lead] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+
+    async def begin(self, request: StartTurnRequest) -> tuple[Turn, StreamPosition]:
+        """Commits a message and starts its turn, or queues it."""
+        if self._draining:
+            raise Unavailable(
+                Reason.REASON_SHUTTING_DOWN, "the server is stopping; try again", retry_after=1.0
+            )
+        begun = await self._peers.memory.BeginTurn(self._beginning(request))
+        led = begun.led_turn
+        log.info("turn accepted", turn_id=led.turn.id, repeated=begun.repeated_request)
+        for interrupted in begun.interrupted_turn_ids:
+            self._cancel_here(interrupted)
+        if not begun.repeated_request:
+            await self._start(led)
+        return led.turn, StreamPosition(stream_id=led.turn.id)
+
+    async def cancel(self, turn_id: str) -> Turn:
+        """Calls a turn off, wherever it runs."""
+        response = await self._peers.memory.RequestCancel(RequestCancelRequest(turn_id=turn_id))
+        if turn_id in self._leads:
+            self._cancel_here(turn_id)
+        elif response.turn.state == turn.CANCELLED:
+            await self._tell_cancelled(response.turn)
+        return response.turn
+
+    async def sweep(self) -> None:
+        """Looks for turns whose leader died, for ever; the first look comes at once."""
+        while not self._draining:
+            await self._claim_abandoned()
+            await asyncio.sleep(self._settings.turn_lease_seconds / 3)
+
+    async def drain(self) -> None:
+        """Starts no more turns and sees those under way to their end. Those that would take
+        longer than there is time end as failed, with their text kept."""
+        self._draining = True
+        if self._tasks:
+            await asyncio.wait(
+                self._tasks, timeout=max(0.0, self._settings.drain_seconds - COMMIT_SECONDS)
+            )
+        for lead in list(self._leads.values()):
+            lead.stop()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _beginning(self, request: StartTurnRequest) -> BeginTurnRequest:
+        return BeginTurnRequest(
+            conversation_id=request.conversation_id,
+            content=request.content,
+            request_id=request.request_id,
+            reply_to_message_id=request.reply_to_message_id,
+            mentioned_user_ids=request.mentioned_user_ids,
+            when_busy=request.when_busy,
+            model=request.model,
+            lease=self._lease(),
+            instructions=request.instructions,
+        )
+
+    def _lease(self) -> Lease:
+        return Lease(owner=self._owner, duration=duration(self._settings.turn_lease_seconds))
+
+    async def _start(self, led: LedTurn) -> None:
+        """Opens the stream before the caller is answered, so that a reader finds it."""
+        with acting(self._acting_for(led)):
+            lead = Lead(self._peers, self._settings, led)
+            if led.HasField("lease"):
+                await lead.open()
+                self._lead(lead)
+            else:
+                await lead.announce_only()
+
+    def _acting_for(self, led: LedTurn) -> Call:
+        """The call under which a turn is led: it outlives the request and the user's token."""
+        return Call(
+            led.turn.correlation_id or current().correlation_id,
+            principal=self._mesh_key.delegate(
+                NAME,
+                user_id=led.turn.user_id,
+                tenant_id=led.tenant_id,
+                roles=frozenset(led.roles),
+            ),
+            turn_id=led.turn.id,
+        )
+
+    def _lead(self, lead: Lead) -> None:
+        """Leads in the background, under the current call."""
+        self._leads[lead.turn_id] = lead
+        task = asyncio.create_task(self._to_the_end(lead), name=lead.turn_id)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _to_the_end(self, lead: Lead) -> None:
+        try:
+            await lead.run()
+        except Exception as error:  # the lease runs out and the turn is swept
+            log.error("turn was dropped", exc_info=error)
+        finally:
+            self._leads.pop(lead.turn_id, None)
+        await self._lead_next(lead.led.turn.conversation_id)
+
+    async def _lead_next(self, conversation_id: str) -> None:
+        """The next turn of the conversation, if one waits. One that is missed here is swept."""
+        if self._draining:
+            return
+        request = ClaimTurnRequest(conversation_id=conversation_id, lease=self._lease())
+        try:
+            claimed = await patiently(lambda: self._peers.memory.ClaimTurn(request), 5.0)
+        except KariError as error:
+            log.warning("could not look for the next turn", error=error.message)
+            return
+        if claimed.HasField("led_turn"):
+            await self._start(claimed.led_turn)
+
+    async def _claim_abandoned(self) -> None:
+        request = ClaimAbandonedTurnsRequest(lease=self._lease())
+        with acting(Call(current().correlation_id)):
+            claimed = await self._peers.memory.ClaimAbandonedTurns(request)
+        for led in claimed.led_turns:
+            log.warning("turn taken over", turn_id=led.turn.id)
+            context = contextvars.copy_context()
+            task = asyncio.create_task(self._take_over(led), context=context)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _take_over(self, led: LedTurn) -> None:
+        """One without a word is written anew; one with text ends with what there is."""
+        if led.turn.state in (turn.ACCEPTED, turn.ASSEMBLING):
+            led.turn.state = turn.ASSEMBLING
+            await self._start(led)
+            return
+        with acting(self._acting_for(led)):
+            lead = Lead(self._peers, self._settings, led)
+            opened = await lead.open()
+            await lead.fail(_abandoned(), opened.text)
+            await self._lead_next(led.turn.conversation_id)
+
+    async def _tell_cancelled(self, waiting: Turn) -> None:
+        """Ends the stream of a turn that was called off before anybody led it."""
+        publisher = Publisher(self._peers, waiting.id)
+        opened = await publisher.open()
+        if not opened.ended:
+            publisher.put(TurnEvent(cancelled=Cancelled()))
+        await publisher.close()
+
+    def _cancel_here(self, turn_id: str) -> None:
+        lead = self._leads.get(turn_id)
+        if lead is not None:
+            lead.cancel()
+
+
+def _abandoned() -> Conflict:
+    return Conflict(
+        Reason.REASON_TURN_ABANDONED,
+        "the server that wrote this answer died; the text so far is kept",
+        retryable=True,
+    )

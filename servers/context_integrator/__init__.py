@@ -1,0 +1,1 @@
+"""One deterministic prompt for a turn, and the manifest that explains it."""

@@ -1,0 +1,46 @@
+"""Context integrator over gRPC: translates only."""
+
+import asyncio
+from functools import partial
+
+from prometheus_client import Counter
+
+from kari.context_integrator.v1.context_integrator_pb2 import AssembleRequest, AssembleResponse
+from kari.context_integrator.v1.context_integrator_pb2_grpc import ContextIntegratorServiceServicer
+from kari.conversation_models.v1.context_pb2 import ContextBundle, ContextSource, ContextVerdict
+from servers.context_integrator.assembly import assemble
+from servers.context_integrator.gathering import Gathering
+from servers.runtime.grpc_types import Context
+from servers.runtime.tokens import count, shorten
+
+TOKENS = Counter("kari_chat_context_tokens_total", "Tokens of prompts.")
+ITEMS = Counter("kari_chat_context_items_total", "Candidates of contexts.", ("source", "verdict"))
+
+# Counting a text of this length takes long enough to hold other calls up.
+LONG = 20_000
+
+
+class ContextIntegrator(ContextIntegratorServiceServicer):
+    """Ranks, deduplicates and truncates."""
+
+    def __init__(self, gathering: Gathering) -> None:
+        self._gathering = gathering
+
+    async def Assemble(self, request: AssembleRequest, context: Context) -> AssembleResponse:
+        """The prompt of a turn; see the contract."""
+        found = await self._gathering.gather(request)
+        counting = partial(count, tokenizer=request.tokenizer)
+        shortening = partial(shorten, tokenizer=request.tokenizer)
+        work = partial(assemble, request, found.recent, found.pinned, counting, shortening)
+        long = len(request.current_message.content) > LONG
+        bundle = await asyncio.to_thread(work) if long else work()
+        _count(bundle)
+        return AssembleResponse(bundle=bundle, degradations=found.degradations)
+
+
+def _count(bundle: ContextBundle) -> None:
+    TOKENS.inc(bundle.manifest.tokens)
+    for candidate in bundle.manifest.candidates:
+        source = ContextSource.Name(candidate.source).removeprefix("CONTEXT_SOURCE_").lower()
+        verdict = ContextVerdict.Name(candidate.verdict).removeprefix("CONTEXT_VERDICT_").lower()
+        ITEMS.labels(source, verdict).inc()

@@ -1,0 +1,1 @@
+"""The only writer of turns, messages and their embeddings: durable, in order, once."""

@@ -1,0 +1,131 @@
+"""Beginning a turn: the user's message and the turn, in one transaction."""
+
+from dataclasses import dataclass
+
+import structlog
+from asyncpg import Record
+from kari.conversation_models.v1.turn_pb2 import WhenBusy
+from kari.errors.v1.errors_pb2 import Reason
+from kari.production_memory.v1.production_memory_pb2 import BeginTurnRequest, LedTurn
+
+from servers.production_memory.buffering import Buffering
+from servers.production_memory.tables import QUERIES, led_turn, turn_row
+from servers.production_memory.turn import digest_of, require_place, require_same
+from servers.production_memory.writes import written
+from servers.runtime.call import Principal
+from servers.runtime.errors import NotFound
+from servers.runtime.ids import new_id
+from servers.runtime.postgres import Connection, Database
+from servers.runtime.resources import Resource
+
+log = structlog.get_logger("kari.production_memory")
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A turn that has begun, now or by an earlier request with the same id."""
+
+    led_turn: LedTurn
+    repeated: bool = False
+    interrupted: tuple[str, ...] = ()
+
+
+class Beginning:
+    """Takes messages in. Requests of one conversation come one after the other: each locks its
+    thread first, so that sequences have no gaps and a repeated request finds the first."""
+
+    def __init__(self, database: Resource[Database], buffering: Buffering) -> None:
+        self._database = database
+        self._buffering = buffering
+
+    async def begin(self, request: BeginTurnRequest, who: Principal, correlation_id: str) -> Begun:
+        """Commits the message and its turn. Conflict if the conversation is busy and the request
+        does not say to wait, or if its id was used for another one; NotFound if it replies to a
+        message that is not there."""
+        database = await self._database.get()
+        with written("begin_turn"):
+            async with database.transaction(who.tenant_id) as connection:
+                begun = await _begin(connection, request, who, correlation_id)
+        if not begun.repeated:
+            await self._buffering.keep(who.tenant_id, [begun.led_turn.message])
+        log.info("turn begun", turn=begun.led_turn.turn.id, repeated=begun.repeated)
+        return begun
+
+
+async def _begin(
+    connection: Connection, request: BeginTurnRequest, who: Principal, correlation_id: str
+) -> Begun:
+    conversation_id, owner = request.conversation_id, request.lease.owner
+    await connection.fetchval(QUERIES.lock_thread, conversation_id)
+    found = await connection.fetchrow(
+        QUERIES.look_before_beginning,
+        conversation_id,
+        request.request_id,
+        request.reply_to_message_id,
+    )
+    digest = digest_of(request, who.user_id)
+    if found["repeated_turn_id"]:
+        row = await turn_row(connection, found["repeated_turn_id"])
+        require_same(row, digest)
+        return Begun(await led_turn(connection, row, owner), repeated=True)
+    require_place(request.when_busy, found["led_turn_id"] or found["waiting_turn_id"] or "")
+    _require_reply(found)
+    turn_id = await _insert(connection, request, who, correlation_id, digest, busy=_busy(found))
+    interrupted = await _interrupt(connection, request, found["led_turn_id"])
+    row = await turn_row(connection, turn_id)
+    return Begun(await led_turn(connection, row, owner), interrupted=interrupted)
+
+
+async def _insert(
+    connection: Connection,
+    request: BeginTurnRequest,
+    who: Principal,
+    correlation_id: str,
+    digest: bytes,
+    *,
+    busy: bool,
+) -> str:
+    turn_id = new_id("turn")
+    await connection.execute(
+        QUERIES.begin_turn,
+        request.conversation_id,
+        new_id("msg"),
+        request.content,
+        who.user_id,
+        turn_id,
+        request.reply_to_message_id,
+        list(request.mentioned_user_ids),
+        request.request_id,
+        digest,
+        "accepted" if busy else "assembling",
+        sorted(who.roles),
+        correlation_id,
+        request.model,
+        [each.SerializeToString(deterministic=True) for each in request.instructions],
+        request.when_busy == WhenBusy.WHEN_BUSY_INTERRUPT,
+        "" if busy else request.lease.owner,
+        0 if busy else 1,
+        request.lease.duration.ToTimedelta(),
+    )
+    return turn_id
+
+
+async def _interrupt(
+    connection: Connection, request: BeginTurnRequest, led_turn_id: str | None
+) -> tuple[str, ...]:
+    if request.when_busy != WhenBusy.WHEN_BUSY_INTERRUPT or led_turn_id is None:
+        return ()
+    await connection.execute(QUERIES.request_cancel, led_turn_id)
+    return (led_turn_id,)
+
+
+def _busy(found: Record) -> bool:
+    return bool(found["led_turn_id"] or found["waiting_turn_id"])
+
+
+def _require_reply(found: Record) -> None:
+    if not found["reply_exists"]:
+        raise NotFound(
+            Reason.REASON_MESSAGE_NOT_FOUND,
+            "the message that is replied to is not in this conversation",
+        )

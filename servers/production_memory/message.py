@@ -1,0 +1,45 @@
+"""Messages as rows, and back. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from kari.conversation_models.v1.message_pb2 import Message, MessageRole
+
+
+def message_of(row: Mapping[str, Any]) -> Message:
+    """The message of a row of `messages`. Its metadata say if it is an apology of the runtime."""
+    message = Message(
+        id=row["id"],
+        conversation_id=row["conversation_id"],
+        role=MessageRole.Value(f"MESSAGE_ROLE_{row['role'].upper()}"),
+        content=row["content"],
+        timestamp=timestamp(row["created_at"]),
+        user_id=row["user_id"],
+        tokens_used=row["tokens_used"],
+        model_used=row["model_used"],
+        turn_id=row["turn_id"],
+        sequence=row["sequence"],
+        reply_to_message_id=row["reply_to_message_id"],
+        mentioned_user_ids=row["mentioned_user_ids"],
+        partial=row["partial"],
+    )
+    if row["apology"]:
+        message.metadata["apology"] = True
+    return message
+
+
+def storable(text: str) -> str:
+    """The text as Postgres takes it: NUL, which its texts cannot hold, becomes U+FFFD. For what a
+    model writes; from people the contract refuses it."""
+    return text.replace("\x00", "\ufffd")
+
+
+def timestamp(moment: datetime | None) -> Timestamp | None:
+    """A moment of the database as the contract has it."""
+    if moment is None:
+        return None
+    result = Timestamp()
+    result.FromDatetime(moment)
+    return result

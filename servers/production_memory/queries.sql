@@ -1,0 +1,142 @@
+-- The tenant is in the transaction (`kari.tenant`): row-level security adds it to every query, and
+-- the default of every tenant_id column reads it.
+
+-- name: lock_thread
+-- Makes the thread if it is new. The no-op update locks the row, whoever made it.
+INSERT INTO threads AS t (conversation_id) VALUES ($1)
+ON CONFLICT (tenant_id, conversation_id) DO UPDATE SET last_sequence = t.last_sequence
+RETURNING last_sequence;
+
+-- name: lock_thread_of_turn
+-- No row if there is no such turn.
+SELECT last_sequence FROM threads
+WHERE conversation_id = (SELECT conversation_id FROM turns WHERE id = $1)
+FOR UPDATE;
+
+-- name: lock_known_thread
+SELECT last_sequence FROM threads WHERE conversation_id = $1 FOR UPDATE;
+
+-- name: look_before_beginning
+-- $1 conversation, $2 request id, $3 message that is replied to. One row, always.
+SELECT
+  (SELECT id FROM turns WHERE conversation_id = $1 AND request_id = $2) AS repeated_turn_id,
+  (SELECT id FROM turns WHERE conversation_id = $1
+     AND state IN ('assembling', 'generating', 'running_tool', 'committing')) AS led_turn_id,
+  (SELECT id FROM turns WHERE conversation_id = $1 AND state = 'accepted'
+     ORDER BY goes_first DESC, user_sequence LIMIT 1) AS waiting_turn_id,
+  ($3 = '' OR EXISTS (SELECT FROM messages WHERE id = $3 AND conversation_id = $1))
+    AS reply_exists;
+
+-- name: begin_turn
+WITH thread AS (
+  UPDATE threads SET last_sequence = last_sequence + 1 WHERE conversation_id = $1
+  RETURNING last_sequence
+), message AS (
+  INSERT INTO messages (id, conversation_id, sequence, role, content, user_id, turn_id,
+    reply_to_message_id, mentioned_user_ids)
+  SELECT $2, $1, last_sequence, 'user', $3, $4, $5, $6, $7 FROM thread
+  RETURNING id, conversation_id, sequence, created_at
+)
+INSERT INTO turns (id, conversation_id, request_id, request_digest, state, user_message_id,
+  user_sequence, user_id, roles, correlation_id, model, instructions, goes_first, lease_owner,
+  lease_number, lease_expires_at)
+SELECT $5, conversation_id, $8, $9, $10, id, sequence, $4, $11, $12, $13, $14, $15, $16, $17,
+  statement_timestamp() + $18::interval
+FROM message
+RETURNING user_sequence, created_at;
+
+-- name: request_cancel
+UPDATE turns SET cancel_requested = true WHERE id = $1;
+
+-- name: cancel_waiting
+-- Ends a turn that nobody leads.
+UPDATE turns SET cancel_requested = true, state = 'cancelled', ended_at = statement_timestamp()
+WHERE id = $1 AND state = 'accepted';
+
+-- name: turn
+SELECT * FROM turns WHERE id = $1;
+
+-- name: active_turn
+-- The one that is led, else the one that comes next.
+SELECT * FROM turns
+WHERE conversation_id = $1
+  AND state IN ('accepted', 'assembling', 'generating', 'running_tool', 'committing')
+ORDER BY state = 'accepted', goes_first DESC, user_sequence
+LIMIT 1;
+
+-- name: claim_waiting
+-- The next waiting turn of a conversation that is free.
+UPDATE turns SET state = 'assembling', lease_owner = $2, lease_number = lease_number + 1,
+  lease_expires_at = statement_timestamp() + $3::interval
+WHERE id = (
+  SELECT id FROM turns WHERE conversation_id = $1 AND state = 'accepted'
+  ORDER BY goes_first DESC, user_sequence LIMIT 1
+) AND NOT EXISTS (
+  SELECT FROM turns WHERE conversation_id = $1
+    AND state IN ('assembling', 'generating', 'running_tool', 'committing')
+)
+RETURNING *;
+
+-- name: claim_silent
+-- The turn whose leader let its lease run out, in the state in which it was left.
+UPDATE turns SET lease_owner = $2, lease_number = lease_number + 1,
+  lease_expires_at = statement_timestamp() + $3::interval
+WHERE conversation_id = $1
+  AND state IN ('assembling', 'generating', 'running_tool', 'committing')
+  AND lease_expires_at < statement_timestamp()
+RETURNING *;
+
+-- name: abandoned_conversations
+SELECT tenant_id, conversation_id FROM abandoned_conversations($1, $2);
+
+-- name: enter_tenant
+SELECT set_config('kari.tenant', $1, true);
+
+-- name: renew_lease
+UPDATE turns SET lease_expires_at = statement_timestamp() + $3::interval
+WHERE id = $1 AND lease_number = $2
+  AND state IN ('assembling', 'generating', 'running_tool', 'committing')
+RETURNING cancel_requested;
+
+-- name: advance_turn
+UPDATE turns SET state = 'generating', lease_expires_at = statement_timestamp() + $3::interval,
+  selection = coalesce($4, selection), manifest = coalesce($5, manifest)
+WHERE id = $1 AND lease_number = $2
+  AND state IN ('assembling', 'generating', 'running_tool', 'committing')
+RETURNING cancel_requested;
+
+-- name: add_answer
+-- $1 conversation. The thread is locked.
+WITH thread AS (
+  UPDATE threads SET last_sequence = last_sequence + 1 WHERE conversation_id = $1
+  RETURNING last_sequence
+)
+INSERT INTO messages (id, conversation_id, sequence, role, content, turn_id, model_used,
+  tokens_used, reply_to_message_id, partial, apology)
+SELECT $2, $1, last_sequence, 'assistant', $3, $4, $5, $6, $7, $8, $9 FROM thread
+RETURNING *;
+
+-- name: finish_turn
+UPDATE turns SET state = $2, ended_at = statement_timestamp(), assistant_message_id = $3,
+  usage = $4, degradations = $5, error = $6
+WHERE id = $1
+RETURNING *;
+
+-- name: message
+SELECT * FROM messages WHERE id = $1;
+
+-- name: messages_by_id
+SELECT * FROM messages WHERE conversation_id = $1 AND id = ANY($2);
+
+-- name: messages_before
+-- The latest first.
+SELECT * FROM messages WHERE conversation_id = $1 AND sequence < $2
+ORDER BY sequence DESC LIMIT $3;
+
+-- name: texts_of
+-- What is embedded: only the beginning of long texts, more of which no embedder reads.
+SELECT id, conversation_id, role, created_at, left(content, $2) AS beginning
+FROM messages WHERE id = ANY($1) AND content <> '';
+
+-- name: forget_old_jobs
+DELETE FROM pgqueuer_log WHERE created < now() - $1::interval;

@@ -1,0 +1,34 @@
+"""The statements of this server, and rows that several of them read."""
+
+from pathlib import Path
+
+from asyncpg import Record
+from kari.conversation_models.v1.message_pb2 import Message
+from kari.production_memory.v1.production_memory_pb2 import LedTurn
+
+from servers.production_memory.message import message_of
+from servers.production_memory.turn import led_turn_of, unknown_turn
+from servers.runtime.postgres import Connection
+from servers.runtime.queries import Queries
+
+QUERIES = Queries(Path(__file__).with_name("queries.sql"))
+
+
+async def turn_row(connection: Connection, turn_id: str) -> Record:
+    """A turn's row; NotFound if the tenant has no such turn."""
+    row = await connection.fetchrow(QUERIES.turn, turn_id)
+    if row is None:
+        raise unknown_turn()
+    return row
+
+
+async def message(connection: Connection, message_id: str) -> Message | None:
+    """A message; None if the id is empty or unknown."""
+    row = await connection.fetchrow(QUERIES.message, message_id) if message_id else None
+    return message_of(row) if row is not None else None
+
+
+async def led_turn(connection: Connection, row: Record, owner: str) -> LedTurn:
+    """A turn with its message, as its leader needs it."""
+    user_message = message_of(await connection.fetchrow(QUERIES.message, row["user_message_id"]))
+    return led_turn_of(row, user_message, owner)

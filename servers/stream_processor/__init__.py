@@ -1,0 +1,1 @@
+"""The events of turns: numbered, filtered, coalesced, journalled, replayed."""

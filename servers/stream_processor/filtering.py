@@ -1,0 +1,27 @@
+"""Which events readers get. Pure."""
+
+from collections.abc import Sequence
+
+from kari.conversation_models.v1.turn_pb2 import TurnEvent
+
+FINAL = frozenset({"completed", "failed", "cancelled"})
+"""Kinds of the last event of a stream."""
+
+
+def is_final(event: TurnEvent) -> bool:
+    """True if no event comes after this one."""
+    return event.WhichOneof("event") in FINAL
+
+
+def kept(events: Sequence[TurnEvent], *, expose_reasoning: bool) -> list[TurnEvent]:
+    """The events that readers get: without reasoning, unless it is exposed by configuration, and
+    without whatever the writer put where the stream's own numbers go."""
+    return [_bare(e) for e in events if expose_reasoning or not e.HasField("reasoning")]
+
+
+def _bare(event: TurnEvent) -> TurnEvent:
+    bare = TurnEvent()
+    bare.CopyFrom(event)
+    for field in ("position", "correlation_id", "created_at"):
+        bare.ClearField(field)
+    return bare

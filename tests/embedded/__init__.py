@@ -1,0 +1,1 @@
+"""Tests of `embedded`: real processes, real stores, real signals."""
