@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -83,13 +84,17 @@ class Child:
 
     async def stop(self, seconds: float) -> None:
         """Asks it to stop, waits at most `seconds`, then kills it and what it started."""
-        if self._process.returncode is None:
-            self._process.send_signal(self.program.stop_signal)
+        self._signal(os.kill, self.program.stop_signal)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), seconds)
+        self._signal(os.killpg, signal.SIGKILL)
+        await self._process.wait()
+
+    def _signal(self, send: Callable[[int, int], None], number: signal.Signals) -> None:
+        # Not Process.send_signal(): it may collect the exit status that asyncio waits for.
         if self._process.returncode is None:
-            os.killpg(self.pid, signal.SIGKILL)
-            await self._process.wait()
+            with suppress(ProcessLookupError):
+                send(self.pid, number)
 
 
 async def _spawn(program: Program, log: ChildLog) -> Process:

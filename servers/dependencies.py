@@ -41,6 +41,13 @@ from servers.runtime.mesh_key import MeshKey
 from servers.runtime.resources import Resource, Resources
 from servers.runtime.session_buffer import SessionBuffer
 from servers.runtime.settings import Placement, Settings
+from servers.stream_processor.guarded import GuardedJournal
+from servers.stream_processor.journal_memory import MemoryJournal
+from servers.stream_processor.journal_redis import RedisJournal
+from servers.stream_processor.readers import Readers
+from servers.stream_processor.servicer import StreamProcessor
+from servers.stream_processor.streams import Streams
+from servers.stream_processor.upkeep import Upkeep
 
 S = TypeVar("S")
 
@@ -159,6 +166,22 @@ def chat_orchestrator(w: Wiring) -> Hosted:
     )
 
 
+def stream_processor(w: Wiring) -> Hosted:
+    """Stream processor."""
+    ttl = w.settings.stream_ttl_seconds
+    memory, durable = MemoryJournal(), GuardedJournal(RedisJournal(w.redis, ttl))
+    streams = Streams(memory, durable, expose_reasoning=w.settings.expose_reasoning)
+    readers = Readers(streams, memory)
+    upkeep = Upkeep(streams, readers, memory, durable, ttl=ttl)
+    return _hosted(
+        "stream_processor",
+        stream_processor_pb2.DESCRIPTOR,
+        stream_processor_pb2_grpc.add_StreamProcessorServiceServicer_to_server,
+        StreamProcessor(streams, readers),
+        loops=(upkeep.read_others, upkeep.settle, upkeep.sweep),
+    )
+
+
 def identity(w: Wiring) -> Hosted:
     """Identity."""
     database, passwords = w.database("identity", largest=4), Passwords()
@@ -179,6 +202,7 @@ HOW: Mapping[str, Callable[[Wiring], Hosted]] = {
     "context_integrator": context_integrator,
     "memory_processor": memory_processor,
     "chat_orchestrator": chat_orchestrator,
+    "stream_processor": stream_processor,
     "identity": identity,
 }
 """How each server is put together, by name."""

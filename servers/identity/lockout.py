@@ -1,8 +1,8 @@
-"""How long to wait after wrong passwords. Pure.
+"""How long to wait after wrong passwords.
 
 The first few are free. Then each attempt makes the next one wait, twice as long each time, never
 longer than half a minute; so a guesser gets some 2,900 guesses a day at one name, while its owner
-waits half a minute at most. See docs/decisions/sign-in-delays.md.
+waits half a minute at most. See docs/decisions/sign-in-delays.md. Pure.
 """
 
 from collections import OrderedDict

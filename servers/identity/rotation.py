@@ -1,7 +1,7 @@
-"""Rotation of refresh tokens: what a token is worth, by its generation. Pure.
+"""Rotation of refresh tokens: what a token is worth, by its generation.
 
-Every refresh begins a new generation of its session; a token of the latest one is good once. The
-reasons, and those for the grace, are in docs/decisions/refresh-tokens.md.
+Every refresh begins a new generation of its session; only tokens of the latest one refresh it. The
+reasons, and those for the grace, are in docs/decisions/refresh-tokens.md. Pure.
 """
 
 import hashlib

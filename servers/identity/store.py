@@ -119,5 +119,7 @@ def row_of(account: Account) -> tuple[object, ...]:
     )
 
 
-def _account(row: asyncpg.Record) -> Account:
+def _account(row: asyncpg.Record | None) -> Account:
+    if row is None:
+        raise LookupError("a session without its user, which a foreign key forbids")
     return Account(**{**row, "roles": tuple(row["roles"])})

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from typing import cast
 
 import structlog
 from redis.asyncio import Redis
@@ -44,7 +45,7 @@ async def _begin(redis: Redis, key: str) -> float:
         pipeline.incr(key)
         pipeline.expire(key, FORGOTTEN_SECONDS)
         pipeline.pttl(_gate(key))
-        attempts, _, waiting = await pipeline.execute()
+        attempts, _, waiting = cast(tuple[int, bool, int], tuple(await pipeline.execute()))
     delay = delay_after(attempts)
     # The gate is closed by whoever passes it: one attempt at a time, however many come at once.
     if waiting > 0 or (delay and not await redis.set(_gate(key), 1, px=int(delay * 1e3), nx=True)):

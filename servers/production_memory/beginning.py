@@ -9,8 +9,9 @@ from kari.errors.v1.errors_pb2 import Reason
 from kari.production_memory.v1.production_memory_pb2 import BeginTurnRequest, LedTurn
 
 from servers.production_memory.buffering import Buffering
+from servers.production_memory.message import begun_message
 from servers.production_memory.tables import QUERIES, led_turn, turn_row
-from servers.production_memory.turn import digest_of, require_place, require_same
+from servers.production_memory.turn import digest_of, led_turn_of, require_place, require_same
 from servers.production_memory.writes import written
 from servers.runtime.call import Principal
 from servers.runtime.errors import NotFound
@@ -70,10 +71,9 @@ async def _begin(
         return Begun(await led_turn(connection, row, owner), repeated=True)
     require_place(request.when_busy, found["led_turn_id"] or found["waiting_turn_id"] or "")
     _require_reply(found)
-    turn_id = await _insert(connection, request, who, correlation_id, digest, busy=_busy(found))
+    row = await _insert(connection, request, who, correlation_id, digest, busy=_busy(found))
     interrupted = await _interrupt(connection, request, found["led_turn_id"])
-    row = await turn_row(connection, turn_id)
-    return Begun(await led_turn(connection, row, owner), interrupted=interrupted)
+    return Begun(led_turn_of(row, begun_message(request, row), owner), interrupted=interrupted)
 
 
 async def _insert(
@@ -84,15 +84,14 @@ async def _insert(
     digest: bytes,
     *,
     busy: bool,
-) -> str:
-    turn_id = new_id("turn")
-    await connection.execute(
+) -> Record:
+    return await connection.fetchrow(
         QUERIES.begin_turn,
         request.conversation_id,
         new_id("msg"),
         request.content,
         who.user_id,
-        turn_id,
+        new_id("turn"),
         request.reply_to_message_id,
         list(request.mentioned_user_ids),
         request.request_id,
@@ -105,9 +104,8 @@ async def _insert(
         request.when_busy == WhenBusy.WHEN_BUSY_INTERRUPT,
         "" if busy else request.lease.owner,
         0 if busy else 1,
-        request.lease.duration.ToTimedelta(),
+        None if busy else request.lease.duration.ToTimedelta(),
     )
-    return turn_id
 
 
 async def _interrupt(

@@ -6,6 +6,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
+from kari.production_memory.v1.production_memory_pb2 import BeginTurnRequest
 
 
 def message_of(row: Mapping[str, Any]) -> Message:
@@ -28,6 +29,22 @@ def message_of(row: Mapping[str, Any]) -> Message:
     if row["apology"]:
         message.metadata["apology"] = True
     return message
+
+
+def begun_message(request: BeginTurnRequest, turn: Mapping[str, Any]) -> Message:
+    """The user's message as the statement committed it that made this row of `turns`."""
+    return Message(
+        id=turn["user_message_id"],
+        conversation_id=request.conversation_id,
+        role=MessageRole.MESSAGE_ROLE_USER,
+        content=request.content,
+        timestamp=timestamp(turn["created_at"]),
+        user_id=turn["user_id"],
+        turn_id=turn["id"],
+        sequence=turn["user_sequence"],
+        reply_to_message_id=request.reply_to_message_id,
+        mentioned_user_ids=request.mentioned_user_ids,
+    )
 
 
 def storable(text: str) -> str:

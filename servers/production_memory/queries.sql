@@ -35,7 +35,7 @@ WITH thread AS (
   INSERT INTO messages (id, conversation_id, sequence, role, content, user_id, turn_id,
     reply_to_message_id, mentioned_user_ids)
   SELECT $2, $1, last_sequence, 'user', $3, $4, $5, $6, $7 FROM thread
-  RETURNING id, conversation_id, sequence, created_at
+  RETURNING id, conversation_id, sequence
 )
 INSERT INTO turns (id, conversation_id, request_id, request_digest, state, user_message_id,
   user_sequence, user_id, roles, correlation_id, model, instructions, goes_first, lease_owner,
@@ -43,7 +43,7 @@ INSERT INTO turns (id, conversation_id, request_id, request_digest, state, user_
 SELECT $5, conversation_id, $8, $9, $10, id, sequence, $4, $11, $12, $13, $14, $15, $16, $17,
   statement_timestamp() + $18::interval
 FROM message
-RETURNING user_sequence, created_at;
+RETURNING *;
 
 -- name: request_cancel
 UPDATE turns SET cancel_requested = true WHERE id = $1;

@@ -43,7 +43,7 @@ class MemoryJournal:
 
     @property
     def full(self) -> bool:
-        """True while it holds as much as it should. It does not refuse: that is its owner's part."""
+        """True while it holds as much as it should; to refuse then is its owner's part."""
         return self.size >= self._most_bytes
 
     def mark(self, key: StreamKey) -> Mark | None:

@@ -1,7 +1,7 @@
-"""How a stream grows. Pure.
+"""How a stream grows.
 
 A mark says how far a stream has come. Its index counts every event that the writer gave, its seq
-those that readers get: what is left out takes an index and no seq. So seq never exceeds index.
+those that readers get: what is left out takes an index and no seq. So seq never exceeds index. Pure.
 """
 
 from collections.abc import Iterator, Sequence
@@ -104,6 +104,11 @@ def text_of(entries: Sequence[Entry]) -> str:
     )
 
 
+def deltas_in(entry: Entry) -> int:
+    """How many pieces of answer text an entry holds."""
+    return sum(e.HasField("delta") for e in AppendRequest.FromString(entry.payload).events)
+
+
 def position(stream_id: str, epoch: int, seq: int) -> StreamPosition:
     """A place in a stream as clients see it."""
     return StreamPosition(stream_id=stream_id, epoch=epoch, seq=seq)
@@ -113,7 +118,7 @@ def _require_no_gap(mark: Mark, first_index: int) -> None:
     if first_index > mark.index + 1:
         raise Conflict(
             Reason.REASON_STREAM_GAP,
-            f"the next event has index {mark.index + 1}; open the stream again and go on from there",
+            f"the next event has index {mark.index + 1}; open the stream and go on from there",
             next_index=mark.index + 1,
         )
 

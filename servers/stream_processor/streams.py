@@ -1,4 +1,4 @@
-"""Writing streams: the durable journal first, then the memory of this process, which readers follow.
+"""Writing streams: the durable journal first, then the memory of this process, which is followed.
 
 Without the durable journal memory alone goes on. What was written meanwhile is owed: it is added to
 the journal as soon as that is back, in the middle of a stream too, so that nothing is missing from
@@ -22,10 +22,15 @@ from servers.runtime.errors import NotFound, Unavailable
 from servers.stream_processor.guarded import GuardedJournal, JournalAway
 from servers.stream_processor.journal import StreamKey
 from servers.stream_processor.journal_memory import MemoryJournal
-from servers.stream_processor.sequence import Entry, Mark, following, opening, text_of
+from servers.stream_processor.sequence import Entry, Mark, deltas_in, following, opening, text_of
 
 DEGRADED = Counter(
     "kari_chat_stream_degraded_total", "Streams opened without the durable journal.", ("cause",)
+)
+TOKENS = Counter(
+    "kari_chat_tokens_streamed_total",
+    "Pieces of answer text taken in. A piece is what the writer hands over as one delta: a token "
+    "of the model, or the few that came together.",
 )
 TRIES = 5
 """How often a writer that others get ahead of tries again before it gives up."""
@@ -98,6 +103,7 @@ class Streams:
                 if entry is None:
                     return mark
                 if await self._write(key, mark, entry):
+                    TOKENS.inc(deltas_in(entry))
                     return entry.mark
         raise Unavailable(Reason.REASON_STORE_UNAVAILABLE, "the stream changes too fast; try again")
 

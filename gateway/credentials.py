@@ -1,0 +1,73 @@
+"""Who asks for a socket, and in which subprotocol: read from the upgrade request. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from gateway.frames import Encoding
+from kari.errors.v1.errors_pb2 import Reason
+from servers.runtime.errors import Forbidden, InvalidRequest, Unauthenticated
+
+ACCESS_COOKIE = "kari_access"
+REFRESH_COOKIE = "kari_refresh"
+_BEARER = "bearer."
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """What an upgrade request says. Header names are in lower case."""
+
+    headers: Mapping[str, str]
+    cookies: Mapping[str, str]
+    subprotocols: Sequence[str]
+
+
+def token_of(upgrade: Upgrade, origins: frozenset[str]) -> str:
+    """The access token: of the Authorization header, of a `bearer.` subprotocol, or of the cookie.
+
+    A browser sends the cookie whoever's page asks, so with a cookie the page's origin is checked.
+    Raises Unauthenticated and Forbidden.
+    """
+    scheme, _, header = upgrade.headers.get("authorization", "").partition(" ")
+    offered = [p.removeprefix(_BEARER) for p in upgrade.subprotocols if p.startswith(_BEARER)]
+    if scheme.lower() == "bearer" and header:
+        return header.strip()
+    if offered:
+        return offered[0]
+    cookie = upgrade.cookies.get(ACCESS_COOKIE)
+    if cookie:
+        require_origin(upgrade.headers, origins)
+        return cookie
+    raise Unauthenticated(
+        Reason.REASON_TOKEN_MISSING,
+        "sign in; send `Authorization: Bearer`, the subprotocol `bearer.<token>` or the cookie",
+    )
+
+
+def require_origin(headers: Mapping[str, str], origins: frozenset[str]) -> None:
+    """Forbidden unless the page is of this host or of an origin that the settings name."""
+    origin = headers.get("origin", "")
+    if origin in origins:
+        return
+    parts = urlsplit(origin)
+    if parts.scheme in ("http", "https") and parts.netloc == headers.get("host"):
+        return
+    raise Forbidden(
+        Reason.REASON_ORIGIN_NOT_ALLOWED,
+        "the cookie counts only on pages of this host; KARI_ORIGINS names further ones",
+        origin=origin or "none",
+    )
+
+
+def encoding_of(upgrade: Upgrade) -> tuple[Encoding, str | None]:
+    """The encoding, and the subprotocol to name in the answer. A client that offers none at all
+    speaks JSON; InvalidRequest if all that it offers are unknown."""
+    for offered in upgrade.subprotocols:
+        if offered in frozenset(Encoding):
+            return Encoding(offered), offered
+    if not upgrade.subprotocols:
+        return Encoding.JSON, None
+    known = " or ".join(Encoding)
+    raise InvalidRequest(
+        Reason.REASON_FRAME_INVALID, f"offer the subprotocol {known}", subprotocols=known
+    )

@@ -1,0 +1,25 @@
+"""What an embed job says. Pure."""
+
+import json
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EmbedJob:
+    """Messages of one tenant whose vectors are to be stored. Ids only: a job holds no content."""
+
+    tenant_id: str
+    message_ids: tuple[str, ...]
+
+    def payload(self) -> bytes:
+        """The job as the queue keeps it."""
+        return json.dumps({"tenant": self.tenant_id, "messages": self.message_ids}).encode()
+
+    @classmethod
+    def parse(cls, payload: bytes | None) -> "EmbedJob":
+        """The job of a payload; ValueError if it is none."""
+        content = json.loads(payload or b"")
+        match content:
+            case {"tenant": str(tenant), "messages": [*ids]} if all(isinstance(i, str) for i in ids):
+                return cls(tenant, tuple(ids))
+        raise ValueError("this is no embed job")

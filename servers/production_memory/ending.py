@@ -1,0 +1,130 @@
+"""Ending a turn: the answer, the turn's end and its jobs, in one transaction."""
+
+from dataclasses import dataclass
+
+import structlog
+from asyncpg import Record
+from kari.conversation_models.v1.message_pb2 import Message
+from kari.conversation_models.v1.turn_pb2 import Turn, TurnState
+from kari.errors.v1.errors_pb2 import Reason
+from kari.production_memory.v1.production_memory_pb2 import FinishTurnRequest
+
+from servers.production_memory.buffering import Buffering
+from servers.production_memory.embed_job import EmbedJob
+from servers.production_memory.jobs import Jobs
+from servers.production_memory.message import message_of, storable
+from servers.production_memory.tables import QUERIES, message, turn_row
+from servers.production_memory.turn import ENDED, name_of, require_lease, turn_of, unknown_turn
+from servers.production_memory.writes import written
+from servers.runtime.errors import InvalidRequest
+from servers.runtime.ids import new_id
+from servers.runtime.postgres import Connection, Database
+from servers.runtime.resources import Resource
+
+log = structlog.get_logger("kari.production_memory")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An ended turn and its answer, which it may lack."""
+
+    turn: Turn
+    answer: Message | None
+    repeated: bool = False
+
+
+class Ending:
+    """Ends turns, each once: whoever repeats it is given the first end."""
+
+    def __init__(self, database: Resource[Database], buffering: Buffering, jobs: Jobs) -> None:
+        self._database = database
+        self._buffering = buffering
+        self._jobs = jobs
+
+    async def finish(self, tenant_id: str, request: FinishTurnRequest) -> Ended:
+        """Commits how the turn ended. Conflict if another one leads it; NotFound if there is no
+        such turn; InvalidRequest if it completed without an answer."""
+        _require_answer(request)
+        database = await self._database.get()
+        with written("finish_turn"):
+            async with database.transaction(tenant_id) as connection:
+                ended = await self._finish(connection, request)
+        if not ended.repeated:
+            self._jobs.wake()
+            await self._buffering.keep(tenant_id, [ended.answer] if ended.answer else [])
+        log.info("turn ended", turn=request.turn_id, state=name_of(ended.turn.state))
+        return ended
+
+    async def cancel(self, tenant_id: str, turn_id: str) -> Turn:
+        """Marks a turn as called off. One that still waits for a leader ends here and now."""
+        database = await self._database.get()
+        with written("request_cancel"):
+            async with database.transaction(tenant_id) as connection:
+                row = await _locked(connection, turn_id)
+                if row["state"] not in ENDED:
+                    waits = row["state"] == "accepted"
+                    query = QUERIES.cancel_waiting if waits else QUERIES.request_cancel
+                    await connection.execute(query, turn_id)
+                    row = await turn_row(connection, turn_id)
+        log.info("turn called off", turn=turn_id, state=row["state"])
+        return turn_of(row)
+
+    async def _finish(self, connection: Connection, request: FinishTurnRequest) -> Ended:
+        row = await _locked(connection, request.turn_id)
+        require_lease(row, request.lease.number)
+        if row["state"] in ENDED:
+            answer = await message(connection, row["assistant_message_id"])
+            return Ended(turn_of(row), answer, repeated=True)
+        answer = await _add_answer(connection, row, request)
+        ended = await _end(connection, request, answer.id if answer else "")
+        ids = [row["user_message_id"], *([answer.id] if answer else [])]
+        await self._jobs.enqueue(connection, EmbedJob(row["tenant_id"], tuple(ids)))
+        return Ended(turn_of(ended), answer)
+
+
+async def _locked(connection: Connection, turn_id: str) -> Record:
+    """The turn's row, its thread locked."""
+    if await connection.fetchval(QUERIES.lock_thread_of_turn, turn_id) is None:
+        raise unknown_turn()
+    return await turn_row(connection, turn_id)
+
+
+async def _add_answer(
+    connection: Connection, turn: Record, request: FinishTurnRequest
+) -> Message | None:
+    if not request.content:
+        return None
+    row = await connection.fetchrow(
+        QUERIES.add_answer,
+        turn["conversation_id"],
+        new_id("msg"),
+        storable(request.content),
+        request.turn_id,
+        request.model_used,
+        request.usage.completion_tokens,
+        turn["user_message_id"],
+        request.partial,
+        request.apology,
+    )
+    return message_of(row)
+
+
+async def _end(connection: Connection, request: FinishTurnRequest, answer_id: str) -> Record:
+    return await connection.fetchrow(
+        QUERIES.finish_turn,
+        request.turn_id,
+        name_of(request.state),
+        answer_id,
+        request.usage.SerializeToString() if request.HasField("usage") else None,
+        [each.SerializeToString() for each in request.degradations],
+        request.error.SerializeToString() if request.HasField("error") else None,
+    )
+
+
+def _require_answer(request: FinishTurnRequest) -> None:
+    if request.state == TurnState.TURN_STATE_COMPLETED and not request.content:
+        raise InvalidRequest(
+            Reason.REASON_FIELD_INVALID,
+            "a completed turn has an answer; without one it failed or was cancelled",
+            violations=[("content", "is empty although the turn completed")],
+        )

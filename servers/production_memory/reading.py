@@ -1,0 +1,79 @@
+"""Reading turns and messages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kari.conversation_models.v1.message_pb2 import Message
+from kari.conversation_models.v1.turn_pb2 import Turn
+
+from servers.production_memory.buffering import Buffering
+from servers.production_memory.message import message_of
+from servers.production_memory.tables import QUERIES, message, turn_row
+from servers.production_memory.turn import turn_of
+from servers.runtime import paging
+from servers.runtime.postgres import Database
+from servers.runtime.resources import Resource
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of messages, the latest first, and the turn under way."""
+
+    messages: Sequence[Message]
+    next_page_token: str
+    active_turn: Turn | None
+
+
+class Reading:
+    """Reads what one tenant may see. Who takes part is the conversation manager's to know."""
+
+    def __init__(self, database: Resource[Database], buffering: Buffering) -> None:
+        self._database = database
+        self._buffering = buffering
+
+    async def turn(self, tenant_id: str, turn_id: str) -> tuple[Turn, Message | None]:
+        """A turn and its answer, if it has one; NotFound if there is no such turn."""
+        database = await self._database.get()
+        async with database.transaction(tenant_id) as connection:
+            row = await turn_row(connection, turn_id)
+            return turn_of(row), await message(connection, row["assistant_message_id"])
+
+    async def page(self, tenant_id: str, conversation_id: str, size: int, token: str) -> Page:
+        """Messages before the place of the token, the latest first."""
+        size = paging.size_of(size)
+        (before,) = paging.place_of(token, int) or (paging.LARGEST_INTEGER,)
+        database = await self._database.get()
+        async with database.transaction(tenant_id) as connection:
+            rows = await connection.fetch(
+                QUERIES.messages_before, conversation_id, before, size + 1
+            )
+            active = await connection.fetchrow(QUERIES.active_turn, conversation_id)
+        more = len(rows) > size
+        return Page(
+            [message_of(row) for row in rows[:size]],
+            paging.token_of(rows[size - 1]["sequence"]) if more else "",
+            turn_of(active) if active is not None else None,
+        )
+
+    async def by_id(
+        self, tenant_id: str, conversation_id: str, ids: Sequence[str]
+    ) -> list[Message]:
+        """Messages of a conversation in the order of `ids`; unknown ones are left out."""
+        database = await self._database.get()
+        async with database.transaction(tenant_id) as connection:
+            rows = await connection.fetch(QUERIES.messages_by_id, conversation_id, list(ids))
+        found = {row["id"]: message_of(row) for row in rows}
+        return [found[each] for each in ids if each in found]
+
+    async def recent(
+        self, tenant_id: str, conversation_id: str, through_sequence: int, limit: int
+    ) -> list[Message]:
+        """The last `limit` messages up to a sequence, the oldest first. Whoever asks here found
+        them missing in the session buffer, so they are put there."""
+        database = await self._database.get()
+        async with database.transaction(tenant_id) as connection:
+            before = min(through_sequence, paging.LARGEST_INTEGER - 1) + 1
+            rows = await connection.fetch(QUERIES.messages_before, conversation_id, before, limit)
+        messages = [message_of(row) for row in reversed(rows)]
+        await self._buffering.keep(tenant_id, messages)
+        return messages

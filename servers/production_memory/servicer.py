@@ -1,0 +1,116 @@
+"""Production memory over gRPC: translates only."""
+
+from kari.production_memory.v1 import production_memory_pb2 as contract
+from kari.production_memory.v1.production_memory_pb2_grpc import ProductionMemoryServiceServicer
+
+from servers.production_memory.beginning import Beginning
+from servers.production_memory.ending import Ending
+from servers.production_memory.leading import Leading
+from servers.production_memory.reading import Reading
+from servers.runtime.call import current, principal
+from servers.runtime.grpc_types import Context
+
+
+class ProductionMemory(ProductionMemoryServiceServicer):
+    """Keeps turns and messages; see the contract for every method."""
+
+    def __init__(
+        self, beginning: Beginning, leading: Leading, ending: Ending, reading: Reading
+    ) -> None:
+        self._beginning = beginning
+        self._leading = leading
+        self._ending = ending
+        self._reading = reading
+
+    async def BeginTurn(
+        self, request: contract.BeginTurnRequest, context: Context
+    ) -> contract.BeginTurnResponse:
+        """Commits a message and its turn."""
+        begun = await self._beginning.begin(request, principal(), current().correlation_id)
+        return contract.BeginTurnResponse(
+            led_turn=begun.led_turn,
+            repeated_request=begun.repeated,
+            interrupted_turn_ids=begun.interrupted,
+        )
+
+    async def ClaimTurn(
+        self, request: contract.ClaimTurnRequest, context: Context
+    ) -> contract.ClaimTurnResponse:
+        """Leases the turn that comes next."""
+        led = await self._leading.claim(
+            principal().tenant_id, request.conversation_id, request.lease
+        )
+        return contract.ClaimTurnResponse(led_turn=led)
+
+    async def ClaimAbandonedTurns(
+        self, request: contract.ClaimAbandonedTurnsRequest, context: Context
+    ) -> contract.ClaimAbandonedTurnsResponse:
+        """Leases turns that nobody leads, of every tenant."""
+        led = await self._leading.claim_abandoned(request.lease, request.limit)
+        return contract.ClaimAbandonedTurnsResponse(led_turns=led)
+
+    async def RenewLease(
+        self, request: contract.RenewLeaseRequest, context: Context
+    ) -> contract.RenewLeaseResponse:
+        """Keeps a turn."""
+        called_off = await self._leading.renew(principal().tenant_id, request)
+        return contract.RenewLeaseResponse(cancel_requested=called_off)
+
+    async def AdvanceTurn(
+        self, request: contract.AdvanceTurnRequest, context: Context
+    ) -> contract.AdvanceTurnResponse:
+        """Records that the model writes."""
+        called_off = await self._leading.advance(principal().tenant_id, request)
+        return contract.AdvanceTurnResponse(cancel_requested=called_off)
+
+    async def FinishTurn(
+        self, request: contract.FinishTurnRequest, context: Context
+    ) -> contract.FinishTurnResponse:
+        """Ends a turn."""
+        ended = await self._ending.finish(principal().tenant_id, request)
+        return contract.FinishTurnResponse(turn=ended.turn, answer=ended.answer)
+
+    async def RequestCancel(
+        self, request: contract.RequestCancelRequest, context: Context
+    ) -> contract.RequestCancelResponse:
+        """Calls a turn off."""
+        turn = await self._ending.cancel(principal().tenant_id, request.turn_id)
+        return contract.RequestCancelResponse(turn=turn)
+
+    async def GetTurn(
+        self, request: contract.GetTurnRequest, context: Context
+    ) -> contract.GetTurnResponse:
+        """One turn."""
+        turn, answer = await self._reading.turn(principal().tenant_id, request.turn_id)
+        return contract.GetTurnResponse(turn=turn, answer=answer)
+
+    async def ListMessages(
+        self, request: contract.ListMessagesRequest, context: Context
+    ) -> contract.ListMessagesResponse:
+        """A page of messages."""
+        page = await self._reading.page(
+            principal().tenant_id, request.conversation_id, request.page_size, request.page_token
+        )
+        return contract.ListMessagesResponse(
+            messages=page.messages,
+            next_page_token=page.next_page_token,
+            active_turn=page.active_turn,
+        )
+
+    async def GetMessages(
+        self, request: contract.GetMessagesRequest, context: Context
+    ) -> contract.GetMessagesResponse:
+        """Messages by id."""
+        messages = await self._reading.by_id(
+            principal().tenant_id, request.conversation_id, request.message_ids
+        )
+        return contract.GetMessagesResponse(messages=messages)
+
+    async def ListRecentMessages(
+        self, request: contract.ListRecentMessagesRequest, context: Context
+    ) -> contract.ListRecentMessagesResponse:
+        """The latest messages up to a sequence."""
+        messages = await self._reading.recent(
+            principal().tenant_id, request.conversation_id, request.through_sequence, request.limit
+        )
+        return contract.ListRecentMessagesResponse(messages=messages)

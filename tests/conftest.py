@@ -1,0 +1,48 @@
+"""Fixtures that many tests share: real stores, migrated, once a session."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from cli.migrate import migrate
+from embedded.folder import DataFolder
+from embedded.stores import EmbeddedStores, Store
+from servers.runtime.keys import ensure_keys
+from servers.runtime.settings import Settings
+
+# The machine's own settings must not leak into tests.
+for name in [n for n in os.environ if n.startswith("KARI_")]:
+    del os.environ[name]
+
+
+def report(_line: str) -> None:
+    """Nobody reads along while tests start their stores."""
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stores(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedStores]:
+    """PostgreSQL with the schema, Valkey and Milvus Lite, all embedded."""
+    system = tmp_path_factory.mktemp("system")
+    system.chmod(0o755)
+    with DataFolder(tmp_path_factory.mktemp("stores")) as folder:
+        async with EmbeddedStores(folder, set(Store), report, system_folder=system) as running:
+            assert running.postgres_url is not None
+            await migrate(running.postgres_url, report)
+            yield running
+
+
+@pytest.fixture
+def settings(stores: EmbeddedStores, tmp_path: Path) -> Settings:
+    """Settings that name the stores of the session, with a data folder and keys of their own."""
+    made = Settings(
+        data=tmp_path / "data",
+        postgres_url=stores.postgres_url,
+        redis_url=stores.redis_url,
+        milvus_url=stores.milvus_url,
+        milvus_token=stores.milvus_token,
+    )
+    ensure_keys(made)
+    return made
