@@ -1,4 +1,4 @@
-"""What a session hands out: frames to send, calls to make, streams to read, the end. Pure data."""
+"""What a session hands out: frames to send, calls to make, streams to read, the end. Pure."""
 
 from dataclasses import dataclass
 from typing import TypeAlias

@@ -1,8 +1,8 @@
-"""Why a socket is closed, as a table. Pure.
+"""Why a socket is closed, as a table.
 
 The number alone tells a client whether to come back: 3000-3499 and 4000-4499 do, every other code
 that we send does not. Of the codes that RFC 6455 fixes, clients come back after 1001, 1006, 1011
-and 1012: those are accidents of the way, not answers.
+and 1012: those are accidents of the way, not answers. Pure.
 """
 
 from dataclasses import dataclass

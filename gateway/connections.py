@@ -75,7 +75,7 @@ class Connections:
         now = time.time()
         try:
             client = await self._redis.get()
-            taken = await client.eval(_TAKE, 1, key, now, now + PLACE_SECONDS, name, self._limit)  # type: ignore[misc]  # redis-py types both worlds
+            taken = await client.eval(_TAKE, 1, key, now, now + PLACE_SECONDS, name, self._limit)
         except AWAY as error:
             UNSHARED.inc()
             log.warning("open sockets are counted alone", error=type(error).__name__)

@@ -25,6 +25,8 @@ STATUS: Mapping[ErrorType.ValueType, int] = {
     ErrorType.ERROR_TYPE_INTERNAL: 500,
 }
 
+TOO_LARGE = 413
+
 log = structlog.get_logger("kari.gateway.http")
 
 
@@ -41,4 +43,6 @@ def error_response(error: KariError, status: int | None = None) -> Response:
     if error.type == ErrorType.ERROR_TYPE_AUTHENTICATION:
         headers["www-authenticate"] = "Bearer"
     body = json_format.MessageToJson(error.envelope(correlation_id), indent=None)
+    if error.reason == Reason.REASON_TOO_LARGE:
+        status = TOO_LARGE
     return Response(body, status or STATUS[error.type], headers, "application/json")

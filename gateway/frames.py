@@ -1,6 +1,7 @@
-"""Both subprotocols: bytes to client frames, server frames to bytes. Pure.
+"""Both subprotocols: bytes to client frames, server frames to bytes.
 
 `kari.v1.json` is proto3 JSON in text frames, `kari.v1.proto` the same messages in binary ones.
+Pure.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The hub as the gateway calls it: with the contract's deadlines, in our own errors."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, cast
 
 import grpc
@@ -39,7 +39,7 @@ class Hub:
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error) from error
 
-    async def read(self, method: str, request: Message) -> AsyncIterator[Message]:
+    async def read(self, method: str, request: Message) -> AsyncGenerator[Message]:
         """The messages of a stream; the call ends with the iterator."""
         call = getattr(self._stub, method)(request)
         try:

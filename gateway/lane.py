@@ -1,7 +1,7 @@
-"""The order of a socket's messages: the next goes to the hub when the one before is answered. Pure.
+"""The order of a socket's messages: the next goes to the hub when the one before is answered.
 
 Without it two messages sent in a row could overtake each other on their way. The places are
-bounded, so that a client cannot park messages here without end.
+bounded, so that a client cannot park messages here without end. Pure.
 """
 
 from collections import deque

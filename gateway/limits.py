@@ -1,4 +1,4 @@
-"""Limits by user, tenant, name and address: shared through Redis, counted alone while it is away."""
+"""Limits by user, tenant, name and address: shared in Redis, counted alone while it is away."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -10,6 +10,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from servers.runtime.settings import Settings
+
 SEND_BUFFER_BYTES = 131_072
 """Of the kernel, for each connection. Left alone it grows to megabytes, and a reader that is slow
 would be noticed that much later."""
@@ -68,12 +70,11 @@ def listen(host: str, port: int) -> socket.socket:
 async def served(
     app: ASGIApp,
     listener: socket.socket,
-    *,
-    max_frame_bytes: int,
+    settings: Settings,
     heartbeat: float,
-    trusted_proxies: str,
 ) -> AsyncIterator[None]:
-    """Serves inside the block; connections that are left at its end are closed."""
+    """Serves inside the block; connections that are left at its end are closed. A frame up to
+    twice the allowed size is read, so that it can be answered; a larger one closes its socket."""
     server = _Server(
         uvicorn.Config(
             app,
@@ -82,11 +83,11 @@ async def served(
             log_level="warning",
             access_log=False,
             server_header=False,
-            proxy_headers=bool(trusted_proxies),
-            forwarded_allow_ips=trusted_proxies,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=settings.trusted_proxies,
             timeout_graceful_shutdown=2,
             ws=Protocol,
-            ws_max_size=max_frame_bytes,
+            ws_max_size=2 * settings.max_frame_bytes,
             ws_per_message_deflate=False,
             ws_ping_interval=heartbeat,
             ws_ping_timeout=heartbeat,
@@ -94,8 +95,6 @@ async def served(
     )
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        while not server.started and not task.done():
-            await asyncio.sleep(0.005)
         yield
     finally:
         server.should_exit = True

@@ -1,4 +1,4 @@
-"""Frames on their way to one socket: bounded, so that a slow reader holds up its own streams only."""
+"""Frames on their way to one socket: bounded, so that a slow reader holds up only its streams."""
 
 import asyncio
 from collections import deque

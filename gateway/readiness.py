@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2
@@ -29,7 +30,7 @@ class Readiness:
     """gRPC health of the peers and of the stores beside them."""
 
     def __init__(self, channels: Mapping[str, grpc.aio.Channel]) -> None:
-        self._stubs = {name: HealthStub(channel) for name, channel in channels.items()}  # type: ignore[no-untyped-call]
+        self._stubs = {name: HealthStub(channel) for name, channel in channels.items()}
         self.degradations: Sequence[Degradation] = ()
 
     async def check(self) -> list[str]:
@@ -51,7 +52,7 @@ class Readiness:
         return dict(zip(self._stubs, found, strict=True))
 
 
-async def _status(stub: HealthStub, service: str) -> int | None:
+async def _status(stub: Any, service: str) -> int | None:
     """The status that a peer tells of a service; None if it does not answer or know it."""
     try:
         request = health_pb2.HealthCheckRequest(service=service)

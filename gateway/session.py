@@ -1,7 +1,7 @@
-"""One socket's side of the conversation: client frames, answers and time in; actions out. Pure.
+"""One socket's side of the conversation: client frames, answers and time in; actions out.
 
 Nothing here awaits, knows gRPC, or knows a WebSocket. The shell performs the actions in order and
-brings back what came of them.
+brings back what came of them. Pure.
 """
 
 from collections.abc import Callable, Sequence

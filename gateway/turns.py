@@ -1,7 +1,7 @@
-"""The turns that one socket follows: each at most once, from where it was cut. Pure.
+"""The turns that one socket follows: each at most once, from where it was cut.
 
 A follow ends with the turn's last event. One that ends otherwise was cut: it is opened again after
-the last position seen, a few times in a row without progress, before the client is told.
+the last position seen, a few times in a row without progress, before the client is told. Pure.
 """
 
 from dataclasses import dataclass

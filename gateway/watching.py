@@ -1,7 +1,7 @@
-"""What one socket watches: the conversations on its screen. Pure.
+"""What one socket watches: the conversations on its screen.
 
 There is one Watch stream a socket. When the list changes it is opened anew; when it is cut it is
-opened again for as long as there is something to watch, later each time.
+opened again for as long as there is something to watch, later each time. Pure.
 """
 
 from collections.abc import Sequence

@@ -4,10 +4,11 @@ turns live on."""
 import asyncio
 import time
 from collections.abc import Coroutine, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import structlog
+from google.protobuf.message import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.actions import Action, Ask, Cause, Close, Open, Send, Stop
@@ -100,7 +101,8 @@ class Socket:
         await self._websocket.send({"type": "websocket.send", kind: item})
 
     async def _say_goodbye(self, closing: Closing) -> int:
-        await self._websocket.close(closing.code, closing.reason)
+        with suppress(WebSocketDisconnect):
+            await self._websocket.close(closing.code, closing.reason)
         return closing.code
 
     async def _watch_clock(self) -> None:
@@ -133,19 +135,20 @@ class Socket:
     async def _ask(self, ask: Ask) -> None:
         began = time.perf_counter()
         try:
-            with (
-                acting(self._call(ask.cause, ask.method)),
-                self._spans.around(ask.cause, ask.method),
-            ):
-                await self._admit(ask)
-                FORWARDED.labels(ask.method).inc()
-                response = await self._hub.ask(ask.method, ask.request)
+            with acting(self._call(ask.cause, ask.method)):
+                response = await self._answer(ask)
         except KariError as error:
             actions = self._session.failed(ask, error)
         else:
             actions = self._session.answered(ask, response)
         LATENCY.labels("gateway").observe(time.perf_counter() - began)
         await self._act(actions)
+
+    async def _answer(self, ask: Ask) -> Message:
+        with self._spans.around(ask.cause, ask.method):
+            await self._admit(ask)
+            FORWARDED.labels(ask.method).inc()
+            return await self._hub.ask(ask.method, ask.request)
 
     async def _admit(self, ask: Ask) -> None:
         if not ask.counted:

@@ -1,9 +1,9 @@
-"""Sliding windows: how much is too much. Pure.
+"""Sliding windows: how much is too much.
 
 Two counters a window stand for a log of every event: what happened in the window before counts as
 far as the sliding minute still covers it (the "sliding window counter" of Cloudflare's and Kong's
 rate limiting). Never more than `limit` in any window if events come evenly; a burst at a border is
-let through at most once.
+let through at most once. Pure.
 """
 
 from dataclasses import dataclass

@@ -1,17 +1,20 @@
 """The wiring: how each server is put together. The one composition root; tests use it too."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import cached_property, partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 from redis.asyncio import Redis
 
+from kari.chat_hub.v1 import chat_hub_pb2
 from kari.chat_orchestrator.v1 import chat_orchestrator_pb2, chat_orchestrator_pb2_grpc
 from kari.context_integrator.v1 import context_integrator_pb2, context_integrator_pb2_grpc
 from kari.conversation_manager.v1 import conversation_manager_pb2, conversation_manager_pb2_grpc
 from kari.identity.v1 import identity_pb2, identity_pb2_grpc
+from kari.instruction_processor.v1 import instruction_processor_pb2, instruction_processor_pb2_grpc
 from kari.memory_processor.v1 import memory_processor_pb2, memory_processor_pb2_grpc
 from kari.model_factory.v1 import model_factory_pb2, model_factory_pb2_grpc
 from kari.production_memory.v1 import production_memory_pb2, production_memory_pb2_grpc
@@ -22,6 +25,11 @@ from servers.chat_orchestrator.servicer import ChatOrchestrator
 from servers.chat_orchestrator.turns import Turns
 from servers.context_integrator.gathering import Gathering
 from servers.context_integrator.servicer import ContextIntegrator
+from servers.conversation_manager.conversations import Conversations
+from servers.conversation_manager.history import History
+from servers.conversation_manager.proposals import Proposals
+from servers.conversation_manager.servicer import ConversationManager
+from servers.conversation_manager.updating import Updating
 from servers.identity.access import Signer
 from servers.identity.administration import Administration
 from servers.identity.first_accounts import FirstAccounts
@@ -30,8 +38,22 @@ from servers.identity.servicer import Identity
 from servers.identity.sign_in import SignIn
 from servers.identity.store import Sessions, Users
 from servers.identity.store_lockout import Lockout
+from servers.instruction_processor.applying import Applying
+from servers.instruction_processor.processing import Processing
+from servers.instruction_processor.servicer import InstructionProcessor
 from servers.memory_processor.retrieval import ShortTerm
 from servers.memory_processor.servicer import MemoryProcessor
+from servers.production_memory.beginning import Beginning
+from servers.production_memory.buffering import Buffering
+from servers.production_memory.embedding import Embedding
+from servers.production_memory.ending import Ending
+from servers.production_memory.jobs import Jobs
+from servers.production_memory.leading import Leading
+from servers.production_memory.reading import Reading
+from servers.production_memory.servicer import ProductionMemory
+from servers.production_memory.store import VectorStore
+from servers.production_memory.store_milvus import open_milvus
+from servers.production_memory.vectorizing import Vectorizing
 from servers.runtime import postgres, redis
 from servers.runtime.access_tokens import AccessTokens
 from servers.runtime.bootstrap import Bootstrap, Hook, Hosted, Security
@@ -48,6 +70,9 @@ from servers.stream_processor.readers import Readers
 from servers.stream_processor.servicer import StreamProcessor
 from servers.stream_processor.streams import Streams
 from servers.stream_processor.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from gateway.app import Gateway
 
 S = TypeVar("S")
 
@@ -99,9 +124,28 @@ class Wiring:
         return Security(self.access_tokens, self.mesh_key, callers)
 
     async def close(self) -> None:
-        """Closes the channels; the resources are closed by the bootstrap."""
+        """Closes the channels, and the resources of a process that has no bootstrap to do so."""
         for channels in self._channels.values():
             await channels.close()
+        await self.resources.close()
+
+
+def instruction_processor(w: Wiring) -> Hosted:
+    """Instruction processor."""
+    channel = partial(w.channel, "instruction_processor")
+    conversations = conversation_manager_pb2_grpc.ConversationManagerServiceStub(
+        channel("conversation_manager", conversation_manager_pb2.DESCRIPTOR)
+    )
+    orchestrator = chat_orchestrator_pb2_grpc.ChatOrchestratorServiceStub(
+        channel("chat_orchestrator", chat_orchestrator_pb2.DESCRIPTOR)
+    )
+    processing = Processing(Applying(conversations), orchestrator)
+    return _hosted(
+        "instruction_processor",
+        instruction_processor_pb2.DESCRIPTOR,
+        instruction_processor_pb2_grpc.add_InstructionProcessorServiceServicer_to_server,
+        InstructionProcessor(processing, conversations),
+    )
 
 
 def context_integrator(w: Wiring) -> Hosted:
@@ -198,11 +242,72 @@ def identity(w: Wiring) -> Hosted:
     )
 
 
+def production_memory(w: Wiring) -> Hosted:
+    """Production memory."""
+    database, jobs = w.database("production_memory"), Jobs()
+    vectors: Resource[VectorStore] = w.resources.add(
+        "milvus", partial(open_milvus, w.settings), lambda store: store.ping(), required=False
+    )
+    models = model_factory_pb2_grpc.ModelFactoryServiceStub(
+        w.channel("production_memory", "model_factory", model_factory_pb2.DESCRIPTOR)
+    )
+    embedding = Embedding(database, jobs, Vectorizing(database, models, vectors))
+    buffering = Buffering(SessionBuffer(w.redis))
+    return _hosted(
+        "production_memory",
+        production_memory_pb2.DESCRIPTOR,
+        production_memory_pb2_grpc.add_ProductionMemoryServiceServicer_to_server,
+        ProductionMemory(
+            Beginning(database, buffering),
+            Leading(database),
+            Ending(database, buffering, jobs),
+            Reading(database, buffering),
+        ),
+        loops=(embedding.run, embedding.tidy),
+    )
+
+
+def gateway(w: Wiring) -> "AbstractAsyncContextManager[Gateway]":
+    """The edge; no server, so it is entered beside them. Imported here: it brings a web server,
+    15 MB that the processes of the others do without."""
+    from gateway.app import serving_gateway
+
+    return serving_gateway(
+        w.settings,
+        w.channel("gateway", "chat_hub", chat_hub_pb2.DESCRIPTOR),
+        w.channel("gateway", "identity", identity_pb2.DESCRIPTOR),
+        w.redis,
+        w.access_tokens,
+    )
+
+
+def conversation_manager(w: Wiring) -> Hosted:
+    """Conversation manager."""
+    database = w.database("conversation_manager")
+    channel = w.channel(
+        "conversation_manager", "production_memory", production_memory_pb2.DESCRIPTOR
+    )
+    stored = production_memory_pb2_grpc.ProductionMemoryServiceStub(channel)
+    history = History(database, stored)
+    updating = Updating(database, history)
+    return _hosted(
+        "conversation_manager",
+        conversation_manager_pb2.DESCRIPTOR,
+        conversation_manager_pb2_grpc.add_ConversationManagerServiceServicer_to_server,
+        ConversationManager(
+            Conversations(database), updating, Proposals(database, updating), history
+        ),
+    )
+
+
 HOW: Mapping[str, Callable[[Wiring], Hosted]] = {
+    "instruction_processor": instruction_processor,
     "context_integrator": context_integrator,
     "memory_processor": memory_processor,
+    "production_memory": production_memory,
     "chat_orchestrator": chat_orchestrator,
     "stream_processor": stream_processor,
+    "conversation_manager": conversation_manager,
     "identity": identity,
 }
 """How each server is put together, by name."""

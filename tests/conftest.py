@@ -25,10 +25,8 @@ def report(_line: str) -> None:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stores(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedStores]:
     """PostgreSQL with the schema, Valkey and Milvus Lite, all embedded."""
-    system = tmp_path_factory.mktemp("system")
-    system.chmod(0o755)
     with DataFolder(tmp_path_factory.mktemp("stores")) as folder:
-        async with EmbeddedStores(folder, set(Store), report, system_folder=system) as running:
+        async with EmbeddedStores(folder, set(Store), report) as running:
             assert running.postgres_url is not None
             await migrate(running.postgres_url, report)
             yield running

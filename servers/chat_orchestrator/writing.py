@@ -119,6 +119,8 @@ class Writing:
             call.cancel()
         if not self._answer.finished:
             raise Unavailable(Reason.REASON_PROVIDER_ERROR, "the answer was cut off on its way")
+        if not self._answer.begun:
+            raise Unavailable(Reason.REASON_PROVIDER_ERROR, "the model answered without a word")
 
 
 def _missing(feature: Feature.ValueType, cause: str) -> Degradation:

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import structlog
 from asyncpg import Record
+
 from kari.conversation_models.v1.turn_pb2 import WhenBusy
 from kari.errors.v1.errors_pb2 import Reason
 from kari.production_memory.v1.production_memory_pb2 import BeginTurnRequest, LedTurn
-
 from servers.production_memory.buffering import Buffering
 from servers.production_memory.message import begun_message
-from servers.production_memory.tables import QUERIES, led_turn, turn_row
+from servers.production_memory.tables import QUERIES, led_turn, one, turn_row
 from servers.production_memory.turn import digest_of, led_turn_of, require_place, require_same
 from servers.production_memory.writes import written
 from servers.runtime.call import Principal
@@ -58,7 +58,8 @@ async def _begin(
 ) -> Begun:
     conversation_id, owner = request.conversation_id, request.lease.owner
     await connection.fetchval(QUERIES.lock_thread, conversation_id)
-    found = await connection.fetchrow(
+    found = await one(
+        connection,
         QUERIES.look_before_beginning,
         conversation_id,
         request.request_id,
@@ -85,7 +86,8 @@ async def _insert(
     *,
     busy: bool,
 ) -> Record:
-    return await connection.fetchrow(
+    return await one(
+        connection,
         QUERIES.begin_turn,
         request.conversation_id,
         new_id("msg"),

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Sequence
 
 import structlog
-from kari.conversation_models.v1.message_pb2 import Message
 
+from kari.conversation_models.v1.message_pb2 import Message
 from servers.production_memory.writes import WRITES
 from servers.runtime.redis import AWAY
 from servers.runtime.session_buffer import SessionBuffer

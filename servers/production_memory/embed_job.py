@@ -18,8 +18,7 @@ class EmbedJob:
     @classmethod
     def parse(cls, payload: bytes | None) -> "EmbedJob":
         """The job of a payload; ValueError if it is none."""
-        content = json.loads(payload or b"")
-        match content:
-            case {"tenant": str(tenant), "messages": [*ids]} if all(isinstance(i, str) for i in ids):
+        match json.loads(payload or b""):
+            case {"tenant": str(tenant), "messages": [*ids]} if all(type(i) is str for i in ids):
                 return cls(tenant, tuple(ids))
         raise ValueError("this is no embed job")

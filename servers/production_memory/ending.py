@@ -4,16 +4,16 @@ from dataclasses import dataclass
 
 import structlog
 from asyncpg import Record
+
 from kari.conversation_models.v1.message_pb2 import Message
 from kari.conversation_models.v1.turn_pb2 import Turn, TurnState
 from kari.errors.v1.errors_pb2 import Reason
 from kari.production_memory.v1.production_memory_pb2 import FinishTurnRequest
-
 from servers.production_memory.buffering import Buffering
 from servers.production_memory.embed_job import EmbedJob
 from servers.production_memory.jobs import Jobs
 from servers.production_memory.message import message_of, storable
-from servers.production_memory.tables import QUERIES, message, turn_row
+from servers.production_memory.tables import QUERIES, message, one, turn_row
 from servers.production_memory.turn import ENDED, name_of, require_lease, turn_of, unknown_turn
 from servers.production_memory.writes import written
 from servers.runtime.errors import InvalidRequest
@@ -94,7 +94,8 @@ async def _add_answer(
 ) -> Message | None:
     if not request.content:
         return None
-    row = await connection.fetchrow(
+    row = await one(
+        connection,
         QUERIES.add_answer,
         turn["conversation_id"],
         new_id("msg"),
@@ -110,7 +111,8 @@ async def _add_answer(
 
 
 async def _end(connection: Connection, request: FinishTurnRequest, answer_id: str) -> Record:
-    return await connection.fetchrow(
+    return await one(
+        connection,
         QUERIES.finish_turn,
         request.turn_id,
         name_of(request.state),

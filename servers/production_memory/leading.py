@@ -3,13 +3,13 @@
 from datetime import timedelta
 
 import structlog
+
 from kari.production_memory.v1.production_memory_pb2 import (
     AdvanceTurnRequest,
     Lease,
     LedTurn,
     RenewLeaseRequest,
 )
-
 from servers.production_memory.tables import QUERIES, led_turn
 from servers.production_memory.turn import require_led
 from servers.production_memory.writes import written
@@ -52,7 +52,7 @@ class Leading:
         return turns
 
     async def renew(self, tenant_id: str, request: RenewLeaseRequest) -> bool:
-        """Keeps a turn; True if it was called off. Conflict if it is led by another one, or over."""
+        """Keeps a turn; True if it was called off. Conflict if it is led by others or over."""
         database = await self._database.get()
         async with database.transaction(tenant_id) as connection:
             return await _write_as_leader(

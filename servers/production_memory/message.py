@@ -1,15 +1,15 @@
 """Messages as rows, and back. Pure."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
 from kari.production_memory.v1.production_memory_pb2 import BeginTurnRequest
+from servers.runtime.queries import Row
 
 
-def message_of(row: Mapping[str, Any]) -> Message:
+def message_of(row: Row) -> Message:
     """The message of a row of `messages`. Its metadata say if it is an apology of the runtime."""
     message = Message(
         id=row["id"],
@@ -31,7 +31,7 @@ def message_of(row: Mapping[str, Any]) -> Message:
     return message
 
 
-def begun_message(request: BeginTurnRequest, turn: Mapping[str, Any]) -> Message:
+def begun_message(request: BeginTurnRequest, turn: Row) -> Message:
     """The user's message as the statement committed it that made this row of `turns`."""
     return Message(
         id=turn["user_message_id"],

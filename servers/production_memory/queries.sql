@@ -135,7 +135,7 @@ ORDER BY sequence DESC LIMIT $3;
 
 -- name: texts_of
 -- What is embedded: only the beginning of long texts, more of which no embedder reads.
-SELECT id, conversation_id, role, created_at, left(content, $2) AS beginning
+SELECT id, tenant_id, conversation_id, role, created_at, left(content, $2) AS beginning
 FROM messages WHERE id = ANY($1) AND content <> '';
 
 -- name: forget_old_jobs

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from kari.conversation_models.v1.message_pb2 import Message
 from kari.conversation_models.v1.turn_pb2 import Turn
-
 from servers.production_memory.buffering import Buffering
 from servers.production_memory.message import message_of
 from servers.production_memory.tables import QUERIES, message, turn_row

@@ -2,7 +2,6 @@
 
 from kari.production_memory.v1 import production_memory_pb2 as contract
 from kari.production_memory.v1.production_memory_pb2_grpc import ProductionMemoryServiceServicer
-
 from servers.production_memory.beginning import Beginning
 from servers.production_memory.ending import Ending
 from servers.production_memory.leading import Leading

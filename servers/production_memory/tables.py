@@ -3,15 +3,23 @@
 from pathlib import Path
 
 from asyncpg import Record
+
 from kari.conversation_models.v1.message_pb2 import Message
 from kari.production_memory.v1.production_memory_pb2 import LedTurn
-
 from servers.production_memory.message import message_of
 from servers.production_memory.turn import led_turn_of, unknown_turn
 from servers.runtime.postgres import Connection
 from servers.runtime.queries import Queries
 
 QUERIES = Queries(Path(__file__).with_name("queries.sql"))
+
+
+async def one(connection: Connection, query: str, *arguments: object) -> Record:
+    """The row of a statement that always gives one."""
+    row = await connection.fetchrow(query, *arguments)
+    if row is None:
+        raise LookupError("a statement that always gives a row gave none")
+    return row
 
 
 async def turn_row(connection: Connection, turn_id: str) -> Record:
@@ -30,5 +38,5 @@ async def message(connection: Connection, message_id: str) -> Message | None:
 
 async def led_turn(connection: Connection, row: Record, owner: str) -> LedTurn:
     """A turn with its message, as its leader needs it."""
-    user_message = message_of(await connection.fetchrow(QUERIES.message, row["user_message_id"]))
+    user_message = message_of(await one(connection, QUERIES.message, row["user_message_id"]))
     return led_turn_of(row, user_message, owner)

@@ -5,7 +5,6 @@ one who was silent for too long cannot write any more: that is the fence.
 """
 
 import hashlib
-from collections.abc import Mapping
 from typing import Any
 
 from kari.conversation_models.v1.degradation_pb2 import Degradation
@@ -15,9 +14,9 @@ from kari.conversation_models.v1.model_pb2 import ModelSelection, Usage
 from kari.conversation_models.v1.turn_pb2 import Turn, TurnState, WhenBusy
 from kari.errors.v1.errors_pb2 import ErrorEnvelope, Reason
 from kari.production_memory.v1.production_memory_pb2 import BeginTurnRequest, Lease, LedTurn
-
 from servers.production_memory.message import timestamp
 from servers.runtime.errors import Conflict, NotFound
+from servers.runtime.queries import Row
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
 
@@ -27,7 +26,7 @@ def name_of(state: TurnState.ValueType) -> str:
     return TurnState.Name(state).removeprefix("TURN_STATE_").lower()
 
 
-def turn_of(row: Mapping[str, Any]) -> Turn:
+def turn_of(row: Row) -> Turn:
     """The turn of a row of `turns`."""
     return Turn(
         id=row["id"],
@@ -47,7 +46,7 @@ def turn_of(row: Mapping[str, Any]) -> Turn:
     )
 
 
-def led_turn_of(row: Mapping[str, Any], message: Message, owner: str) -> LedTurn:
+def led_turn_of(row: Row, message: Message, owner: str) -> LedTurn:
     """A turn with all that its leader needs; with a lease only if `owner` is that leader."""
     leads = row["lease_owner"] == owner and row["state"] not in ENDED | {"accepted"}
     return LedTurn(
@@ -83,7 +82,7 @@ def require_place(when_busy: WhenBusy.ValueType, ahead: str) -> None:
         )
 
 
-def require_same(row: Mapping[str, Any], digest: bytes) -> None:
+def require_same(row: Row, digest: bytes) -> None:
     """Raises Conflict if the request id was used for another request."""
     if row["request_digest"] != digest:
         raise Conflict(
@@ -93,7 +92,7 @@ def require_same(row: Mapping[str, Any], digest: bytes) -> None:
         )
 
 
-def require_lease(row: Mapping[str, Any], number: int) -> None:
+def require_lease(row: Row, number: int) -> None:
     """Raises Conflict if another one leads the turn by now."""
     if row["lease_number"] != number:
         raise Conflict(
@@ -104,7 +103,7 @@ def require_lease(row: Mapping[str, Any], number: int) -> None:
         )
 
 
-def require_led(row: Mapping[str, Any] | None, number: int) -> None:
+def require_led(row: Row | None, number: int) -> None:
     """Raises why a write with this lease number found no turn to write to."""
     if row is None:
         raise unknown_turn()

@@ -15,9 +15,13 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
 from servers.runtime.access_tokens import AccessTokens
+from servers.runtime.call import Call, enter
 from servers.runtime.channels import KEEPALIVE
 from servers.runtime.errors import Unavailable
+from servers.runtime.ids import new_correlation_id
 from servers.runtime.interceptors import server_interceptors
+from servers.runtime.interceptors.chain import Chain
+from servers.runtime.interceptors.under_way import UnderWay
 from servers.runtime.mesh_key import MeshKey
 from servers.runtime.policy import Policies
 from servers.runtime.resources import Resources
@@ -65,13 +69,17 @@ class Bootstrap:
         self._resources = resources
         self._address = address
         self._health = health_aio.HealthServicer()
+        policies = Policies(h.service for h in hosted)
+        self._under_way = UnderWay(policies)
+        arounds = server_interceptors(
+            policies,
+            security.access_tokens.verify,
+            security.mesh_key,
+            security.callers,
+            self._under_way,
+        )
         self._server = grpc.aio.server(
-            interceptors=server_interceptors(
-                Policies(h.service for h in hosted),
-                security.access_tokens.verify,
-                security.mesh_key,
-                security.callers,
-            ),
+            interceptors=(Chain(arounds),),
             options=(
                 ("grpc.so_reuseport", 0),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
@@ -114,7 +122,8 @@ class Bootstrap:
     async def drain(self) -> None:
         """First stage: says NOT_SERVING and lets work under way come to its end."""
         await self._health.enter_graceful_shutdown()
-        await asyncio.gather(*(h.drain() for h in self._hosted if h.drain is not None))
+        drains = [h.drain() for h in self._hosted if h.drain is not None]
+        await asyncio.gather(self._under_way.finished(), *drains)
 
     async def stop(self, grace: float) -> None:
         """Second stage: no new calls, `grace` seconds for those under way, then everything
@@ -148,16 +157,18 @@ V1 = "grpc.reflection.v1.ServerReflection"
 @asynccontextmanager
 async def serving(bootstrap: Bootstrap, drain_seconds: float) -> AsyncIterator[int]:
     """Serves inside the block; drains and stops after it. Gives the port."""
-    port = await bootstrap.start()
+    try:
+        port = await bootstrap.start()
+    except BaseException:
+        await bootstrap.stop(0)
+        raise
     try:
         yield port
     finally:
         try:
-            async with asyncio.timeout(drain_seconds):
-                await bootstrap.drain()
-        except TimeoutError:
-            log.warning("work was still under way when the time to drain was over")
-        await bootstrap.stop(min(drain_seconds, 2.0))
+            await _drained(bootstrap, drain_seconds)
+        finally:
+            await bootstrap.stop(min(drain_seconds, 2.0))
 
 
 async def until_signalled() -> None:
@@ -172,6 +183,14 @@ async def until_signalled() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
+async def _drained(bootstrap: Bootstrap, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await bootstrap.drain()
+    except TimeoutError:
+        log.warning("work was still under way when the time to drain was over")
+
+
 async def _prepared(name: str, prepare: Hook) -> None:
     wait = FIRST_WAIT_SECONDS
     while True:
@@ -184,8 +203,10 @@ async def _prepared(name: str, prepare: Hook) -> None:
 
 
 async def _forever(name: str, loop: Hook) -> None:
-    """Runs a server's loop; one that ends with an error is logged and begun again."""
+    """Runs a server's loop; one that ends with an error is logged and begun again. Each round has
+    a correlation id of its own."""
     while True:
+        enter(Call(new_correlation_id()))
         try:
             await loop()
         except Exception as error:  # whatever it was, the loop has to go on

@@ -42,5 +42,7 @@ def place_of(token: str, *kinds: type[str] | type[int]) -> list[str | int] | Non
 def _is_place(place: object, kinds: tuple[type[str] | type[int], ...]) -> bool:
     if not isinstance(place, list):
         return False
+    if any(isinstance(part, int) and abs(part) > LARGEST_INTEGER for part in place):
+        return False
     found = tuple(type(part) for part in place)
     return found == kinds if kinds else set(found) <= {str, int}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
@@ -71,33 +72,35 @@ class FieldRoles:
     def required(self, message: Message) -> frozenset[str]:
         """All roles that the fields set in `message`, at any depth, ask for."""
         roles: frozenset[str] = frozenset()
-        for field, own in self._plan(message.DESCRIPTOR, frozenset()):
+        for field, own in self._plan(cast(Descriptor, message.DESCRIPTOR)):
             for value in _values(message, field):
                 roles |= own
                 if isinstance(value, Message):
                     roles |= self.required(value)
         return roles
 
-    def _plan(
-        self, kind: Descriptor, above: frozenset[str]
-    ) -> tuple[tuple[FieldDescriptor, frozenset[str]], ...]:
+    def _plan(self, kind: Descriptor) -> tuple[tuple[FieldDescriptor, frozenset[str]], ...]:
+        """The fields of a message type that ask for roles, or lead to such, with their own."""
         plan = self._plans.get(kind.full_name)
         if plan is None:
-            plan = tuple(
-                (field, roles)
-                for field in kind.fields
-                for roles in (_roles_of(field),)
-                if roles or self._leads_to_roles(field, above | {kind.full_name})
-            )
-            if not above:
-                self._plans[kind.full_name] = plan
+            found = ((field, _roles_of(field)) for field in kind.fields)
+            plan = tuple((field, roles) for field, roles in found if roles or _leads_on(field))
+            self._plans[kind.full_name] = plan
         return plan
 
-    def _leads_to_roles(self, field: FieldDescriptor, above: frozenset[str]) -> bool:
-        kind: Descriptor | None = field.message_type  # type: ignore[assignment]  # one of two equal names
-        if kind is None or kind.full_name in above:
-            return False
-        return bool(self._plan(kind, above))
+
+def _leads_on(field: FieldDescriptor) -> bool:
+    """Whether any message type below a field has a field that asks for roles."""
+    kinds, seen = [field.message_type], set[str]()
+    while kinds:
+        kind = kinds.pop()
+        if kind is None or kind.full_name in seen:
+            continue
+        if any(_roles_of(below) for below in kind.fields):
+            return True
+        seen.add(kind.full_name)
+        kinds += [below.message_type for below in kind.fields]
+    return False
 
 
 def _of_method(method: object, exposure: Exposure.ValueType) -> MethodPolicy:
@@ -124,9 +127,16 @@ def _roles_of(field: FieldDescriptor) -> frozenset[str]:
 
 
 def _values(message: Message, field: FieldDescriptor) -> Iterable[object]:
-    if field.is_repeated:
-        return getattr(message, field.name)  # type: ignore[no-any-return]
-    if field.has_presence:
-        return (getattr(message, field.name),) if message.HasField(field.name) else ()
     value = getattr(message, field.name)
+    if _is_map(field):
+        return value.values()  # type: ignore[no-any-return]
+    if field.is_repeated:
+        return value  # type: ignore[no-any-return]
+    if field.has_presence:
+        return (value,) if message.HasField(field.name) else ()
     return (value,) if value != field.default_value else ()
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    kind = field.message_type
+    return kind is not None and kind.GetOptions().map_entry

@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from kari.errors.v1.errors_pb2 import Reason
-from servers.runtime.errors import Unavailable
+from servers.runtime.errors import InvalidRequest, Unavailable
 from servers.runtime.settings import Settings
 
 Connection = asyncpg.pool.PoolConnectionProxy
 
-# What asyncpg raises when the server is away, stopping, starting, full or cut off.
+# What asyncpg raises when the server is away, stopping, starting, full or cut off. A closed
+# connection is an InterfaceError; so is a DataError, which is a defect of ours.
 AWAY = (
     OSError,
     asyncpg.PostgresConnectionError,
@@ -25,6 +26,9 @@ AWAY = (
     TimeoutError,
 )
 
+# What it says of U+0000, which protobuf strings may hold and Postgres' text may not.
+UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
+
 
 class Database:
     """One server's schema, under its own role `kari_<schema>`."""
@@ -36,7 +40,7 @@ class Database:
     async def transaction(self, tenant_id: str) -> AsyncIterator[Connection]:
         """A transaction that sees and writes rows of one tenant only; row-level security reads
         `kari.tenant`. Unavailable (retryable) if Postgres is away."""
-        with _away_is_unavailable():
+        with _our_errors():
             async with self._pool.acquire() as connection, connection.transaction():
                 await connection.execute("SELECT set_config('kari.tenant', $1, true)", tenant_id)
                 yield connection
@@ -45,7 +49,7 @@ class Database:
     async def across_tenants(self) -> AsyncIterator[Connection]:
         """A transaction without a tenant: row-level security shows it no row of a tenant's
         tables."""
-        with _away_is_unavailable():
+        with _our_errors():
             async with self._pool.acquire() as connection, connection.transaction():
                 yield connection
 
@@ -85,14 +89,20 @@ async def ping(database: Database) -> None:
     await database.pool.fetchval("SELECT 1")
 
 
-class _away_is_unavailable:  # noqa: N801  # reads as a phrase where it is used
+class _our_errors:  # noqa: N801  # reads as a phrase where it is used
+    """Postgres' failures as our errors. Only work with the database belongs inside."""
+
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, AWAY):
+        if isinstance(error, AWAY) and not isinstance(error, asyncpg.DataError):
             raise Unavailable(
                 Reason.REASON_STORE_UNAVAILABLE,
                 "Postgres does not answer; try again",
                 store="postgres",
                 retry_after=1.0,
+            ) from error
+        if isinstance(error, UNSTORABLE):
+            raise InvalidRequest(
+                Reason.REASON_FIELD_INVALID, "a text holds the character U+0000"
             ) from error

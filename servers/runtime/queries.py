@@ -2,8 +2,16 @@
 
 import re
 from pathlib import Path
+from typing import Any, Protocol
 
 _BLOCK = re.compile(r"^-- name: (\w+)[^\n]*\n(.*?)(?=^-- name: |\Z)", re.MULTILINE | re.DOTALL)
+
+
+class Row(Protocol):
+    """A row of a result: values by the name of their column. For modules that know no driver."""
+
+    def __getitem__(self, column: str, /) -> Any:
+        """The value of a column."""
 
 
 class Queries:

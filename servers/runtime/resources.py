@@ -68,7 +68,9 @@ class Resources:
         *,
         required: bool,
     ) -> Resource[T]:
-        """Registers a resource; nothing is opened yet."""
+        """Registers a resource; nothing is opened yet. ValueError if the name is taken."""
+        if name in self._known:
+            raise ValueError(f"there is a resource {name} already")
         resource = Resource(name, open_, ping, self._stack, required=required)
         self._known[name] = resource  # type: ignore[assignment]  # kept for pings only
         return resource

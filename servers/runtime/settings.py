@@ -84,6 +84,16 @@ class Settings(BaseSettings):
         3000, ge=1, description="Messages a tenant may send in a minute."
     )
     connections_per_user: int = Field(32, ge=1, description="Open sockets of one user.")
+    origins: str = Field(
+        "",
+        description="Origins beside the gateway's own whose pages may use its cookies, separated "
+        "by commas, such as `https://chat.example.org`.",
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses of reverse proxies, separated by commas, whose `X-Forwarded-For` "
+        "and `X-Forwarded-Proto` count; unset believes nobody.",
+    )
     slow_reader_seconds: float = Field(
         20.0, gt=0, description="A socket whose reader takes nothing for so long is closed (3008)."
     )
@@ -107,6 +117,11 @@ class Settings(BaseSettings):
     otlp_endpoint: str | None = Field(
         None, description="`http://host:4317` of an OpenTelemetry collector; unset exports nothing."
     )
+
+    @property
+    def allowed_origins(self) -> frozenset[str]:
+        """The further origins, one by one."""
+        return frozenset(filter(None, (origin.strip() for origin in self.origins.split(","))))
 
 
 def secret_from_environment(variable: str) -> str | None:

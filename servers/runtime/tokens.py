@@ -85,7 +85,7 @@ class _OpenAi:
     """One of OpenAI's encodings."""
 
     def __init__(self, encoding: str) -> None:
-        from bpe_openai import _bindings
+        from bpe_openai import _bindings  # type: ignore[import-untyped]  # it has no types
 
         self._bpe = _bindings.tokenizer_for_encoding(encoding)
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter as Counts
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -43,7 +43,7 @@ class Readers:
 
     async def follow(
         self, key: StreamKey, after: StreamPosition | None
-    ) -> AsyncIterator[TurnEvent]:
+    ) -> AsyncGenerator[TurnEvent, None]:
         """The events behind a place (None: all). NotFound if the stream or the place is gone."""
         with self._counted(key):
             mark = await self._place(key, after)

@@ -1,7 +1,8 @@
 """How a stream grows.
 
 A mark says how far a stream has come. Its index counts every event that the writer gave, its seq
-those that readers get: what is left out takes an index and no seq. So seq never exceeds index. Pure.
+those that readers get: what is left out takes an index and no seq. So no seq exceeds its index.
+Pure.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,6 +1,7 @@
 """Stream processor over gRPC: translates only."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
 from kari.stream_processor.v1.stream_processor_pb2 import (
@@ -49,11 +50,12 @@ class StreamProcessor(StreamProcessorServiceServicer):
 
     async def Follow(
         self, request: FollowRequest, context: Context
-    ) -> AsyncIterator[FollowResponse]:
+    ) -> AsyncGenerator[FollowResponse, None]:
         """Replays, then goes on live; see the contract."""
         after = request.after if request.HasField("after") else None
-        async for event in self._readers.follow(_key(request.stream_id), after):
-            yield FollowResponse(event=event)
+        async with aclosing(self._readers.follow(_key(request.stream_id), after)) as events:
+            async for event in events:
+                yield FollowResponse(event=event)
 
 
 def _key(stream_id: str) -> StreamKey:

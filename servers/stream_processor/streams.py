@@ -73,16 +73,9 @@ class Streams:
         """Creates the stream, or takes it over with all that is in it."""
         self._require_memory()
         async with self._lock(key):
-            known = await self._memory.read(key)
-            mine = known or [opening(self._clock())]
-            try:
-                await self._agree(key, await self._durable.append(key, None, mine))
-            except JournalAway:
-                DEGRADED.labels("redis").inc()
-                self.owed.add(key)
-                await self._memory.append(key, None, mine)
-            entries = await self._memory.read(key) or mine
-        return Opened(entries[-1].mark, text_of(entries), key not in self.owed)
+            durable = await self._establish(key)
+            entries = await self._memory.read(key) or []
+        return Opened(entries[-1].mark, text_of(entries), durable)
 
     async def append(
         self, key: StreamKey, first_index: int, events: Sequence[TurnEvent], correlation_id: str
@@ -92,6 +85,8 @@ class Streams:
         async with self._lock(key):
             for _ in range(TRIES):
                 mark = await self.stands(key)
+                if first_index > mark.index + 1:
+                    mark = await self.refreshed(key)
                 entry = following(
                     mark,
                     first_index,
@@ -151,6 +146,22 @@ class Streams:
         self._memory.forget(key)
         self.owed.discard(key)
         self.shared.discard(key)
+
+    async def _establish(self, key: StreamKey) -> bool:
+        """Sees that memory and the durable journal have the stream; false if only memory has."""
+        mine = await self._memory.read(key) or [opening(self._clock())]
+        try:
+            stands = await self._durable.append(key, None, mine)
+            if stands is not None and stands.at(mine[-1].mark):
+                await self._memory.append(key, None, mine)
+            await self._agree(key, stands)
+        except JournalAway:
+            DEGRADED.labels("redis").inc()
+            self.owed.add(key)
+            await self._memory.append(key, None, mine)
+        # Whoever opens it here writes here, as far as is known.
+        self.shared.discard(key)
+        return key not in self.owed
 
     async def _write(self, key: StreamKey, mark: Mark, entry: Entry) -> bool:
         """True if the entry is in the stream; false if the stream was found to stand elsewhere."""

@@ -47,7 +47,7 @@ async def test_kill_9_of_everything_amid_writes_loses_no_acknowledged_row(
     ]
     await until(lambda: len(acknowledged) > 3 * WRITERS)
     first.kill_all()
-    await asyncio.wait(writers)
+    await asyncio.gather(*writers, return_exceptions=True)
     assert first.survivors() == []
     second = hold(data)
     second.await_stores()

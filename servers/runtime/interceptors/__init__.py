@@ -15,6 +15,7 @@ from servers.runtime.interceptors.deadline import Deadline, send_deadline
 from servers.runtime.interceptors.metrics import Metrics
 from servers.runtime.interceptors.status import Status
 from servers.runtime.interceptors.tracing import Tracing, send_tracing
+from servers.runtime.interceptors.under_way import UnderWay
 from servers.runtime.interceptors.validation import Validation
 from servers.runtime.mesh_key import MeshKey
 from servers.runtime.policy import Policies
@@ -25,6 +26,7 @@ def server_interceptors(
     verify_user: VerifyUser,
     mesh_key: MeshKey,
     callers: Mapping[str, frozenset[str]],
+    under_way: UnderWay,
 ) -> tuple[Around, ...]:
     """Outermost first. The id comes before everything that logs; spans and counts see what Status
     made of an error; Status sees what Deadline and everything inside raise; nobody's fields are
@@ -34,6 +36,7 @@ def server_interceptors(
         Tracing(),
         Metrics(),
         Status(),
+        under_way,
         Deadline(policies),
         Authentication(policies, verify_user, mesh_key, callers),
         Validation(),

@@ -4,7 +4,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import grpc
 from prometheus_client import Counter, Histogram
 
 from servers.runtime.interceptors.chain import Around, Incoming
@@ -32,15 +31,14 @@ class Metrics(Around):
     async def around(self, call: Incoming) -> AsyncIterator[None]:
         """Counts when the call has ended, however it did."""
         began = time.perf_counter()
-        module = module_of(call.method)
-        code = grpc.StatusCode.OK
+        error: BaseException | None = None
         try:
             yield
-        except BaseException:
-            code = grpc.StatusCode.CANCELLED
+        except BaseException as raised:
+            error = raised
             raise
         finally:
-            stated = call.context.code()
-            code = stated if isinstance(stated, grpc.StatusCode) else code
+            module = module_of(call.method)
             LATENCY.labels(module).observe(time.perf_counter() - began)
-            REQUESTS.labels(module, call.method.rpartition("/")[2], code.name).inc()
+            name = call.method.rpartition("/")[2]
+            REQUESTS.labels(module, name, call.code(error).name).inc()

@@ -17,6 +17,11 @@ from servers.runtime.interceptors.metrics import ERRORS, module_of
 log = structlog.get_logger("kari.errors")
 
 
+# We answered, so we are alive, and asking again at once brings the same answer. gRPC's own retries,
+# which every hop would multiply, are for peers that do not answer.
+NO_RETRY = ("grpc-retry-pushback-ms", "-1")
+
+
 class Status(Around):
     """Tells clients what went wrong, and never an exception's text."""
 
@@ -25,15 +30,23 @@ class Status(Around):
         """Ends the call with a status that carries the envelope."""
         try:
             yield
-        except KariError as error:
-            await _abort(call, error)
-        except grpc.aio.AioRpcError as error:
-            await _abort(call, from_rpc(error))
         except (asyncio.CancelledError, grpc.aio.AbortError):
             raise
-        except Exception as error:  # the boundary: nothing may leave unanswered
-            log.error("unhandled exception", method=call.method, exc_info=error)
-            await _abort(call, Internal())
+        except Exception as error:  # noqa: BLE001  # the boundary: nothing may leave unanswered
+            await _abort(call, _as_ours(call, error))
+
+
+def _as_ours(call: Incoming, error: Exception) -> KariError:
+    """The error to tell of. Of several at once the first is the cause of the others."""
+    cause: BaseException = error
+    while isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    if isinstance(cause, KariError):
+        return cause
+    if isinstance(cause, grpc.aio.AioRpcError):
+        return from_rpc(cause)
+    log.error("unhandled exception", method=call.method, exc_info=error)
+    return Internal()
 
 
 async def _abort(call: Incoming, error: KariError) -> None:
@@ -45,9 +58,12 @@ async def _abort(call: Incoming, error: KariError) -> None:
         reason=Reason.Name(error.reason),
         status=error.status.name,
         message=error.message,
+        cause=type(error.__cause__).__name__ if error.__cause__ else "",
     )
     status = to_status(error.envelope(current().correlation_id), error.status)
-    await call.context.abort_with_status(rpc_status.to_status(status))
+    details = rpc_status.to_status(status).trailing_metadata
+    headers = (*call.context.trailing_metadata(), NO_RETRY, *details)
+    await call.context.abort(error.status, error.message, headers)
 
 
 def _short(name: str) -> str:

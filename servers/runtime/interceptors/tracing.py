@@ -32,23 +32,22 @@ class Tracing(Around):
     @asynccontextmanager
     async def around(self, call: Incoming) -> AsyncIterator[None]:
         """Opens the span under the client's, if it sent one."""
-        headers = dict(call.context.invocation_metadata() or ())
         span = _tracer.start_span(
             call.method[1:],
-            context=propagate.extract(headers),
+            context=propagate.extract(call.headers),
             kind=SpanKind.SERVER,
             attributes=_attributes(call.method),
         )
-        token = _activate(span)
+        token = context.attach(trace.set_span_in_context(span))
+        error: BaseException | None = None
         try:
             yield
-        except BaseException:
-            _end(span, _code(call) or grpc.StatusCode.CANCELLED)
+        except BaseException as raised:
+            error = raised
             raise
-        else:
-            _end(span, _code(call) or grpc.StatusCode.OK)
         finally:
-            _deactivate(token)
+            context.detach(token)
+            _end(span, call.code(error))
 
 
 async def send_tracing(
@@ -59,7 +58,11 @@ async def send_tracing(
     span = _tracer.start_span(method[1:], kind=SpanKind.CLIENT, attributes=_attributes(method))
     headers: dict[str, str] = {}
     propagate.inject(headers, context=trace.set_span_in_context(span))
-    call = await continuation(with_headers(details, *headers.items()), request)
+    try:
+        call = await continuation(with_headers(details, *headers.items()), request)
+    except BaseException:
+        _end(span, grpc.StatusCode.CANCELLED)
+        raise
     if span.is_recording():
         call.add_done_callback(lambda ended: _end_later(span, ended))
     return call
@@ -73,12 +76,6 @@ def _attributes(method: str) -> dict[str, str]:
         "rpc.method": name,
         "kari.correlation_id": current().correlation_id,
     }
-
-
-def _code(call: Incoming) -> grpc.StatusCode | None:
-    """The status that was set; grpc.aio keeps 0 until then."""
-    code: Any = call.context.code()
-    return code if isinstance(code, grpc.StatusCode) else None
 
 
 def _end(span: Span, code: grpc.StatusCode) -> None:
@@ -97,11 +94,3 @@ def _end_later(span: Span, ended: Any) -> None:
 
 async def _end_with_code(span: Span, ended: Any) -> None:
     _end(span, await ended.code())
-
-
-def _activate(span: Span) -> Any:
-    return context.attach(trace.set_span_in_context(span))
-
-
-def _deactivate(token: Any) -> None:
-    context.detach(token)

@@ -30,7 +30,7 @@ from kari.conversation_models.v1 import turn_pb2 as kari_dot_conversation__model
 from kari.policy.v1 import policy_pb2 as kari_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n7kari/conversation_manager/v1/conversation_manager.proto\x12\x1ckari.conversation_manager.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a.kari/conversation_models/v1/conversation.proto\x1a)kari/conversation_models/v1/message.proto\x1a&kari/conversation_models/v1/turn.proto\x1a\x1bkari/policy/v1/policy.proto\"V\n\x19\x43reateConversationRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1a\n\x05title\x18\x02 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\xc8\x01\"]\n\x1a\x43reateConversationResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\"M\n\x16GetConversationRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\"Z\n\x17GetConversationResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\"W\n\x18ListConversationsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"v\n\x19ListConversationsResponse\x12@\n\rconversations\x18\x01 \x03(\x0b\x32).kari.conversation_models.v1.Conversation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe0\x01\n\x19UpdateConversationRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12!\n\x10\x65xpected_version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1d\n\nrequest_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12L\n\x07\x63hanges\x18\x04 \x03(\x0b\x32/.kari.conversation_models.v1.ConversationChangeB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x14\"]\n\x1aUpdateConversationResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\"\x99\x01\n\x14ProposeUpdateRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12L\n\x07\x63hanges\x18\x02 \x03(\x0b\x32/.kari.conversation_models.v1.ConversationChangeB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x14\"\\\n\x15ProposeUpdateResponse\x12\x13\n\x0bproposal_id\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8f\x01\n\x15\x41nswerProposalRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12/\n\x0bproposal_id\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^prop_[0-9a-f]{32}$\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x08\"\x9b\x01\n\x16\x41nswerProposalResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\x12@\n\x07\x63hanges\x18\x02 \x03(\x0b\x32/.kari.conversation_models.v1.ConversationChange\"\x86\x01\n\x12ListUpdatesRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"q\n\x13ListUpdatesResponse\x12\x41\n\x07updates\x18\x01 \x03(\x0b\x32\x30.kari.conversation_manager.v1.ConversationUpdate\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbe\x01\n\x12\x43onversationUpdate\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12-\n\ttimestamp\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12?\n\x06\x63hange\x18\x04 \x01(\x0b\x32/.kari.conversation_models.v1.ConversationChange\x12\x16\n\x0e\x63orrelation_id\x18\x05 \x01(\t\"\x94\x01\n\x15RecordSnapshotRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x46\n\x08snapshot\x18\x02 \x01(\x0b\x32,.kari.conversation_models.v1.ContextSnapshotB\x06\xbaH\x03\xc8\x01\x01\"\x18\n\x16RecordSnapshotResponse\"\x87\x01\n\x13ListMessagesRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x9f\x01\n\x14ListMessagesResponse\x12\x36\n\x08messages\x18\x01 \x03(\x0b\x32$.kari.conversation_models.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x36\n\x0b\x61\x63tive_turn\x18\x03 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\"=\n\x0eGetTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"x\n\x0fGetTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12\x34\n\x06\x61nswer\x18\x02 \x01(\x0b\x32$.kari.conversation_models.v1.Message2\x8e\x0c\n\x1a\x43onversationManagerService\x12\xa1\x01\n\x12\x43reateConversation\x12\x37.kari.conversation_manager.v1.CreateConversationRequest\x1a\x38.kari.conversation_manager.v1.CreateConversationResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12\x98\x01\n\x0fGetConversation\x12\x34.kari.conversation_manager.v1.GetConversationRequest\x1a\x35.kari.conversation_manager.v1.GetConversationResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x9e\x01\n\x11ListConversations\x12\x36.kari.conversation_manager.v1.ListConversationsRequest\x1a\x37.kari.conversation_manager.v1.ListConversationsResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\xa1\x01\n\x12UpdateConversation\x12\x37.kari.conversation_manager.v1.UpdateConversationRequest\x1a\x38.kari.conversation_manager.v1.UpdateConversationResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12\x8f\x01\n\rProposeUpdate\x12\x32.kari.conversation_manager.v1.ProposeUpdateRequest\x1a\x33.kari.conversation_manager.v1.ProposeUpdateResponse\"\x15\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12\x95\x01\n\x0e\x41nswerProposal\x12\x33.kari.conversation_manager.v1.AnswerProposalRequest\x1a\x34.kari.conversation_manager.v1.AnswerProposalResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12\x8c\x01\n\x0bListUpdates\x12\x30.kari.conversation_manager.v1.ListUpdatesRequest\x1a\x31.kari.conversation_manager.v1.ListUpdatesResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x95\x01\n\x0eRecordSnapshot\x12\x33.kari.conversation_manager.v1.RecordSnapshotRequest\x1a\x34.kari.conversation_manager.v1.RecordSnapshotResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x8f\x01\n\x0cListMessages\x12\x31.kari.conversation_manager.v1.ListMessagesRequest\x1a\x32.kari.conversation_manager.v1.ListMessagesResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x80\x01\n\x07GetTurn\x12,.kari.conversation_manager.v1.GetTurnRequest\x1a-.kari.conversation_manager.v1.GetTurnResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n7kari/conversation_manager/v1/conversation_manager.proto\x12\x1ckari.conversation_manager.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a.kari/conversation_models/v1/conversation.proto\x1a)kari/conversation_models/v1/message.proto\x1a&kari/conversation_models/v1/turn.proto\x1a\x1bkari/policy/v1/policy.proto\"^\n\x19\x43reateConversationRequest\x12!\n\nrequest_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18\x64\xba\x01\x01\x00\x12\x1e\n\x05title\x18\x02 \x01(\tB\x0f\x80\x01\x01\xbaH\tr\x07\x18\xc8\x01\xba\x01\x01\x00\"]\n\x1a\x43reateConversationResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\"M\n\x16GetConversationRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\"Z\n\x17GetConversationResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\"W\n\x18ListConversationsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"v\n\x19ListConversationsResponse\x12@\n\rconversations\x18\x01 \x03(\x0b\x32).kari.conversation_models.v1.Conversation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe4\x01\n\x19UpdateConversationRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12!\n\x10\x65xpected_version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12!\n\nrequest_id\x18\x03 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18\x64\xba\x01\x01\x00\x12L\n\x07\x63hanges\x18\x04 \x03(\x0b\x32/.kari.conversation_models.v1.ConversationChangeB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x14\"]\n\x1aUpdateConversationResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\"\x99\x01\n\x14ProposeUpdateRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12L\n\x07\x63hanges\x18\x02 \x03(\x0b\x32/.kari.conversation_models.v1.ConversationChangeB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x14\"\\\n\x15ProposeUpdateResponse\x12\x13\n\x0bproposal_id\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8f\x01\n\x15\x41nswerProposalRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12/\n\x0bproposal_id\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^prop_[0-9a-f]{32}$\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x08\"\x9b\x01\n\x16\x41nswerProposalResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\x12@\n\x07\x63hanges\x18\x02 \x03(\x0b\x32/.kari.conversation_models.v1.ConversationChange\"\x86\x01\n\x12ListUpdatesRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"q\n\x13ListUpdatesResponse\x12\x41\n\x07updates\x18\x01 \x03(\x0b\x32\x30.kari.conversation_manager.v1.ConversationUpdate\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbe\x01\n\x12\x43onversationUpdate\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12-\n\ttimestamp\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12?\n\x06\x63hange\x18\x04 \x01(\x0b\x32/.kari.conversation_models.v1.ConversationChange\x12\x16\n\x0e\x63orrelation_id\x18\x05 \x01(\t\"\x94\x01\n\x15RecordSnapshotRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x46\n\x08snapshot\x18\x02 \x01(\x0b\x32,.kari.conversation_models.v1.ContextSnapshotB\x06\xbaH\x03\xc8\x01\x01\"\x18\n\x16RecordSnapshotResponse\"\x87\x01\n\x13ListMessagesRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x9f\x01\n\x14ListMessagesResponse\x12\x36\n\x08messages\x18\x01 \x03(\x0b\x32$.kari.conversation_models.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x36\n\x0b\x61\x63tive_turn\x18\x03 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\"=\n\x0eGetTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"x\n\x0fGetTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12\x34\n\x06\x61nswer\x18\x02 \x01(\x0b\x32$.kari.conversation_models.v1.Message2\x8e\x0c\n\x1a\x43onversationManagerService\x12\xa1\x01\n\x12\x43reateConversation\x12\x37.kari.conversation_manager.v1.CreateConversationRequest\x1a\x38.kari.conversation_manager.v1.CreateConversationResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12\x98\x01\n\x0fGetConversation\x12\x34.kari.conversation_manager.v1.GetConversationRequest\x1a\x35.kari.conversation_manager.v1.GetConversationResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x9e\x01\n\x11ListConversations\x12\x36.kari.conversation_manager.v1.ListConversationsRequest\x1a\x37.kari.conversation_manager.v1.ListConversationsResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\xa1\x01\n\x12UpdateConversation\x12\x37.kari.conversation_manager.v1.UpdateConversationRequest\x1a\x38.kari.conversation_manager.v1.UpdateConversationResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12\x8f\x01\n\rProposeUpdate\x12\x32.kari.conversation_manager.v1.ProposeUpdateRequest\x1a\x33.kari.conversation_manager.v1.ProposeUpdateResponse\"\x15\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12\x95\x01\n\x0e\x41nswerProposal\x12\x33.kari.conversation_manager.v1.AnswerProposalRequest\x1a\x34.kari.conversation_manager.v1.AnswerProposalResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12\x8c\x01\n\x0bListUpdates\x12\x30.kari.conversation_manager.v1.ListUpdatesRequest\x1a\x31.kari.conversation_manager.v1.ListUpdatesResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x95\x01\n\x0eRecordSnapshot\x12\x33.kari.conversation_manager.v1.RecordSnapshotRequest\x1a\x34.kari.conversation_manager.v1.RecordSnapshotResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x8f\x01\n\x0cListMessages\x12\x31.kari.conversation_manager.v1.ListMessagesRequest\x1a\x32.kari.conversation_manager.v1.ListMessagesResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x80\x01\n\x07GetTurn\x12,.kari.conversation_manager.v1.GetTurnRequest\x1a-.kari.conversation_manager.v1.GetTurnResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,9 +38,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kari.conversation_manager.v
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CREATECONVERSATIONREQUEST'].fields_by_name['request_id']._loaded_options = None
-  _globals['_CREATECONVERSATIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\006r\004\020\001\030d'
+  _globals['_CREATECONVERSATIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\nr\010\020\001\030d\272\001\001\000'
   _globals['_CREATECONVERSATIONREQUEST'].fields_by_name['title']._loaded_options = None
-  _globals['_CREATECONVERSATIONREQUEST'].fields_by_name['title']._serialized_options = b'\200\001\001\272H\005r\003\030\310\001'
+  _globals['_CREATECONVERSATIONREQUEST'].fields_by_name['title']._serialized_options = b'\200\001\001\272H\tr\007\030\310\001\272\001\001\000'
   _globals['_GETCONVERSATIONREQUEST'].fields_by_name['conversation_id']._loaded_options = None
   _globals['_GETCONVERSATIONREQUEST'].fields_by_name['conversation_id']._serialized_options = b'\272H\027r\0252\023^conv_[0-9a-f]{32}$'
   _globals['_LISTCONVERSATIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -52,7 +52,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATECONVERSATIONREQUEST'].fields_by_name['expected_version']._loaded_options = None
   _globals['_UPDATECONVERSATIONREQUEST'].fields_by_name['expected_version']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_UPDATECONVERSATIONREQUEST'].fields_by_name['request_id']._loaded_options = None
-  _globals['_UPDATECONVERSATIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\006r\004\020\001\030d'
+  _globals['_UPDATECONVERSATIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\nr\010\020\001\030d\272\001\001\000'
   _globals['_UPDATECONVERSATIONREQUEST'].fields_by_name['changes']._loaded_options = None
   _globals['_UPDATECONVERSATIONREQUEST'].fields_by_name['changes']._serialized_options = b'\272H\007\222\001\004\010\001\020\024'
   _globals['_PROPOSEUPDATEREQUEST'].fields_by_name['conversation_id']._loaded_options = None
@@ -104,47 +104,47 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONVERSATIONMANAGERSERVICE'].methods_by_name['GetTurn']._loaded_options = None
   _globals['_CONVERSATIONMANAGERSERVICE'].methods_by_name['GetTurn']._serialized_options = b'\220\002\001\242\273\030\021\n\tchat.user\032\002\010\005 \001'
   _globals['_CREATECONVERSATIONREQUEST']._serialized_start=311
-  _globals['_CREATECONVERSATIONREQUEST']._serialized_end=397
-  _globals['_CREATECONVERSATIONRESPONSE']._serialized_start=399
-  _globals['_CREATECONVERSATIONRESPONSE']._serialized_end=492
-  _globals['_GETCONVERSATIONREQUEST']._serialized_start=494
-  _globals['_GETCONVERSATIONREQUEST']._serialized_end=571
-  _globals['_GETCONVERSATIONRESPONSE']._serialized_start=573
-  _globals['_GETCONVERSATIONRESPONSE']._serialized_end=663
-  _globals['_LISTCONVERSATIONSREQUEST']._serialized_start=665
-  _globals['_LISTCONVERSATIONSREQUEST']._serialized_end=752
-  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_start=754
-  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_end=872
-  _globals['_UPDATECONVERSATIONREQUEST']._serialized_start=875
-  _globals['_UPDATECONVERSATIONREQUEST']._serialized_end=1099
-  _globals['_UPDATECONVERSATIONRESPONSE']._serialized_start=1101
-  _globals['_UPDATECONVERSATIONRESPONSE']._serialized_end=1194
-  _globals['_PROPOSEUPDATEREQUEST']._serialized_start=1197
-  _globals['_PROPOSEUPDATEREQUEST']._serialized_end=1350
-  _globals['_PROPOSEUPDATERESPONSE']._serialized_start=1352
-  _globals['_PROPOSEUPDATERESPONSE']._serialized_end=1444
-  _globals['_ANSWERPROPOSALREQUEST']._serialized_start=1447
-  _globals['_ANSWERPROPOSALREQUEST']._serialized_end=1590
-  _globals['_ANSWERPROPOSALRESPONSE']._serialized_start=1593
-  _globals['_ANSWERPROPOSALRESPONSE']._serialized_end=1748
-  _globals['_LISTUPDATESREQUEST']._serialized_start=1751
-  _globals['_LISTUPDATESREQUEST']._serialized_end=1885
-  _globals['_LISTUPDATESRESPONSE']._serialized_start=1887
-  _globals['_LISTUPDATESRESPONSE']._serialized_end=2000
-  _globals['_CONVERSATIONUPDATE']._serialized_start=2003
-  _globals['_CONVERSATIONUPDATE']._serialized_end=2193
-  _globals['_RECORDSNAPSHOTREQUEST']._serialized_start=2196
-  _globals['_RECORDSNAPSHOTREQUEST']._serialized_end=2344
-  _globals['_RECORDSNAPSHOTRESPONSE']._serialized_start=2346
-  _globals['_RECORDSNAPSHOTRESPONSE']._serialized_end=2370
-  _globals['_LISTMESSAGESREQUEST']._serialized_start=2373
-  _globals['_LISTMESSAGESREQUEST']._serialized_end=2508
-  _globals['_LISTMESSAGESRESPONSE']._serialized_start=2511
-  _globals['_LISTMESSAGESRESPONSE']._serialized_end=2670
-  _globals['_GETTURNREQUEST']._serialized_start=2672
-  _globals['_GETTURNREQUEST']._serialized_end=2733
-  _globals['_GETTURNRESPONSE']._serialized_start=2735
-  _globals['_GETTURNRESPONSE']._serialized_end=2855
-  _globals['_CONVERSATIONMANAGERSERVICE']._serialized_start=2858
-  _globals['_CONVERSATIONMANAGERSERVICE']._serialized_end=4408
+  _globals['_CREATECONVERSATIONREQUEST']._serialized_end=405
+  _globals['_CREATECONVERSATIONRESPONSE']._serialized_start=407
+  _globals['_CREATECONVERSATIONRESPONSE']._serialized_end=500
+  _globals['_GETCONVERSATIONREQUEST']._serialized_start=502
+  _globals['_GETCONVERSATIONREQUEST']._serialized_end=579
+  _globals['_GETCONVERSATIONRESPONSE']._serialized_start=581
+  _globals['_GETCONVERSATIONRESPONSE']._serialized_end=671
+  _globals['_LISTCONVERSATIONSREQUEST']._serialized_start=673
+  _globals['_LISTCONVERSATIONSREQUEST']._serialized_end=760
+  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_start=762
+  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_end=880
+  _globals['_UPDATECONVERSATIONREQUEST']._serialized_start=883
+  _globals['_UPDATECONVERSATIONREQUEST']._serialized_end=1111
+  _globals['_UPDATECONVERSATIONRESPONSE']._serialized_start=1113
+  _globals['_UPDATECONVERSATIONRESPONSE']._serialized_end=1206
+  _globals['_PROPOSEUPDATEREQUEST']._serialized_start=1209
+  _globals['_PROPOSEUPDATEREQUEST']._serialized_end=1362
+  _globals['_PROPOSEUPDATERESPONSE']._serialized_start=1364
+  _globals['_PROPOSEUPDATERESPONSE']._serialized_end=1456
+  _globals['_ANSWERPROPOSALREQUEST']._serialized_start=1459
+  _globals['_ANSWERPROPOSALREQUEST']._serialized_end=1602
+  _globals['_ANSWERPROPOSALRESPONSE']._serialized_start=1605
+  _globals['_ANSWERPROPOSALRESPONSE']._serialized_end=1760
+  _globals['_LISTUPDATESREQUEST']._serialized_start=1763
+  _globals['_LISTUPDATESREQUEST']._serialized_end=1897
+  _globals['_LISTUPDATESRESPONSE']._serialized_start=1899
+  _globals['_LISTUPDATESRESPONSE']._serialized_end=2012
+  _globals['_CONVERSATIONUPDATE']._serialized_start=2015
+  _globals['_CONVERSATIONUPDATE']._serialized_end=2205
+  _globals['_RECORDSNAPSHOTREQUEST']._serialized_start=2208
+  _globals['_RECORDSNAPSHOTREQUEST']._serialized_end=2356
+  _globals['_RECORDSNAPSHOTRESPONSE']._serialized_start=2358
+  _globals['_RECORDSNAPSHOTRESPONSE']._serialized_end=2382
+  _globals['_LISTMESSAGESREQUEST']._serialized_start=2385
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=2520
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=2523
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=2682
+  _globals['_GETTURNREQUEST']._serialized_start=2684
+  _globals['_GETTURNREQUEST']._serialized_end=2745
+  _globals['_GETTURNRESPONSE']._serialized_start=2747
+  _globals['_GETTURNRESPONSE']._serialized_end=2867
+  _globals['_CONVERSATIONMANAGERSERVICE']._serialized_start=2870
+  _globals['_CONVERSATIONMANAGERSERVICE']._serialized_end=4420
 # @@protoc_insertion_point(module_scope)

@@ -44,7 +44,7 @@ class BeginTurnRequest(_message.Message):
     conversation_id: _builtins.str
     """The conversation."""
     content: _builtins.str
-    """The text."""
+    """The text; without NUL, which no store of texts keeps."""
     request_id: _builtins.str
     """Id that the client gave the request."""
     reply_to_message_id: _builtins.str
@@ -103,7 +103,7 @@ class Lease(_message.Message):
     """
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
-        """How long the claim holds without renewal."""
+        """How long the claim holds without renewal; at most an hour."""
 
     def __init__(
         self,
@@ -147,7 +147,9 @@ class LedTurn(_message.Message):
 
     @_builtins.property
     def lease(self) -> Global___Lease:
-        """The caller's claim; unset if the turn waits for its place or is over."""
+        """The caller's claim; unset if the turn waits for its place, is over, or somebody else leads it.
+        An owner that repeats its request is given its claim again: it may lead the turn already.
+        """
 
     @_builtins.property
     def instructions(self) -> _containers.RepeatedCompositeFieldContainer[_instruction_pb2.Instruction]:
@@ -447,13 +449,15 @@ class FinishTurnRequest(_message.Message):
     state: _turn_pb2.TurnState.ValueType
     """Completed, failed or cancelled."""
     content: _builtins.str
-    """The answer, or what there is of it; empty if nothing."""
+    """The answer, or what there is of it; empty if nothing. A completed turn has one."""
     partial: _builtins.bool
     """True if the answer is cut off."""
     model_used: _builtins.str
     """Model that wrote the answer."""
     apology: _builtins.bool
-    """True if the answer is an apology of the runtime, not of a model."""
+    """True if the answer is an apology of the runtime, not of a model; the message's metadata then
+    have `apology` = true.
+    """
     @_builtins.property
     def lease(self) -> Global___Lease:
         """The claim."""

@@ -1,0 +1,143 @@
+"""The gateway put together, served and drained."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import grpc
+import structlog
+from redis.asyncio import Redis
+
+from buf.validate import validate_pb2
+from gateway.accounts import Accounts
+from gateway.connections import Connections
+from gateway.http import application
+from gateway.hub import Hub
+from gateway.limits import Limits as MessageLimits
+from gateway.listening import listen, served
+from gateway.page import Page
+from gateway.probes import Probes
+from gateway.readiness import Readiness
+from gateway.session import Terms
+from gateway.upgrading import Sockets
+from kari.chat_hub.v1.chat_hub_pb2 import SendMessageRequest
+from kari.edge.v1.frames_pb2 import Limits
+from kari.identity.v1.identity_pb2_grpc import IdentityServiceStub
+from servers.runtime.access_tokens import AccessTokens
+from servers.runtime.resources import Resource
+from servers.runtime.settings import Settings
+
+HEARTBEAT_SECONDS = 20.0
+HEALTH_SECONDS = 5.0
+RENEW_SECONDS = 30.0
+
+log = structlog.get_logger("kari.gateway")
+
+
+class Gateway:
+    """The edge of one process. `url` is where its page is."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        chat_hub: grpc.aio.Channel,
+        identity: grpc.aio.Channel,
+        redis: Resource[Redis],
+        access_tokens: AccessTokens,
+    ) -> None:
+        limits = MessageLimits(settings, redis)
+        terms = Terms(_limits(settings), HEARTBEAT_SECONDS, access_tokens.verify)
+        accounts = IdentityServiceStub(identity)
+        self._settings = settings
+        self._readiness = Readiness({"chat_hub": chat_hub, "identity": identity})
+        self._connections = Connections(settings.connections_per_user, redis)
+        self._sockets = Sockets(
+            Hub(chat_hub),
+            limits,
+            self._connections,
+            self._readiness,
+            terms,
+            settings.allowed_origins,
+            settings.slow_reader_seconds,
+        )
+        self._app = application(
+            self._sockets,
+            Accounts(accounts, limits, settings, self._sockets),
+            Probes(accounts, self._readiness),
+            Page(),
+        )
+        self.url = ""
+
+    @property
+    def open_sockets(self) -> int:
+        """How many WebSockets are open."""
+        return self._sockets.count
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Serves inside the block; drains after it. Raises AddressTaken."""
+        listener = listen(self._settings.http_host, self._settings.http_port)
+        host, port = listener.getsockname()[:2]
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        loops = [
+            asyncio.create_task(_every(HEALTH_SECONDS, self._look_around)),
+            asyncio.create_task(_every(RENEW_SECONDS, self._connections.renew)),
+        ]
+        try:
+            async with served(self._app, listener, self._settings, HEARTBEAT_SECONDS):
+                try:
+                    yield
+                finally:
+                    await self._drain()
+        finally:
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
+
+    async def _drain(self) -> None:
+        """Closes every socket, so that its client comes back elsewhere, and waits until they are
+        gone; those that are not in time are cut."""
+        try:
+            async with asyncio.timeout(self._settings.drain_seconds):
+                await self._sockets.drain()
+        except TimeoutError:
+            log.warning("sockets were still open when the time to drain was over")
+
+    async def _look_around(self) -> None:
+        await self._readiness.check()
+        await self._sockets.degrade()
+
+
+@asynccontextmanager
+async def serving_gateway(
+    settings: Settings,
+    chat_hub: grpc.aio.Channel,
+    identity: grpc.aio.Channel,
+    redis: Resource[Redis],
+    access_tokens: AccessTokens,
+) -> AsyncIterator[Gateway]:
+    """A gateway that serves inside the block and drains after it. Raises AddressTaken."""
+    gateway = Gateway(settings, chat_hub, identity, redis, access_tokens)
+    async with gateway.serving():
+        yield gateway
+
+
+def _limits(settings: Settings) -> Limits:
+    """What clients are told; the longest message is the contract's."""
+    content = SendMessageRequest.DESCRIPTOR.fields_by_name["content"]
+    rules = content.GetOptions().Extensions[validate_pb2.field]
+    return Limits(
+        max_frame_bytes=settings.max_frame_bytes,
+        max_content_characters=rules.string.max_len,
+        messages_per_minute=settings.messages_per_minute,
+    )
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+    """Works at once and then again and again; what goes wrong is logged and tried again."""
+    while True:
+        try:
+            await work()
+        except Exception as error:  # the loop has to go on, whatever it was
+            log.error("loop failed", exc_info=error)
+        await asyncio.sleep(seconds)

@@ -1,0 +1,51 @@
+// Errors and missing features in words.
+
+const REASONS = {
+  REASON_CREDENTIALS_WRONG: "The name or the password is wrong.",
+  REASON_MESSAGE_RATE: "You are sending faster than allowed.",
+  REASON_SIGN_IN_RATE: "Too many attempts to sign in.",
+  REASON_CONNECTION_LIMIT: "Kari is open in too many places. Close another window first.",
+  REASON_TURN_ACTIVE: "The last answer is still being written.",
+  REASON_PROVIDERS_FAILED: "No model answered.",
+  REASON_STORE_UNAVAILABLE: "Something that Kari needs does not answer right now.",
+  REASON_SERVER_UNAVAILABLE: "Something that Kari needs does not answer right now.",
+  REASON_SHUTTING_DOWN: "Kari is restarting.",
+  REASON_DEADLINE: "It took too long.",
+  REASON_INTERNAL: "Something is broken on our side.",
+  REASON_TURN_ABANDONED: "The answer was cut off. The text so far is kept.",
+  REASON_TOO_LARGE: "That is too large to send.",
+};
+
+const FEATURES = {
+  FEATURE_SESSION_BUFFER: "Recent messages come from the archive; answers begin a little later.",
+  FEATURE_RESUME: "An answer cannot be picked up again after a restart.",
+  FEATURE_SEMANTIC_RECALL: "Kari does not recall older conversations by meaning.",
+  FEATURE_FULL_CONTEXT: "The model reads less of this conversation than usual.",
+  FEATURE_CHOSEN_MODEL: "Another model answers than the one that was chosen.",
+  FEATURE_SHARED_LIMITS: "Limits are counted by each server alone.",
+  FEATURE_FAN_OUT: "What others do may not show here at once.",
+};
+
+export function sentence(error) {
+  const words = REASONS[error.reason] ?? capital(error.message) ?? "Something went wrong.";
+  const fields = (error.violations ?? []).map((v) => `${v.field}: ${v.description}`);
+  const wait = parseFloat(error.retryAfter ?? "");
+  const later = wait >= 1 ? ` Try again in ${Math.ceil(wait)} s.` : "";
+  return [words + later, ...(error.reason === "REASON_FIELD_INVALID" ? fields.slice(1) : [])].join(" ");
+}
+
+export const feature = (name) => FEATURES[name] ?? "A feature is missing.";
+
+// How a mode or model is shown: CONVERSATION_MODE_CHAT is Chat.
+export function mode(name) {
+  return capital((name ?? "").replace("CONVERSATION_MODE_", "").toLowerCase());
+}
+
+// An error of our own, in the shape of an envelope.
+export function problem(message, more = {}) {
+  return { type: "ERROR_TYPE_UNAVAILABLE", message, retryable: true, ...more };
+}
+
+function capital(text) {
+  return text ? text[0].toUpperCase() + text.slice(1) : undefined;
+}

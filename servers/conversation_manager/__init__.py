@@ -1,0 +1,1 @@
+"""The one truth about conversations: configuration, participants, pins, snapshots, log."""

@@ -1,0 +1,93 @@
+"""Messages and turns of a conversation: who takes part is checked here, production memory has
+them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kari.conversation_manager.v1 import conversation_manager_pb2 as contract
+from kari.errors.v1.errors_pb2 import Reason
+from kari.production_memory.v1.production_memory_pb2 import (
+    GetMessagesRequest,
+    GetTurnRequest,
+    GetTurnResponse,
+    ListMessagesRequest,
+    ListMessagesResponse,
+)
+from servers.conversation_manager.conversation import unknown_conversation
+from servers.conversation_manager.tables import QUERIES
+from servers.runtime.call import Principal
+from servers.runtime.errors import NotFound
+from servers.runtime.postgres import Database
+from servers.runtime.resources import Resource
+
+if TYPE_CHECKING:
+    from kari.production_memory.v1.production_memory_pb2_grpc import (
+        ProductionMemoryServiceAsyncStub,
+    )
+
+
+class History:
+    """Guards what production memory keeps: it knows tenants, but not who takes part."""
+
+    def __init__(
+        self,
+        database: Resource[Database],
+        production_memory: "ProductionMemoryServiceAsyncStub",
+    ) -> None:
+        self._database = database
+        self._production_memory = production_memory
+
+    async def messages(
+        self, request: contract.ListMessagesRequest, who: Principal
+    ) -> ListMessagesResponse:
+        """A page of messages of a conversation of the user; else NotFound."""
+        await self._require_participant(request.conversation_id, who)
+        return await self._production_memory.ListMessages(
+            ListMessagesRequest(
+                conversation_id=request.conversation_id,
+                page_size=request.page_size,
+                page_token=request.page_token,
+            )
+        )
+
+    async def turn(self, turn_id: str, who: Principal) -> GetTurnResponse:
+        """A turn of a conversation of the user; NotFound names the turn, not the conversation."""
+        found = await self._production_memory.GetTurn(GetTurnRequest(turn_id=turn_id))
+        try:
+            await self._require_participant(found.turn.conversation_id, who)
+        except NotFound:
+            raise NotFound(Reason.REASON_TURN_NOT_FOUND, "there is no such turn") from None
+        return found
+
+    async def require_messages(
+        self, conversation_id: str, message_ids: Sequence[str], who: Principal
+    ) -> None:
+        """Raises NotFound if a message is not one of this conversation of the user."""
+        if not message_ids:
+            return
+        await self._require_participant(conversation_id, who)
+        found = await self._production_memory.GetMessages(
+            GetMessagesRequest(conversation_id=conversation_id, message_ids=message_ids)
+        )
+        known = {message.id for message in found.messages}
+        for message_id in message_ids:
+            if message_id not in known:
+                raise NotFound(
+                    Reason.REASON_MESSAGE_NOT_FOUND,
+                    "there is no such message in this conversation",
+                    message_id=message_id,
+                )
+
+    async def latest_sequence(self, conversation_id: str, who: Principal) -> int:
+        """Sequence of the last message of a conversation of the user; 0 if it has none."""
+        await self._require_participant(conversation_id, who)
+        page = await self._production_memory.ListMessages(
+            ListMessagesRequest(conversation_id=conversation_id, page_size=1)
+        )
+        return page.messages[0].sequence if page.messages else 0
+
+    async def _require_participant(self, conversation_id: str, who: Principal) -> None:
+        database = await self._database.get()
+        async with database.transaction(who.tenant_id) as connection:
+            if not await connection.fetchval(QUERIES.is_participant, conversation_id, who.user_id):
+                raise unknown_conversation()

@@ -1,0 +1,1 @@
+"""Commands: parsed, checked against roles, applied through the conversation manager."""

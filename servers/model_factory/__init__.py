@@ -1,0 +1,1 @@
+"""Chooses a model, streams from it, falls back along a chain, and embeds texts."""

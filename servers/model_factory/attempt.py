@@ -1,0 +1,103 @@
+"""One try of one model: asks its provider, tells its breaker and the metrics how it went."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from kari.conversation_models.v1.model_pb2 import FinishReason
+from servers.model_factory import metrics
+from servers.model_factory.answer import Reasoning, Started, Stopped, Text, Used
+from servers.model_factory.breaker import Breaker
+from servers.model_factory.catalog import Known
+from servers.model_factory.failure import Kind, ProviderFailure
+from servers.model_factory.provider import Prompt, Provider
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A model with its provider and the provider's breaker."""
+
+    model: Known
+    provider: Provider
+    breaker: Breaker
+
+
+class Attempt:
+    """One try. What became of it is known when its stream has ended."""
+
+    def __init__(
+        self, asked: Asked, prompt: Prompt, number: int, clock: Callable[[], float]
+    ) -> None:
+        self._asked = asked
+        self._prompt = prompt
+        self._number = number
+        self._clock = clock
+        self._began = clock()
+        self._heard = False
+        self._outcome = "cancelled"
+        self.first_text: float | None = None
+        self.text: list[str] = []
+        self.used = Used()
+        self.reason = FinishReason.FINISH_REASON_UNSPECIFIED
+
+    async def stream(self, *, anyway: bool) -> AsyncGenerator[Started | Text | Reasoning, None]:
+        """The answer. Raises ProviderFailure, at once if the breaker does not let it through and it
+        is not to be tried anyway."""
+        if not self._asked.breaker.admit() and not anyway:
+            raise ProviderFailure(Kind.BREAKER_OPEN)
+        try:
+            yield Started(self._asked.model.id, self._number)
+            async with aclosing(self._asked.provider.stream(self._prompt)) as events:
+                async for event in events:
+                    if isinstance(event, Text | Reasoning):
+                        self._hear(event)
+                        yield event
+                    else:
+                        self._note(event)
+            self._complete()
+        except ProviderFailure as failure:
+            self._fail(failure)
+            raise
+        finally:
+            self._end()
+
+    def _hear(self, event: Text | Reasoning) -> None:
+        if not self._heard:
+            self._asked.breaker.began()
+            self._heard = True
+        if isinstance(event, Text):
+            self.text.append(event.text)
+            if self.first_text is None:
+                self.first_text = self._clock()
+
+    def _note(self, event: object) -> None:
+        if isinstance(event, Stopped):
+            self.reason = event.reason
+        elif isinstance(event, Used):
+            # Both protocols report totals, the later one more exactly.
+            self.used = Used(
+                self.used.prompt_tokens if event.prompt_tokens is None else event.prompt_tokens,
+                self.used.completion_tokens
+                if event.completion_tokens is None
+                else event.completion_tokens,
+            )
+
+    def _complete(self) -> None:
+        self._outcome = "ok"
+        self._asked.breaker.answered()
+        name = self._asked.model.id
+        metrics.DURATION.labels(name).observe(self._clock() - self._began)
+        if self.first_text is not None:
+            metrics.FIRST_TEXT.labels(name).observe(self.first_text - self._began)
+
+    def _fail(self, failure: ProviderFailure) -> None:
+        self._outcome = failure.kind.value
+        if failure.consequence.counts:
+            self._asked.breaker.failed()
+        else:
+            self._asked.breaker.abandoned()
+
+    def _end(self) -> None:
+        if self._outcome == "cancelled":
+            self._asked.breaker.abandoned()
+        metrics.ATTEMPTS.labels(self._asked.model.id, self._outcome).inc()

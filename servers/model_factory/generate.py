@@ -1,0 +1,199 @@
+"""The chain: each model in turn, until one has answered.
+
+Before any text was sent a failure is mended: the same model is tried again where that may help,
+then the next one. After text was sent the failure ends the answer; whoever wants to go on from the
+text so far does it where `_Answer.unsent` is asked.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from kari.conversation_models.v1.context_pb2 import PromptMessage
+from kari.conversation_models.v1.degradation_pb2 import Feature
+from kari.errors.v1.errors_pb2 import Reason
+from servers.model_factory import metrics
+from servers.model_factory.answer import (
+    Degraded,
+    Finished,
+    Step,
+    Switched,
+    Text,
+)
+from servers.model_factory.attempt import Asked, Attempt
+from servers.model_factory.breaker import State
+from servers.model_factory.failure import Kind, ProviderFailure, details_of, error_of
+from servers.model_factory.fitting import Fitted, fit, surely_fits
+from servers.model_factory.provider import Prompt
+from servers.model_factory.retry import Backoff
+from servers.runtime import tokens
+from servers.runtime.errors import Unavailable
+
+log = structlog.get_logger("kari.model_factory")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to write. `max_tokens` 0 is the model's own limit."""
+
+    messages: Sequence[PromptMessage]
+    max_tokens: int
+    temperature: float
+
+
+@dataclass(frozen=True)
+class Chain:
+    """How models are tried. Clock, pause and random numbers are given, so that tests need not
+    wait."""
+
+    backoff: Backoff
+    clock: Callable[[], float] = time.monotonic
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    rng: random.Random = random.SystemRandom()  # noqa: RUF009  # it has no state to share
+
+    async def answer(self, models: Sequence[Asked], wanted: Wanted) -> AsyncGenerator[Step, None]:
+        """The answer of the first model that gives one; Unavailable if none does."""
+        answer = _Answer(self, wanted)
+        failure = ProviderFailure(Kind.BREAKER_OPEN)
+        for place, asked in enumerate(models):
+            if place:
+                for step in _handed_over(models[place - 1], asked, failure, first=place == 1):
+                    yield step
+            try:
+                async with aclosing(answer.by(asked, last=asked is models[-1])) as steps:
+                    async for step in steps:
+                        yield step
+                return
+            except ProviderFailure as caught:
+                failure = caught
+                _log(asked, failure)
+                if not answer.unsent:
+                    raise error_of(failure, asked.model.provider) from failure
+        raise _all_failed(models[-1], failure) from failure
+
+
+class _Answer:
+    """One answer, whoever gives it."""
+
+    def __init__(self, chain: Chain, wanted: Wanted) -> None:
+        self._chain = chain
+        self._wanted = wanted
+        self._began = chain.clock()
+        self.unsent = True
+
+    async def by(self, asked: Asked, *, last: bool) -> AsyncGenerator[Step, None]:
+        """The answer of one model. Raises ProviderFailure once there is no use in trying it
+        again. The last model is tried even if its breaker is open: there is nobody else."""
+        if asked.breaker.state is State.OPEN and not last:
+            raise ProviderFailure(Kind.BREAKER_OPEN)
+        fitted = await self._fitted(asked)
+        if fitted.cut:
+            yield Degraded(Feature.FEATURE_FULL_CONTEXT, asked.model.id)
+        prompt = self._prompt(asked, fitted.messages)
+        number = 1
+        while True:
+            attempt = Attempt(asked, prompt, number, self._chain.clock)
+            try:
+                async with aclosing(self._tried(asked, prompt, attempt, last=last)) as steps:
+                    async for step in steps:
+                        yield step
+                return
+            except ProviderFailure as failure:
+                wait = self._chain.backoff.wait(failure, number, self._chain.rng)
+                if wait is None or not self.unsent:
+                    raise
+                _log(asked, failure, again_in=round(wait, 3))
+            await self._chain.pause(wait)
+            number += 1
+
+    async def _tried(
+        self, asked: Asked, prompt: Prompt, attempt: Attempt, *, last: bool
+    ) -> AsyncGenerator[Step, None]:
+        async with aclosing(attempt.stream(anyway=last)) as events:
+            async for event in events:
+                self.unsent = self.unsent and not isinstance(event, Text)
+                yield event
+        yield await self._finished(asked, prompt, attempt)
+
+    async def _finished(self, asked: Asked, prompt: Prompt, attempt: Attempt) -> Finished:
+        """The end, with tokens: the provider's count, else ours."""
+        used, count = attempt.used, partial(_counted, asked)
+        prompt_tokens, completion_tokens = used.prompt_tokens, used.completion_tokens
+        if prompt_tokens is None:
+            prompt_tokens = await count([m.content for m in prompt.messages])
+        if completion_tokens is None:
+            completion_tokens = await count(["".join(attempt.text)])
+        metrics.TOKENS.labels(asked.model.id, "prompt").inc(prompt_tokens)
+        metrics.TOKENS.labels(asked.model.id, "completion").inc(completion_tokens)
+        first = attempt.first_text
+        return Finished(
+            attempt.reason,
+            prompt_tokens,
+            completion_tokens,
+            None if first is None else first - self._began,
+            self._chain.clock() - self._began,
+        )
+
+    def _prompt(self, asked: Asked, messages: Sequence[PromptMessage]) -> Prompt:
+        entry = asked.model.entry
+        most = self._wanted.max_tokens or entry.max_output_tokens
+        return Prompt(entry, messages, min(most, entry.max_output_tokens), self._wanted.temperature)
+
+    async def _fitted(self, asked: Asked) -> Fitted:
+        """The prompt cut to the model's window, less the answer; counted off the event loop."""
+        prompt = self._prompt(asked, self._wanted.messages)
+        room = prompt.model.context_window - prompt.max_tokens
+        if surely_fits(prompt.messages, room):
+            return Fitted(prompt.messages, cut=False)
+        kind = asked.model.tokenizer
+        return await asyncio.to_thread(
+            fit,
+            prompt.messages,
+            room,
+            partial(tokens.count, tokenizer=kind),
+            partial(tokens.shorten, tokenizer=kind),
+        )
+
+
+async def _counted(asked: Asked, texts: Sequence[str]) -> int:
+    kind = asked.model.tokenizer
+    return await asyncio.to_thread(lambda: sum(tokens.count(text, kind) for text in texts))
+
+
+def _handed_over(
+    failed: Asked, asked: Asked, failure: ProviderFailure, *, first: bool
+) -> list[Step]:
+    """What is said when the next model takes over; the missing wish is said once."""
+    metrics.SWITCHES.labels(failed.model.id, asked.model.id, failure.kind.value).inc()
+    error = error_of(failure, failed.model.provider)
+    switched = Switched(failed.model.id, asked.model.id, error)
+    degraded = Degraded(Feature.FEATURE_CHOSEN_MODEL, failed.model.id)
+    return [switched, degraded] if first else [switched]
+
+
+def _all_failed(asked: Asked, failure: ProviderFailure) -> Unavailable:
+    return Unavailable(
+        Reason.REASON_PROVIDERS_FAILED,
+        "no model answers at the moment; try again in a while",
+        retry_after=failure.retry_after,
+        provider=asked.model.provider,
+        model=asked.model.id,
+        **details_of(failure),
+    )
+
+
+def _log(asked: Asked, failure: ProviderFailure, **more: object) -> None:
+    log.warning(
+        "a provider failed",
+        model=asked.model.id,
+        kind=failure.kind.value,
+        status=failure.status,
+        code=failure.code,
+        **more,
+    )

@@ -1,0 +1,29 @@
+"""What every provider is: something that streams an answer to a prompt."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from kari.conversation_models.v1.context_pb2 import PromptMessage
+from servers.model_factory.answer import ProviderEvent
+from servers.model_factory.configuration import ModelEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What to write. `max_tokens` is at most what the model can; `temperature` is 0 to 2."""
+
+    model: ModelEntry
+    messages: Sequence[PromptMessage]
+    max_tokens: int
+    temperature: float
+
+
+class Provider(Protocol):
+    """One provider. Closing the stream stops its work at once."""
+
+    def stream(self, prompt: Prompt) -> AsyncGenerator[ProviderEvent, None]:
+        """The answer as it comes. Raises ProviderFailure; ends after `Stopped`, or it was cut."""
+
+    async def close(self) -> None:
+        """Ends every stream and lets go of everything."""

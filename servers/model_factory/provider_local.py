@@ -1,0 +1,82 @@
+"""The model that is always there: SmolLM2 on this machine, no key, no network."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+
+import msgspec
+import structlog
+
+from servers.model_factory.answer import ProviderEvent
+from servers.model_factory.configuration import LocalEntry
+from servers.model_factory.failure import Kind, ProviderFailure
+from servers.model_factory.local_prompt import prepared
+from servers.model_factory.local_runtime import LocalRuntime
+from servers.model_factory.provider import Prompt
+from servers.model_factory.provider_openai import OpenAiProvider
+from servers.runtime.weights import WeightsWrong
+
+log = structlog.get_logger("kari.model_factory.local")
+
+EXTRA = {"return_progress": True, "cache_prompt": True}
+"""Progress while the prompt is read: it shows that the model works, and lets it notice a caller
+who left."""
+
+
+class LocalProvider:
+    """Loads when first asked, or when told to warm up; answers like any other provider."""
+
+    def __init__(self, entry: LocalEntry) -> None:
+        self._entry = entry
+        self._runtime = LocalRuntime(entry)
+        self._loading: asyncio.Task[OpenAiProvider] | None = None
+
+    async def warm(self) -> None:
+        """Loads the model, if nobody did. WeightsWrong or RuntimeError if that fails."""
+        await self._provider()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the model is loaded."""
+        task = self._loading
+        return task is not None and task.done() and task.exception() is None
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[ProviderEvent, None]:
+        """The answer as it comes; see Provider."""
+        try:
+            provider = await self._provider()
+        except (WeightsWrong, RuntimeError) as error:
+            log.error("the local model does not load", error=str(error))
+            raise ProviderFailure(Kind.CONNECT, code="not_loaded") from error
+        model = msgspec.structs.replace(prompt.model, extra={**prompt.model.extra, **EXTRA})
+        whole = replace(prompt, model=model, messages=prepared(prompt.messages))
+        async with aclosing(provider.stream(whole)) as events:
+            async for event in events:
+                yield event
+
+    async def close(self) -> None:
+        """Ends every stream, then the model."""
+        loading, self._loading = self._loading, None
+        if loading is None:
+            return
+        result = await asyncio.gather(loading, return_exceptions=True)
+        if isinstance(result[0], OpenAiProvider):
+            await result[0].close()
+        await self._runtime.close()
+
+    async def _provider(self) -> OpenAiProvider:
+        if self._loading is None or (self._loading.done() and not self.ready):
+            self._loading = asyncio.create_task(self._load())
+        # A caller who leaves must not take the loading with him.
+        return await asyncio.shield(self._loading)
+
+    async def _load(self) -> OpenAiProvider:
+        await self._runtime.load()
+        return OpenAiProvider(
+            f"{self._runtime.address}/v1",
+            self._runtime.key,
+            timeouts=self._entry.timeouts,
+            # llama.cpp closes after each answer without saying so.
+            keep_alive=False,
+        )

@@ -1,0 +1,138 @@
+"""Anthropic's messages API, streamed. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from kari.conversation_models.v1.context_pb2 import PromptMessage
+from kari.conversation_models.v1.message_pb2 import MessageRole
+from kari.conversation_models.v1.model_pb2 import FinishReason
+from servers.model_factory.answer import ProviderEvent, Reasoning, Stopped, Text, Used
+from servers.model_factory.events import ServerSentEvent
+from servers.model_factory.failure import Kind, ProviderFailure
+from servers.model_factory.provider import Prompt
+from servers.model_factory.wire import ErrorBody, code_of
+
+VERSION = "2023-06-01"
+HOTTEST = 1.0
+"""This API's highest temperature; ours is 2."""
+
+REASONS: Mapping[str, FinishReason.ValueType] = {
+    "max_tokens": FinishReason.FINISH_REASON_LENGTH,
+    "model_context_window_exceeded": FinishReason.FINISH_REASON_LENGTH,
+    "refusal": FinishReason.FINISH_REASON_CONTENT_FILTER,
+}
+"""Any other reason means that it was done."""
+
+FAILURES: Mapping[str, Kind] = {
+    "overloaded_error": Kind.OVERLOADED,
+    "rate_limit_error": Kind.OVERLOADED,
+    "timeout_error": Kind.SERVER,
+    "api_error": Kind.SERVER,
+}
+"""Kinds of the errors inside a stream; any other one refuses the request."""
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    """Tokens so far. What was read from a cache was part of the prompt all the same."""
+
+    input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    output_tokens: int | None = None
+
+    def used(self) -> Used:
+        """As the chain counts them."""
+        cached = (self.cache_creation_input_tokens or 0) + (self.cache_read_input_tokens or 0)
+        prompt = None if self.input_tokens is None else self.input_tokens + cached
+        return Used(prompt, self.output_tokens)
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """The message of `message_start`."""
+
+    usage: Tokens | None = None
+
+
+class Delta(msgspec.Struct, frozen=True):
+    """Delta of `content_block_delta` (text or thinking) and of `message_delta` (stop reason)."""
+
+    text: str | None = None
+    thinking: str | None = None
+    stop_reason: str | None = None
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Any event of the stream; kinds that are not known say nothing."""
+
+    type: str
+    message: Begun | None = None
+    delta: Delta | None = None
+    usage: Tokens | None = None
+    error: ErrorBody | None = None
+
+
+_DECODER = msgspec.json.Decoder(Event)
+
+
+def body(prompt: Prompt) -> dict[str, Any]:
+    """The request's body: system messages apart from the others."""
+    system = [m.content for m in prompt.messages if m.role == MessageRole.MESSAGE_ROLE_SYSTEM]
+    fields: dict[str, Any] = {
+        "model": prompt.model.id,
+        "messages": list(_turns(prompt.messages)),
+        "stream": True,
+        "max_tokens": prompt.max_tokens,
+    }
+    if any(system):
+        fields["system"] = "\n\n".join(text for text in system if text)
+    if prompt.model.takes_temperature:
+        fields["temperature"] = min(prompt.temperature, HOTTEST)
+    return {**fields, **prompt.model.extra}
+
+
+class AnthropicDialect:
+    """Events of one answer."""
+
+    def __init__(self) -> None:
+        self.over = False
+        self._reason = FinishReason.FINISH_REASON_STOP
+
+    def read(self, event: ServerSentEvent) -> list[ProviderEvent]:
+        """What an event says. The answer is complete with `message_stop`, not before."""
+        said = _DECODER.decode(event.data)
+        if said.type == "error":
+            code = code_of(said.error)
+            raise ProviderFailure(FAILURES.get(code, Kind.REJECTED), code=code)
+        if said.type == "message_stop":
+            self.over = True
+            return [Stopped(self._reason)]
+        return [*self._of_delta(said.delta or Delta()), *_used(said)]
+
+    def _of_delta(self, delta: Delta) -> Iterator[ProviderEvent]:
+        if delta.thinking:
+            yield Reasoning(delta.thinking)
+        if delta.text:
+            yield Text(delta.text)
+        if delta.stop_reason:
+            self._reason = REASONS.get(delta.stop_reason, self._reason)
+
+
+def _used(said: Event) -> Iterator[ProviderEvent]:
+    usage = said.usage or (said.message.usage if said.message else None)
+    if usage is not None:
+        yield usage.used()
+
+
+def _turns(messages: Sequence[PromptMessage]) -> Iterator[dict[str, str]]:
+    """The messages that are not the system's. The API wants a user's first, and none empty."""
+    first = True
+    for message in messages:
+        if message.role == MessageRole.MESSAGE_ROLE_SYSTEM or not message.content:
+            continue
+        speaker = "assistant" if message.role == MessageRole.MESSAGE_ROLE_ASSISTANT else "user"
+        if first and speaker == "assistant":
+            yield {"role": "user", "content": "(What was said before is left out.)"}
+        yield {"role": speaker, "content": message.content}
+        first = False

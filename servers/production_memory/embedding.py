@@ -1,0 +1,133 @@
+"""Working off the embed jobs: texts from Postgres, vectors from the model factory, into Milvus.
+
+pgqueuer keeps the jobs; the loop is ours because it embeds many messages with one call. Jobs are
+done at least once: one whose worker died is taken again, and writing a vector again changes
+nothing. While Milvus, the model factory or Postgres is away, the jobs wait; no turn does.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
+from pgqueuer.adapters.persistence.queries import Queries
+from pgqueuer.domain.models import Job
+from pgqueuer.domain.types import QueueEntrypoint, QueueManagerId
+from pgqueuer.ports.repository import EntrypointExecutionParameter
+
+from kari.errors.v1.errors_pb2 import Reason
+from servers.production_memory.embed_job import EmbedJob
+from servers.production_memory.jobs import EMBED, Jobs
+from servers.production_memory.tables import QUERIES
+from servers.production_memory.vectorizing import Vectorizing
+from servers.production_memory.writes import WRITES
+from servers.runtime.call import Call, acting
+from servers.runtime.errors import KariError
+from servers.runtime.ids import new_correlation_id
+from servers.runtime.postgres import AWAY, Database
+from servers.runtime.resources import Resource
+
+log = structlog.get_logger("kari.production_memory")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How the worker goes about it; times in seconds. A worker that has had a job for longer than
+    `abandoned_after` has died."""
+
+    batch: int = 16
+    look_every: float = 5.0
+    first_wait: float = 1.0
+    longest_wait: float = 30.0
+    abandoned_after: float = 90.0
+    keep_log_days: int = 7
+
+
+class Embedding:
+    """The worker. `run` is one of the server's loops."""
+
+    def __init__(
+        self,
+        database: Resource[Database],
+        jobs: Jobs,
+        vectorizing: Vectorizing,
+        pace: Pace | None = None,
+    ) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._vectorizing = vectorizing
+        self._pace = pace or Pace()
+        self._worker = QueueManagerId(uuid.uuid4())
+
+    async def run(self) -> None:
+        """Takes batch after batch, for ever; after a failure of something that is away it waits,
+        twice as long each time."""
+        wait = 0.0
+        while True:
+            try:
+                found = await self.step()
+            except (*AWAY, KariError) as error:
+                wait = min(wait * 2 or self._pace.first_wait, self._pace.longest_wait)
+                log.warning("embedding waits", error=_name(error), seconds=wait)
+                await asyncio.sleep(wait)
+                continue
+            wait = 0.0
+            if not found:
+                await self._jobs.woken(self._pace.look_every)
+
+    async def step(self) -> int:
+        """Takes a batch of jobs and does it; gives their number. Raises what keeps it from doing
+        so, the jobs back in the queue."""
+        queue = Queries(AsyncpgPoolDriver((await self._database.get()).pool))
+        taken = await queue.dequeue(
+            self._pace.batch,
+            {QueueEntrypoint(EMBED): EntrypointExecutionParameter(concurrency_limit=0)},
+            self._worker,
+            None,
+            timedelta(seconds=self._pace.abandoned_after),
+        )
+        if taken:
+            with acting(Call(correlation_id=new_correlation_id())):
+                await self._do(queue, taken)
+        return len(taken)
+
+    async def tidy(self) -> None:
+        """Forgets what the queue logged long ago; once an hour."""
+        while True:
+            database = await self._database.get()
+            async with database.across_tenants() as connection:
+                await connection.execute(
+                    QUERIES.forget_old_jobs, timedelta(days=self._pace.keep_log_days)
+                )
+            await asyncio.sleep(3600)
+
+    async def _do(self, queue: Queries, taken: Sequence[Job]) -> None:
+        try:
+            await self._vectorizing.do([EmbedJob.parse(job.payload) for job in taken])
+        except KariError as error:
+            if error.may_retry:
+                for job in taken:
+                    await queue.retry_job(job, timedelta(0), None)
+                raise
+            await self._do_one_by_one(queue, taken, error)
+        except ValueError as error:
+            await self._do_one_by_one(queue, taken, error)
+        else:
+            await queue.log_jobs([(job, "successful", None) for job in taken])
+
+    async def _do_one_by_one(self, queue: Queries, taken: Sequence[Job], error: Exception) -> None:
+        """Finds the job that cannot be done and sets it aside as failed, for an operator."""
+        if len(taken) > 1:
+            for job in taken:
+                await self._do(queue, [job])
+            return
+        log.error("embed job set aside", job=taken[0].id, error=_name(error))
+        WRITES.labels("vectors", "failed").inc()
+        await queue.log_jobs([(taken[0], "failed", None)])
+
+
+def _name(error: Exception) -> str:
+    return Reason.Name(error.reason) if isinstance(error, KariError) else type(error).__name__

@@ -1,0 +1,79 @@
+"""Doing embed jobs: texts from Postgres, vectors from the model factory, into the vector store."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import grpc
+from asyncpg import Record
+
+from kari.model_factory.v1.model_factory_pb2 import EmbedRequest
+from servers.production_memory.embed_job import EmbedJob
+from servers.production_memory.store import Vector, VectorStore
+from servers.production_memory.tables import QUERIES
+from servers.production_memory.writes import written
+from servers.runtime.errors import from_rpc
+from servers.runtime.postgres import Database
+from servers.runtime.resources import Resource
+
+if TYPE_CHECKING:
+    from kari.model_factory.v1.model_factory_pb2_grpc import ModelFactoryServiceAsyncStub
+
+# The embedder reads 256 tokens; more of a text would only be carried around.
+CHARACTERS = 4000
+EMBED_SECONDS = 30.0
+
+
+class Vectorizing:
+    """Stores the vectors of messages. Doing so again changes nothing."""
+
+    def __init__(
+        self,
+        database: Resource[Database],
+        models: "ModelFactoryServiceAsyncStub",
+        vectors: Resource[VectorStore],
+    ) -> None:
+        self._database = database
+        self._models = models
+        self._vectors = vectors
+
+    async def do(self, jobs: Sequence[EmbedJob]) -> None:
+        """Does all jobs with one call of the model factory; KariError if something is away."""
+        rows = [row for ids in by_tenant(jobs).items() for row in await self._texts(*ids)]
+        if not rows:
+            return
+        with written("vectors"):
+            values = await self._values([row["beginning"] for row in rows])
+            store = await self._vectors.get()
+            await store.write([_vector(*pair) for pair in zip(rows, values, strict=True)])
+
+    async def _texts(self, tenant_id: str, message_ids: Sequence[str]) -> list[Record]:
+        database = await self._database.get()
+        async with database.transaction(tenant_id) as connection:
+            return await connection.fetch(QUERIES.texts_of, list(message_ids), CHARACTERS)
+
+    async def _values(self, texts: Sequence[str]) -> list[Sequence[float]]:
+        try:
+            response = await self._models.Embed(EmbedRequest(texts=texts), timeout=EMBED_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error) from error
+        return [embedding.values for embedding in response.embeddings]
+
+
+def by_tenant(jobs: Sequence[EmbedJob]) -> dict[str, list[str]]:
+    """The message ids of jobs, by tenant."""
+    wanted: dict[str, list[str]] = defaultdict(list)
+    for job in jobs:
+        wanted[job.tenant_id].extend(job.message_ids)
+    return wanted
+
+
+def _vector(row: Record, values: Sequence[float]) -> Vector:
+    return Vector(
+        message_id=row["id"],
+        tenant_id=row["tenant_id"],
+        conversation_id=row["conversation_id"],
+        role=row["role"],
+        created_at_ms=int(row["created_at"].timestamp() * 1000),
+        values=values,
+    )

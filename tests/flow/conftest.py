@@ -1,0 +1,74 @@
+"""A running Kari in each placement, and a scripted provider behind it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pytest
+import pytest_asyncio
+
+from kari.identity.v1.identity_pb2 import CreateUserRequest
+from kari.identity.v1.identity_pb2_grpc import IdentityServiceStub
+from tests.running import Kari
+from tests.socket_client import login
+from tests.upstream.server import Upstream
+
+PROVIDER = "scripted"
+ANSWER, UNHURRIED, SLOW = (f"{PROVIDER}/{name}" for name in ("answer", "unhurried", "slow"))
+PLAIN_PASSWORD = "a plain password"
+
+
+@dataclass
+class Mesh:
+    """A running Kari and its provider."""
+
+    kari: Kari
+    upstream: Upstream
+    answer: str = ANSWER
+    unhurried: str = UNHURRIED
+    slow: str = SLOW
+
+    def named(self, script: str) -> str:
+        """Model whose provider behaves as the script says."""
+        return f"{PROVIDER}/{script}"
+
+    async def token(self) -> str:
+        """Token of the demo user."""
+        code, output = await self.kari.command("token")
+        assert code == 0, output
+        return output.strip()
+
+    async def plain_token(self) -> str:
+        """Token of a user who may chat and no more."""
+        return await login(self.kari, "plain", PLAIN_PASSWORD)
+
+
+async def create_plain_user(kari: Kari) -> None:
+    """As an administrator, over gRPC."""
+    header = ("authorization", f"Bearer {await login(kari, 'admin')}")
+    async with grpc.aio.insecure_channel(kari.address("identity")) as channel:
+        request = CreateUserRequest(name="plain", password=PLAIN_PASSWORD, roles=["chat.user"])
+        await IdentityServiceStub(channel).CreateUser(request, metadata=[header])
+
+
+@pytest_asyncio.fixture(
+    scope="session", loop_scope="session", params=[False, True], ids=["together", "spread"]
+)
+async def mesh(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    upstream: Upstream,
+) -> AsyncIterator[Mesh]:
+    """A Kari as users run it."""
+    folder: Path = tmp_path_factory.mktemp("flow")
+    kari = Kari.at(
+        folder / "data",
+        spread=request.param,
+        KARI_MODELS_FILE=str(models_file(folder, upstream)),
+        KARI_MESSAGES_PER_MINUTE="10000",
+    )
+    await kari.start()
+    await create_plain_user(kari)
+    yield Mesh(kari, upstream)
+    await kari.stop()

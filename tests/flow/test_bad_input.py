@@ -1,0 +1,143 @@
+"""Rubbish, strangers and too much of everything: each gets its answer and harms nobody else."""
+
+import asyncio
+import json
+import secrets
+import urllib.error
+import urllib.request
+
+import pytest
+import websockets
+
+from kari.chat_hub.v1.chat_hub_pb2 import SendMessageRequest
+from kari.edge.v1.frames_pb2 import ClientFrame
+from kari.errors.v1.errors_pb2 import ErrorEnvelope, ErrorType, Reason
+from tests.flow.conftest import Mesh
+from tests.running import Kari
+from tests.socket_client import SocketClient, opened
+
+
+async def error_after(mesh: Mesh, raw: str) -> ErrorEnvelope:
+    """What the socket says to a raw frame."""
+    async with opened(mesh.kari, await mesh.token()) as client:
+        await client.socket.send(raw)
+        frame = await client.next()
+    assert frame.HasField("error"), frame
+    return frame.error
+
+
+@pytest.mark.parametrize(
+    "raw",
+    ["not json", "[]", '{"id": "1", "dance": {}}', '{"id": "1", "sendMessage": {"content": 7}}'],
+)
+async def test_a_frame_that_is_none_is_refused(mesh: Mesh, raw: str) -> None:
+    """Not JSON, no object, an unknown kind, a wrong type."""
+    error = await error_after(mesh, raw)
+    assert error.type == ErrorType.ERROR_TYPE_VALIDATION
+    assert error.reason == Reason.REASON_FRAME_INVALID
+    assert error.correlation_id
+
+
+@pytest.mark.parametrize("length", [0, 200_000])
+async def test_a_message_of_a_wrong_length_names_its_field(mesh: Mesh, length: int) -> None:
+    """Empty or far too long."""
+    frame = {"id": "1", "sendMessage": {"content": "x" * length, "requestId": "r"}}
+    error = await error_after(mesh, json.dumps(frame))
+    assert error.reason == Reason.REASON_FIELD_INVALID
+    assert [v.field for v in error.violations] == ["send_message.content"]
+    assert not error.retryable
+
+
+async def test_a_frame_that_is_too_large_closes_the_socket(mesh: Mesh) -> None:
+    """1009, as RFC 6455 says."""
+    async with opened(mesh.kari, await mesh.token()) as client:
+        await client.socket.send("x" * 2_000_000)
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            await client.next()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1009
+
+
+async def refused(kari: Kari, token: str) -> dict[str, object]:
+    """Body of a refused upgrade."""
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    with pytest.raises(websockets.InvalidStatus) as status:
+        await websockets.connect(
+            f"ws://127.0.0.1:{kari.http_port}/v1/chat",
+            subprotocols=[websockets.Subprotocol("kari.v1.json")],
+            additional_headers=headers,
+        )
+    assert status.value.response.status_code == 401
+    body: dict[str, object] = json.loads(status.value.response.body or b"{}")
+    return body
+
+
+async def test_a_missing_token_is_refused_before_the_upgrade(mesh: Mesh) -> None:
+    assert (await refused(mesh.kari, ""))["reason"] == "REASON_TOKEN_MISSING"
+
+
+async def test_a_forged_token_is_refused_before_the_upgrade(mesh: Mesh) -> None:
+    head, claims, signature = (await mesh.token()).split(".")
+    forged = f"{head}.{claims}.{signature[::-1]}"
+    assert (await refused(mesh.kari, forged))["reason"] == "REASON_TOKEN_INVALID"
+
+
+async def test_an_unknown_model_fails_the_turn_and_keeps_the_message(mesh: Mesh) -> None:
+    """The error lists the known ones."""
+    async with opened(mesh.kari, await mesh.token()) as client:
+        _, frame_id = await client.say("who answers", model="nobody/nothing")
+        events = await client.events(frame_id)
+    error = events[-1].failed.error
+    assert error.reason == Reason.REASON_MODEL_NOT_FOUND
+    assert mesh.answer in str(error.details)
+
+
+@pytest.mark.parametrize("trouble", ["broken", "cut", "silent"])
+async def test_a_provider_in_trouble_leads_to_an_end(mesh: Mesh, trouble: str) -> None:
+    """500 for ever, a stream that is cut, a provider that says nothing: the fallback answers, or
+    the turn fails with its text kept. It never stays open."""
+    async with opened(mesh.kari, await mesh.token()) as client:
+        _, frame_id = await client.say("try it", model=mesh.named(trouble))
+        events = await client.events(frame_id)
+        _, after = await client.turn("and you")
+    kinds = [event.WhichOneof("event") for event in events]
+    if trouble == "cut":
+        assert events[-1].failed.message.partial
+    else:
+        assert "provider_switched" in kinds
+        assert kinds[-1] == "completed"
+    assert after[-1].HasField("completed")
+
+
+async def test_a_client_that_never_reads_harms_nobody(mesh: Mesh) -> None:
+    """Others are answered while its socket is stuck."""
+    token = await mesh.token()
+    async with opened(mesh.kari, token) as stuck:
+        stuck.socket.transport.pause_reading()
+        flood = SendMessageRequest(content="flood", request_id=secrets.token_hex(8))
+        flood.model = mesh.named("flood")
+        await SocketClient.send(stuck, _frame(flood))
+        async with opened(mesh.kari, token) as other:
+            _, events = await other.turn("quick")
+        assert events[-1].HasField("completed")
+        stuck.socket.transport.abort()
+
+
+async def test_an_http_error_is_an_envelope(mesh: Mesh) -> None:
+    """Also outside of the socket."""
+    request = urllib.request.Request(  # noqa: S310  # our own server on loopback
+        f"{mesh.kari.http}/v1/auth/login",
+        b'{"name": "demo", "password": "wrong password"}',
+        {"content-type": "application/json"},
+    )
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        await asyncio.to_thread(urllib.request.urlopen, request)
+    body = json.loads(refusal.value.read())
+    refusal.value.close()
+    assert refusal.value.code == 401
+    assert body["reason"] == "REASON_CREDENTIALS_WRONG"
+    assert body["correlationId"]
+
+
+def _frame(request: SendMessageRequest) -> ClientFrame:
+    return ClientFrame(send_message=request)

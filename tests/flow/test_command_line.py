@@ -1,0 +1,98 @@
+"""`kari` and grpcurl against a running mesh, as the README shows them."""
+
+import asyncio
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from servers import topology
+from tests.flow.conftest import Mesh
+
+GRPCURL = shutil.which("grpcurl") or shutil.which("grpcurl", path=str(Path(sys.executable).parent))
+
+
+async def grpcurl(*words: str) -> str:
+    """What grpcurl prints."""
+    assert GRPCURL is not None, "the development requirements bring grpcurl"
+    process = await asyncio.create_subprocess_exec(
+        GRPCURL,
+        "-plaintext",
+        *words,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, errors.decode()
+    return output.decode()
+
+
+async def test_chat_once_prints_an_answer(mesh: Mesh) -> None:
+    """Exit code 0."""
+    code, output = await mesh.kari.command("chat", "--once", "hello")
+    assert code == 0, output
+    assert len(output.strip()) > 0
+
+
+async def test_chat_once_with_a_command_prints_its_result(mesh: Mesh) -> None:
+    code, output = await mesh.kari.command("chat", "--once", "/help")
+    assert code == 0, output
+    assert "/persona" in output
+
+
+async def test_the_token_is_one(mesh: Mesh) -> None:
+    """Three parts, as JWTs have, and nothing else on the line."""
+    code, output = await mesh.kari.command("token")
+    assert code == 0, output
+    assert len(output.strip().split(".")) == 3
+
+
+async def test_a_token_of_nobody_is_refused(mesh: Mesh) -> None:
+    code, output = await mesh.kari.command("token", "--user", "nobody")
+    assert code == 1
+    assert "nobody" in output or "user" in output
+
+
+async def test_the_doctor_finds_everything_well(mesh: Mesh) -> None:
+    """Every server and every store is named."""
+    code, output = await mesh.kari.command("doctor")
+    assert code == 0, output
+    for node in topology.SERVERS:
+        assert node.name in output
+    assert "answers" in output
+
+
+async def test_grpcurl_sees_the_servers(mesh: Mesh) -> None:
+    """Through reflection; when spread, each process shows its own."""
+    for node in topology.SERVERS:
+        listed = await grpcurl(mesh.kari.address(node.name), "list")
+        assert topology.service_of(node.name) in listed
+        assert "grpc.health.v1.Health" in listed
+
+
+async def test_a_turn_with_grpcurl_from_beginning_to_end(mesh: Mesh) -> None:
+    """The README's commands."""
+    _, token = await mesh.kari.command("token")
+    header = f"authorization: Bearer {token.strip()}"
+    hub, service = mesh.kari.address("chat_hub"), "kari.chat_hub.v1.ChatHubService"
+    send = '{"content": "hello", "request_id": "my-first-message"}'
+    sent = json.loads(await grpcurl("-H", header, "-d", send, hub, f"{service}/SendMessage"))
+    follow = json.dumps({"turn_id": sent["turn"]["id"]})
+    events = await grpcurl("-H", header, "-d", follow, hub, f"{service}/FollowTurn")
+    again = json.loads(await grpcurl("-H", header, "-d", send, hub, f"{service}/SendMessage"))
+    assert '"completed"' in events
+    assert again["turn"]["id"] == sent["turn"]["id"]
+
+
+async def test_a_server_behind_the_hub_is_closed_to_users(mesh: Mesh) -> None:
+    """A user's token opens no server of the mesh's inside."""
+    _, token = await mesh.kari.command("token")
+    with pytest.raises(AssertionError, match="servers of the mesh only"):
+        await grpcurl(
+            *("-H", f"authorization: Bearer {token.strip()}"),
+            *("-d", '{"turn_id": "turn_00000000000000000000000000000000"}'),
+            mesh.kari.address("production_memory"),
+            "kari.production_memory.v1.ProductionMemoryService/GetTurn",
+        )

@@ -1,0 +1,81 @@
+"""The arrows of the topology against the trace of a running mesh: all of them, and no others."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from servers import topology
+from servers.runtime.interceptors.metrics import module_of
+from tests.collector import Collector, Span
+from tests.flow.conftest import models_file
+from tests.running import Kari
+from tests.socket_client import login, opened
+from tests.upstream.server import Upstream
+
+CLIENT = 3
+
+ARROWS = {(n.name, callee) for n in topology.NODES.values() for callee in n.calls}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def trace(
+    tmp_path_factory: pytest.TempPathFactory, upstream: Upstream
+) -> AsyncIterator[list[Span]]:
+    """Spans of a Kari, spread, in which a turn was begun by a command and by a message."""
+    async with Collector() as collector:
+        folder: Path = tmp_path_factory.mktemp("edges")
+        kari = Kari.at(
+            folder / "data",
+            spread=True,
+            KARI_OTLP_ENDPOINT=collector.endpoint,
+            KARI_MODELS_FILE=str(models_file(folder, upstream)),
+        )
+        await kari.start()
+        async with opened(kari, await login(kari)) as client:
+            ack, events = await client.turn("hello")
+            await client.command(
+                f"/pin {events[0].accepted.message.id}", ack.conversation_id
+            )
+            _, frame_id = await client.say("/set mode analysis\ngo on", ack.conversation_id)
+            await client.events(frame_id)
+        await collector.quiet()
+        await kari.stop()
+    yield collector.spans
+
+
+def arrows_of(spans: list[Span]) -> set[tuple[str, str]]:
+    """Who called whom."""
+    return {
+        (span.attributes["kari.module"], module_of(f"/{span.name}"))
+        for span in spans
+        if span.kind == CLIENT and span.name.startswith("kari.")
+    }
+
+
+@pytest.mark.parametrize(("caller", "callee"), sorted(ARROWS), ids=lambda name: str(name))
+def test_the_arrow_is_used(trace: list[Span], caller: str, callee: str) -> None:
+    """An arrow that no turn uses does not belong in the topology."""
+    assert (caller, callee) in arrows_of(trace)
+
+
+def test_no_other_arrow_is_used(trace: list[Span]) -> None:
+    """A call beside the topology is a shortcut."""
+    assert arrows_of(trace) - ARROWS == set()
+
+
+def test_a_turn_is_one_trace(trace: list[Span]) -> None:
+    """From the socket to the commit."""
+    finish = next(s for s in trace if s.name.endswith("/FinishTurn"))
+    names = {s.name for s in trace if s.trace == finish.trace}
+    assert any("SendMessage" in name for name in names)
+    assert any(name.endswith("/BeginTurn") for name in names)
+
+
+def test_every_call_has_both_of_its_sides(trace: list[Span]) -> None:
+    """A span of a client whose server's is missing is a broken propagation."""
+    parents = {span.parent for span in trace if span.kind != CLIENT}
+    calls = [s for s in trace if s.kind == CLIENT and s.name.startswith("kari.")]
+    assert calls
+    assert [s.name for s in calls if s.id not in parents] == []

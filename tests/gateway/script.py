@@ -1,0 +1,105 @@
+"""What the scripted hub does with a message: the words of its content. Pure.
+
+`stream 5` sends five deltas, `slow 5` waits for `release` before each one, `huge` sends 400 deltas of
+100 kB, `fail` ends with an error, `hang` never answers the call, `down` answers it with an error,
+`cut 2` breaks the stream after two deltas, the first time it is read.
+"""
+
+from dataclasses import dataclass
+
+from kari.conversation_models.v1.message_pb2 import Message, MessageRole
+from kari.conversation_models.v1.model_pb2 import ModelSelection
+from kari.conversation_models.v1.turn_pb2 import (
+    Accepted,
+    Cancelled,
+    Completed,
+    Failed,
+    StreamPosition,
+    TextDelta,
+    TurnEvent,
+)
+from kari.errors.v1.errors_pb2 import ErrorEnvelope, ErrorType, Reason
+
+WORDS = ("Words", " arrive", " one", " after", " the", " other.")
+
+
+@dataclass(frozen=True)
+class Script:
+    """One message's behaviour."""
+
+    verb: str
+    count: int
+
+    @classmethod
+    def of(cls, content: str) -> "Script":
+        """Unknown words stream twelve deltas."""
+        verb, _, rest = content.partition(" ")
+        if verb == "huge":
+            return cls(verb, 400)
+        return cls(verb, int(rest)) if rest.isdigit() else cls(verb, 12)
+
+    def text(self) -> str:
+        """The whole answer."""
+        return "".join(self.pieces())
+
+    def pieces(self) -> list[str]:
+        """Its deltas."""
+        if self.verb == "huge":
+            return ["x" * 100_000] * self.count
+        return [WORDS[i % len(WORDS)] for i in range(self.count)]
+
+
+def events(script: Script, asked: Message, answer_id: str) -> list[TurnEvent]:
+    """The whole stream of a turn, in order, with its last event."""
+    last = TurnEvent(
+        completed=Completed(message=answer(asked, answer_id, script.text())),
+    )
+    if script.verb == "fail":
+        last = TurnEvent(failed=Failed(error=failure(asked.turn_id)))
+    made = [
+        TurnEvent(accepted=Accepted(message=asked)),
+        TurnEvent(model_selected=ModelSelection(explanation="the only one there is")),
+        *(TurnEvent(delta=TextDelta(text=piece)) for piece in script.pieces()),
+        last,
+    ]
+    return [placed(event, asked.turn_id, seq) for seq, event in enumerate(made, 1)]
+
+
+def cancelled(asked: Message, answer_id: str, seq: int, text: str) -> TurnEvent:
+    """The end of a turn that was called off."""
+    message = answer(asked, answer_id, text)
+    message.partial = True
+    return placed(TurnEvent(cancelled=Cancelled(message=message)), asked.turn_id, seq)
+
+
+def placed(event: TurnEvent, turn_id: str, seq: int) -> TurnEvent:
+    """The event with its place."""
+    event.position.CopyFrom(StreamPosition(stream_id=turn_id, epoch=1, seq=seq))
+    event.created_at.GetCurrentTime()
+    return event
+
+
+def answer(asked: Message, answer_id: str, text: str) -> Message:
+    """The committed answer."""
+    message = Message(
+        id=answer_id,
+        conversation_id=asked.conversation_id,
+        role=MessageRole.MESSAGE_ROLE_ASSISTANT,
+        content=text,
+        model_used="scripted/one",
+        turn_id=asked.turn_id,
+        sequence=asked.sequence + 1,
+    )
+    message.timestamp.GetCurrentTime()
+    return message
+
+
+def failure(turn_id: str) -> ErrorEnvelope:
+    """Why a turn failed."""
+    return ErrorEnvelope(
+        type=ErrorType.ERROR_TYPE_UNAVAILABLE,
+        message="no model answered",
+        retryable=True,
+        reason=Reason.REASON_PROVIDERS_FAILED,
+        details={"turn": turn_id},
+    )

@@ -1,0 +1,367 @@
+"""A hub on the real contract that keeps everything in memory and answers by script."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from kari.chat_hub.v1 import chat_hub_pb2 as hub
+from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceServicer
+from kari.conversation_models.v1.conversation_pb2 import Conversation, ConversationMode
+from kari.conversation_models.v1.instruction_pb2 import (
+    Command,
+    Instruction,
+    InstructionResult,
+    InstructionStatus,
+)
+from kari.conversation_models.v1.message_pb2 import Message, MessageRole
+from kari.conversation_models.v1.turn_pb2 import StreamPosition, Turn, TurnEvent, TurnState
+from kari.errors.v1.errors_pb2 import Reason
+from servers.runtime.call import current, principal
+from servers.runtime.errors import NotFound, Unavailable
+from servers.runtime.grpc_types import Context
+from servers.runtime.ids import new_id
+from tests.gateway.script import Script, cancelled, events
+
+COMMANDS = (
+    Command(name="help", usage="/help", summary="Lists the commands.", allowed=True),
+    Command(
+        name="set",
+        usage="/set mode MODE",
+        summary="Switches the mode of the conversation.",
+        choices=["chat", "analysis", "creative", "technical", "code", "summarization"],
+        allowed=True,
+    ),
+    Command(
+        name="persona",
+        usage="/persona NAME [TRAIT=VALUE]",
+        summary="Gives the model another persona.",
+        requires_confirmation=True,
+        allowed=True,
+    ),
+    Command(name="model", usage="/model NAME", summary="Chooses a model.", allowed=False),
+)
+
+
+@dataclass
+class ScriptedTurn:
+    """A turn whose events are known; `at` of them are out."""
+
+    turn: Turn
+    script: Script
+    asked: Message
+    events: list[TurnEvent]
+    at: int = 0
+    sent: int = 0
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def emit(self) -> None:
+        """One more event is out."""
+        async with self.changed:
+            self.at += 1
+            self.changed.notify_all()
+
+    async def cancel(self) -> None:
+        """Ends it after what is out."""
+        async with self.changed:
+            text = "".join(e.delta.text for e in self.events[: self.at] if e.HasField("delta"))
+            del self.events[self.at :]
+            answer_id = new_id("msg")
+            self.events.append(cancelled(self.asked, answer_id, self.at + 1, text))
+            self.at += 1
+            self.changed.notify_all()
+
+    @property
+    def over(self) -> bool:
+        """True if all events are out."""
+        return self.at == len(self.events)
+
+
+class ScriptedHub(ChatHubServiceServicer):
+    """Everything that happened can be looked at; `steps` lets turns of `slow` go on."""
+
+    def __init__(self) -> None:
+        self.conversations: dict[str, Conversation] = {}
+        self.messages: dict[str, list[Message]] = {}
+        self.turns: dict[str, ScriptedTurn] = {}
+        self.by_request: dict[str, hub.SendMessageResponse] = {}
+        self.correlation_ids: list[str] = []
+        self.steps = asyncio.Semaphore(0)
+        self.hanging = asyncio.Event()
+        self.let_go = asyncio.Event()
+        self.follows = 0
+        self.watchers: list[tuple[frozenset[str], asyncio.Queue[hub.WatchResponse]]] = []
+        self.watched = asyncio.Condition()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def step(self, count: int) -> None:
+        """Lets `slow` turns send so many more deltas."""
+        for _ in range(count):
+            self.steps.release()
+
+    async def SendMessage(
+        self, request: hub.SendMessageRequest, context: Context
+    ) -> hub.SendMessageResponse:
+        """Begins a turn, or runs commands."""
+        self.correlation_ids.append(current().correlation_id)
+        if request.request_id in self.by_request:
+            return self.by_request[request.request_id]
+        script = Script.of(request.content)
+        await self._before(script)
+        conversation = self._conversation(request.conversation_id, request.content)
+        if request.content.startswith("/"):
+            return hub.SendMessageResponse(
+                conversation_id=conversation.id,
+                destination=hub.Destination.DESTINATION_INSTRUCTION_PROCESSOR,
+                results=[_run(request.content)],
+            )
+        response = await self._begin(conversation, request, script)
+        self.by_request[request.request_id] = response
+        return response
+
+    async def FollowTurn(
+        self, request: hub.FollowTurnRequest, context: Context
+    ) -> AsyncIterator[hub.FollowTurnResponse]:
+        """Replays and goes on."""
+        self.follows += 1
+        turn = self.turns.get(request.turn_id)
+        if turn is None:
+            raise NotFound(Reason.REASON_TURN_NOT_FOUND, "there is no such turn")
+        first = request.after.seq
+        if first > len(turn.events):
+            yield hub.FollowTurnResponse(resync=hub.Resync(turn=turn.turn))
+            first = 0
+        for index in range(first, 1_000_000):
+            async with turn.changed:
+                await turn.changed.wait_for(lambda at=index: turn.at > at)  # type: ignore[misc]
+            if turn.script.verb == "cut" and self.follows == 1 and index == 2 + turn.script.count:
+                raise Unavailable(Reason.REASON_SERVER_UNAVAILABLE, "the stream was cut")
+            yield hub.FollowTurnResponse(turn_event=turn.events[index])
+            turn.sent = max(turn.sent, index + 1)
+            if turn.over and index + 1 == len(turn.events):
+                return
+
+    async def CancelTurn(
+        self, request: hub.CancelTurnRequest, context: Context
+    ) -> hub.CancelTurnResponse:
+        """Ends a turn."""
+        turn = self.turns.get(request.turn_id)
+        if turn is None:
+            raise NotFound(Reason.REASON_TURN_NOT_FOUND, "there is no such turn")
+        if not turn.over:
+            await turn.cancel()
+            self._keep_answer(turn)
+        return hub.CancelTurnResponse(turn=turn.turn)
+
+    async def AnswerProposal(
+        self, request: hub.AnswerProposalRequest, context: Context
+    ) -> hub.AnswerProposalResponse:
+        """Does it or leaves it."""
+        status = InstructionStatus.INSTRUCTION_STATUS_DECLINED
+        if request.accepted:
+            status = InstructionStatus.INSTRUCTION_STATUS_APPLIED
+        text = "The persona is **technical_expert** now." if request.accepted else "Left as it was."
+        return hub.AnswerProposalResponse(result=InstructionResult(status=status, text=text))
+
+    async def ListCommands(
+        self, request: hub.ListCommandsRequest, context: Context
+    ) -> hub.ListCommandsResponse:
+        """The commands."""
+        return hub.ListCommandsResponse(commands=COMMANDS)
+
+    async def GetConversation(
+        self, request: hub.GetConversationRequest, context: Context
+    ) -> hub.GetConversationResponse:
+        """One conversation."""
+        found = self._conversation(request.conversation_id, "")
+        return hub.GetConversationResponse(conversation=found)
+
+    async def ListConversations(
+        self, request: hub.ListConversationsRequest, context: Context
+    ) -> hub.ListConversationsResponse:
+        """The caller's, the latest first."""
+        own = [c for c in self.conversations.values() if principal().user_id in c.participant_ids]
+        own.sort(key=lambda c: c.updated_at.ToNanoseconds(), reverse=True)
+        return hub.ListConversationsResponse(conversations=own)
+
+    async def ListMessages(
+        self, request: hub.ListMessagesRequest, context: Context
+    ) -> hub.ListMessagesResponse:
+        """A page, the latest first."""
+        self._conversation(request.conversation_id, "")
+        backwards = self.messages[request.conversation_id][::-1]
+        begin, size = int(request.page_token or 0), request.page_size or 50
+        end = begin + size
+        active = [
+            t.turn
+            for t in self.turns.values()
+            if t.turn.conversation_id == request.conversation_id and not t.over
+        ]
+        return hub.ListMessagesResponse(
+            messages=backwards[begin:end],
+            next_page_token=str(end) if end < len(backwards) else "",
+            active_turn=active[0] if active else None,
+        )
+
+    async def SetTyping(
+        self, request: hub.SetTypingRequest, context: Context
+    ) -> hub.SetTypingResponse:
+        """Tells the watchers."""
+        typing = hub.Typing(
+            conversation_id=request.conversation_id,
+            user_id=principal().user_id,
+            typing=request.typing,
+        )
+        self.tell(request.conversation_id, hub.WatchResponse(typing=typing))
+        return hub.SetTypingResponse()
+
+    async def Watch(
+        self, request: hub.WatchRequest, context: Context
+    ) -> AsyncIterator[hub.WatchResponse]:
+        """What happens, until the reader goes."""
+        for conversation_id in request.conversation_ids:
+            self._conversation(conversation_id, "")
+        queue: asyncio.Queue[hub.WatchResponse] = asyncio.Queue()
+        entry = (frozenset(request.conversation_ids), queue)
+        await self._watch(entry, True)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            await self._watch(entry, False)
+
+    def tell(self, conversation_id: str, response: hub.WatchResponse) -> None:
+        """Tells everybody who watches a conversation."""
+        for conversation_ids, queue in self.watchers:
+            if conversation_id in conversation_ids:
+                queue.put_nowait(response)
+
+    async def watchers_of(self, conversation_id: str, count: int) -> None:
+        """Returns when so many watch."""
+        async with self.watched:
+            await self.watched.wait_for(
+                lambda: sum(conversation_id in ids for ids, _ in self.watchers) == count
+            )
+
+    async def _watch(
+        self, entry: tuple[frozenset[str], asyncio.Queue[hub.WatchResponse]], there: bool
+    ) -> None:
+        async with self.watched:
+            (self.watchers.append if there else self.watchers.remove)(entry)
+            self.watched.notify_all()
+
+    async def _before(self, script: Script) -> None:
+        if script.verb == "down":
+            raise Unavailable(
+                Reason.REASON_STORE_UNAVAILABLE, "the store does not answer", store="postgres"
+            )
+        if script.verb == "defect":
+            raise ZeroDivisionError("secret words")
+        if script.verb == "hang":
+            self.hanging.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.let_go.set()
+
+    def _conversation(self, conversation_id: str, title: str) -> Conversation:
+        found = self.conversations.get(conversation_id)
+        if conversation_id and (found is None or principal().user_id not in found.participant_ids):
+            raise NotFound(Reason.REASON_CONVERSATION_NOT_FOUND, "there is no such conversation")
+        return found or self.begin_conversation(title, principal().user_id)
+
+    def begin_conversation(self, title: str, *user_ids: str) -> Conversation:
+        """A conversation of these users."""
+        made = Conversation(
+            id=new_id("conv"),
+            participant_ids=user_ids,
+            title=title[:60],
+            mode=ConversationMode.CONVERSATION_MODE_CHAT,
+        )
+        made.updated_at.GetCurrentTime()
+        self.conversations[made.id] = made
+        self.messages[made.id] = []
+        return made
+
+    async def _begin(
+        self, conversation: Conversation, request: hub.SendMessageRequest, script: Script
+    ) -> hub.SendMessageResponse:
+        turn = self._turn(conversation, request, script)
+        self.turns[turn.turn.id] = turn
+        self.messages[conversation.id].append(turn.asked)
+        conversation.updated_at.GetCurrentTime()
+        started = hub.TurnStarted(
+            conversation_id=conversation.id, turn_id=turn.turn.id, user_id=principal().user_id
+        )
+        self.tell(conversation.id, hub.WatchResponse(turn_started=started))
+        task = asyncio.create_task(self._play(turn))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return hub.SendMessageResponse(
+            conversation_id=conversation.id,
+            destination=hub.Destination.DESTINATION_ORCHESTRATOR,
+            turn=turn.turn,
+            position=StreamPosition(stream_id=turn.turn.id, epoch=1, seq=0),
+        )
+
+    def _turn(
+        self, conversation: Conversation, request: hub.SendMessageRequest, script: Script
+    ) -> ScriptedTurn:
+        turn_id = new_id("turn")
+        asked = Message(
+            id=new_id("msg"),
+            conversation_id=conversation.id,
+            role=MessageRole.MESSAGE_ROLE_USER,
+            content=request.content,
+            user_id=principal().user_id,
+            turn_id=turn_id,
+            sequence=len(self.messages[conversation.id]) + 1,
+        )
+        asked.timestamp.GetCurrentTime()
+        turn = Turn(
+            id=turn_id,
+            conversation_id=conversation.id,
+            request_id=request.request_id,
+            state=TurnState.TURN_STATE_ACCEPTED,
+            user_id=principal().user_id,
+            user_message_id=asked.id,
+            correlation_id=current().correlation_id,
+        )
+        return ScriptedTurn(turn, script, asked, events(script, asked, new_id("msg")))
+
+    async def _play(self, turn: ScriptedTurn) -> None:
+        while not turn.over:
+            if turn.events[turn.at].HasField("delta"):
+                await self._wait(turn.script)
+            if not turn.over:
+                await turn.emit()
+        self._keep_answer(turn)
+
+    async def _wait(self, script: Script) -> None:
+        if script.verb == "slow":
+            await self.steps.acquire()
+        elif script.verb in ("pace", "tell"):
+            await asyncio.sleep(0.03)
+
+    def _keep_answer(self, turn: ScriptedTurn) -> None:
+        last = turn.events[-1]
+        kept = self.messages[turn.turn.conversation_id]
+        message = getattr(last, last.WhichOneof("event") or "").message
+        if message.id and message.id not in {m.id for m in kept}:
+            kept.append(message)
+
+
+def _run(line: str) -> InstructionResult:
+    name = line.split()[0][1:]
+    instruction = Instruction(action=name)
+    if name == "persona":
+        return InstructionResult(
+            instruction=instruction,
+            status=InstructionStatus.INSTRUCTION_STATUS_NEEDS_CONFIRMATION,
+            text="Change the persona to **technical_expert** with tone `formal`?",
+            proposal_id=new_id("prop"),
+        )
+    return InstructionResult(
+        instruction=instruction,
+        status=InstructionStatus.INSTRUCTION_STATUS_APPLIED,
+        text=f"Done: `{line}`",
+    )

@@ -1,0 +1,74 @@
+"""An instruction processor between scripted peers, all of them real servers on loopback."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest_asyncio
+
+from kari.conversation_models.v1.conversation_pb2 import Conversation
+from kari.instruction_processor.v1 import instruction_processor_pb2 as pb
+from kari.instruction_processor.v1 import instruction_processor_pb2_grpc
+from servers import dependencies
+from servers.runtime.call import Principal
+from servers.runtime.ids import new_id
+from servers.runtime.keys import ensure_keys
+from servers.runtime.settings import Settings
+from tests.instruction_processor.conversations import ScriptedConversations
+from tests.instruction_processor.orchestrator import ScriptedOrchestrator
+from tests.stream_processor.serving import Mesh, addressed
+
+if TYPE_CHECKING:
+    from kari.instruction_processor.v1.instruction_processor_pb2_grpc import (
+        InstructionProcessorServiceAsyncStub,
+    )
+
+
+@dataclass
+class Desk:
+    """One conversation of the signed-in user, and what commands in it lead to."""
+
+    stub: "InstructionProcessorServiceAsyncStub"
+    conversations: ScriptedConversations
+    orchestrator: ScriptedOrchestrator
+    mesh: Mesh
+    user: Principal
+    conversation: Conversation = field(default_factory=Conversation)
+
+    async def process(self, text: str, request_id: str = "", **fields: object) -> pb.ProcessResponse:
+        return await self.stub.Process(
+            pb.ProcessRequest(
+                conversation_id=self.conversation.id,
+                content=text,
+                request_id=request_id or new_id("req"),
+                **fields,  # type: ignore[arg-type]
+            )
+        )
+
+    async def answer(self, proposal_id: str, *, accepted: bool) -> pb.AnswerProposalResponse:
+        return await self.stub.AnswerProposal(
+            pb.AnswerProposalRequest(
+                conversation_id=self.conversation.id, proposal_id=proposal_id, accepted=accepted
+            )
+        )
+
+
+@pytest_asyncio.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    settings = Settings(data=tmp_path / "data")
+    wiring = dependencies.Wiring(settings, ensure_keys(settings))
+    mesh, conversations = Mesh(wiring.security()), ScriptedConversations()
+    orchestrator = ScriptedOrchestrator()
+    with mesh.user() as user:
+        async with (
+            mesh.serving(conversations.hosted()),
+            mesh.serving(orchestrator.hosted()),
+            mesh.serving(dependencies.instruction_processor(addressed(wiring, mesh))),
+        ):
+            channel = mesh.channel("chat_hub", "instruction_processor", pb.DESCRIPTOR)
+            stub = instruction_processor_pb2_grpc.InstructionProcessorServiceStub(channel)
+            begun = conversations.begin(user.user_id)
+            yield Desk(stub, conversations, orchestrator, mesh, user, begun)
+            await wiring.close()
+        await mesh.close()

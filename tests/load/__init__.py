@@ -1,0 +1,1 @@
+"""Measurements, printed beside their targets. Never asserted."""

@@ -1,0 +1,97 @@
+"""Recent turns: from the session buffer, with Postgres behind it."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from functools import partial
+
+import pytest_asyncio
+from pydantic import SecretStr
+
+from kari.conversation_models.v1.degradation_pb2 import Feature
+from servers.memory_processor.candidates import short_term
+from servers.memory_processor.retrieval import ShortTerm
+from servers.runtime.ids import new_id
+from servers.runtime.redis import open_redis, ping
+from servers.runtime.resources import Resources
+from servers.runtime.session_buffer import SessionBuffer
+from servers.runtime.settings import Settings
+from tests.memory_processor.scripted_memory import MESSAGES, ScriptedMemory, served
+
+
+@pytest_asyncio.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as opened:
+        yield opened
+
+
+async def short_term_memory(
+    stack: AsyncExitStack, settings: Settings
+) -> tuple[ShortTerm, SessionBuffer, ScriptedMemory]:
+    """The source under test, its buffer, and what is behind it."""
+    resources, behind = Resources(), ScriptedMemory()
+    stack.push_async_callback(resources.close)
+    redis = resources.add("redis", partial(open_redis, settings), ping, required=False)
+    buffer = SessionBuffer(redis)
+    return ShortTerm(buffer, await stack.enter_async_context(served(behind))), buffer, behind
+
+
+async def test_buffered_messages_need_no_storage(stack: AsyncExitStack, settings: Settings) -> None:
+    """A full buffer answers alone."""
+    source, buffer, behind = await short_term_memory(stack, settings)
+    conversation = new_id("conv")
+    await buffer.write("tenant", conversation, MESSAGES)
+    recent = await source.recent("tenant", conversation, 3, 2)
+    assert [m.content for m in recent.messages] == ["text 2", "text 3"]
+    assert behind.asked == 0
+
+
+async def test_a_gap_in_the_buffer_is_a_miss(stack: AsyncExitStack, settings: Settings) -> None:
+    """A lost write must not lose a message of the context."""
+    source, buffer, behind = await short_term_memory(stack, settings)
+    conversation = new_id("conv")
+    await buffer.write("tenant", conversation, [MESSAGES[0], MESSAGES[2]])
+    recent = await source.recent("tenant", conversation, 3, 10)
+    assert [m.sequence for m in recent.messages] == [1, 2, 3]
+    assert behind.asked == 1
+
+
+async def test_writing_a_message_again_changes_nothing(
+    stack: AsyncExitStack, settings: Settings
+) -> None:
+    """A retried commit buffers twice."""
+    source, buffer, behind = await short_term_memory(stack, settings)
+    conversation = new_id("conv")
+    await buffer.write("tenant", conversation, MESSAGES)
+    await buffer.write("tenant", conversation, MESSAGES[1:])
+    recent = await source.recent("tenant", conversation, 3, 10)
+    assert [m.sequence for m in recent.messages] == [1, 2, 3]
+    assert behind.asked == 0
+
+
+async def test_another_tenants_buffer_is_not_seen(
+    stack: AsyncExitStack, settings: Settings
+) -> None:
+    """The tenant is part of the key."""
+    source, buffer, behind = await short_term_memory(stack, settings)
+    conversation = new_id("conv")
+    await buffer.write("one", conversation, MESSAGES)
+    await source.recent("other", conversation, 3, 10)
+    assert behind.asked == 1
+
+
+async def test_without_redis_the_answer_is_the_same_and_says_so(
+    stack: AsyncExitStack, settings: Settings
+) -> None:
+    """Reduced features are said."""
+    away = settings.model_copy(update={"redis_url": SecretStr("redis://127.0.0.1:1/0")})
+    source, _, behind = await short_term_memory(stack, away)
+    recent = await source.recent("tenant", new_id("conv"), 3, 10)
+    assert [m.sequence for m in recent.messages] == [1, 2, 3]
+    assert [d.feature for d in recent.degradations] == [Feature.FEATURE_SESSION_BUFFER]
+    assert behind.asked == 1
+
+
+def test_recency_falls_evenly() -> None:
+    """The latest message scores 1."""
+    scores = [round(item.score, 3) for item in short_term(MESSAGES)]
+    assert scores == [0.333, 0.667, 1.0]
