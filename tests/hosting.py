@@ -1,9 +1,11 @@
 """Servers of the mesh in the test's own process: real servers, real channels, real stores."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import asyncpg
 
@@ -16,6 +18,8 @@ from servers.runtime.ids import new_correlation_id, new_id
 from servers.runtime.keys import ensure_keys
 from servers.runtime.settings import Settings
 from tests.running import free_block
+
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -77,3 +81,11 @@ def settings_for(stores: EmbeddedStores, data: Path) -> Settings:
         milvus_url=stores.milvus_url,
         milvus_token=stores.milvus_token,
     )
+
+
+async def until(check: Callable[[], Awaitable[T]], seconds: float = 30.0) -> T:
+    """What `check` gives, as soon as it is true; TimeoutError if it never is."""
+    async with asyncio.timeout(seconds):
+        while not (found := await check()):  # noqa: ASYNC110  # what is waited for is elsewhere
+            await asyncio.sleep(0.02)
+    return found

@@ -10,7 +10,8 @@ BEGIN
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
 END $$;
 
--- Owns the one function that looks at every tenant. Nobody connects with it.
+-- Owns the one function that looks at every tenant. Nobody connects with it, nobody inherits from
+-- it: its policies are for that function alone.
 DO $$
 BEGIN
   IF to_regrole('kari_production_memory_sweeper') IS NULL THEN
@@ -25,7 +26,7 @@ BEGIN
     GRANT kari_production_memory TO CURRENT_USER;
   END IF;
   IF NOT pg_has_role(current_user, 'kari_production_memory_sweeper', 'SET') THEN
-    GRANT kari_production_memory_sweeper TO CURRENT_USER;
+    GRANT kari_production_memory_sweeper TO CURRENT_USER WITH INHERIT FALSE;
   END IF;
 END $$;
 

@@ -25,6 +25,7 @@ from kari.production_memory.v1.production_memory_pb2 import (
     AdvanceTurnRequest,
     FinishTurnRequest,
     FinishTurnResponse,
+    Lease,
     LedTurn,
     RenewLeaseRequest,
 )
@@ -50,6 +51,11 @@ class Lead:
     def __init__(self, peers: Peers, settings: Settings, led: LedTurn) -> None:
         self.led = led
         self.turn_id = led.turn.id
+        self._lease = Lease(
+            owner=led.lease.owner,
+            duration=duration(settings.turn_lease_seconds),
+            number=led.lease.number,
+        )
         self._peers = peers
         self._settings = settings
         self._state = led.turn.state
@@ -158,7 +164,7 @@ class Lead:
         word does not wait for the disk."""
         request = AdvanceTurnRequest(
             turn_id=self.turn_id,
-            lease=self.led.lease,
+            lease=self._lease,
             selection=selection,
             manifest=self._bundle.manifest,
         )
@@ -196,7 +202,7 @@ class Lead:
         apology = state == turn.FAILED and not self._answer.begun
         return FinishTurnRequest(
             turn_id=self.turn_id,
-            lease=self.led.lease,
+            lease=self._lease,
             state=state,
             content=APOLOGY if apology else self._answer.text,
             partial=state != turn.COMPLETED and self._answer.begun,
@@ -227,7 +233,7 @@ class Lead:
 
     async def _keep_lease(self) -> None:
         """Says that the leader lives, three times a lease; hears of cancels made elsewhere."""
-        request = RenewLeaseRequest(turn_id=self.turn_id, lease=self.led.lease)
+        request = RenewLeaseRequest(turn_id=self.turn_id, lease=self._lease)
         pause = self._settings.turn_lease_seconds / 3
         while True:
             await asyncio.sleep(pause)

@@ -1,7 +1,7 @@
-"""Circuit breaker of a provider. Pure: the clock is passed in.
+"""Circuit breaker of a provider; its clock is given.
 
 After so many failures in a row nobody asks the provider for a while; then one caller tries, and the
-outcome of that try decides.
+outcome of that try decides. Pure.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,8 +1,8 @@
-"""Whether a message looks hard, by its shape alone. Pure and deterministic.
+"""Whether a message looks hard, by its shape alone; deterministic.
 
 Points: 1 each for more than 120 words, for more than 400 words, for a block of code, for three or
 more questions or listed demands, and for each word of reasoning up to two. Three points are hard.
-Words of reasoning are English; in other languages shape alone decides.
+Words of reasoning are English; in other languages shape alone decides. Pure.
 """
 
 import re

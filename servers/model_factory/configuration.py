@@ -1,7 +1,7 @@
-"""Providers, models and routing, as a TOML file says. Pure; the file is read by `configured.py`.
+"""Providers, models and routing, as a TOML file says. `configured.py` reads the file.
 
 A `[providers.NAME]` table for each provider, `[[providers.NAME.models]]` for each of its models;
-`[routing]`, `[retry]` and `[breaker]` as below. docs/models.md shows a whole file.
+`[routing]`, `[retry]` and `[breaker]` as below. docs/models.md shows a whole file. Pure.
 """
 
 from collections.abc import Mapping

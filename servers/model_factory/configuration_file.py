@@ -1,6 +1,6 @@
-"""Decoding and checking the models file. Pure: text in, configuration out.
+"""Decoding and checking the models file: text in, configuration out.
 
-Every complaint names the file, the field and the way out.
+Every complaint names the file, the field and the way out. Pure.
 """
 
 import re

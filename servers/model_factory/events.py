@@ -1,7 +1,7 @@
-"""Server-sent events out of bytes, wherever the bytes were cut. Pure.
+"""Server-sent events out of bytes, wherever the bytes were cut.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation; `id` and
-`retry` are read over, since a stream of tokens cannot be taken up again.
+`retry` are read over, since a stream of tokens cannot be taken up again. Pure.
 """
 
 from dataclasses import dataclass

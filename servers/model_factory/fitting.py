@@ -1,7 +1,7 @@
-"""Cutting a prompt down to what a model can read. Pure.
+"""Cutting a prompt down to what a model can read.
 
 System messages and the last message stay; of the others the oldest go first. If what stays does
-not fit, it is shortened: the system's to half of the room, the last message to what is left.
+not fit, it is shortened: the system's to half of the room, the last message to what is left. Pure.
 """
 
 from collections.abc import Callable, Sequence

@@ -31,7 +31,7 @@ from servers.model_factory.breaker import State
 from servers.model_factory.failure import Kind, ProviderFailure, details_of, error_of
 from servers.model_factory.fitting import Fitted, fit, surely_fits
 from servers.model_factory.provider import Prompt
-from servers.model_factory.retry import Backoff
+from servers.model_factory.retry import Backoff, Uniform
 from servers.runtime import tokens
 from servers.runtime.errors import Unavailable
 
@@ -55,7 +55,7 @@ class Chain:
     backoff: Backoff
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
-    rng: random.Random = random.SystemRandom()  # noqa: RUF009  # it has no state to share
+    uniform: Uniform = random.uniform
 
     async def answer(self, models: Sequence[Asked], wanted: Wanted) -> AsyncGenerator[Step, None]:
         """The answer of the first model that gives one; Unavailable if none does."""
@@ -105,7 +105,7 @@ class _Answer:
                         yield step
                 return
             except ProviderFailure as failure:
-                wait = self._chain.backoff.wait(failure, number, self._chain.rng)
+                wait = self._chain.backoff.wait(failure, number, self._chain.uniform)
                 if wait is None or not self.unsent:
                     raise
                 _log(asked, failure, again_in=round(wait, 3))

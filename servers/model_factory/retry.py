@@ -1,14 +1,17 @@
-"""When to try the same model again. Pure: the random numbers are passed in.
+"""When to try the same model again; the random numbers are given.
 
 Exponential backoff with full jitter: a wait is anything from 0 to the bound of its attempt, so that
 callers who failed together do not come back together.
-https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/. Pure.
 """
 
-import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from servers.model_factory.failure import ProviderFailure
+
+Uniform = Callable[[float, float], float]
+"""A random number between two."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Backoff:
     first: float
     longest: float
 
-    def wait(self, failure: ProviderFailure, attempt: int, rng: random.Random) -> float | None:
+    def wait(self, failure: ProviderFailure, attempt: int, uniform: Uniform) -> float | None:
         """Seconds to wait after a failed attempt (1 is the first); None to try no more.
 
         A provider that names a time is taken at its word, plus jitter; if that is longer than
@@ -29,6 +32,6 @@ class Backoff:
         if attempt >= self.attempts or not failure.consequence.again:
             return None
         bound = min(self.longest, self.first * 2 ** (attempt - 1))
-        jitter = rng.uniform(0, bound)
+        jitter = uniform(0, bound)
         asked = failure.retry_after or 0.0
         return asked + jitter if asked <= self.longest else None

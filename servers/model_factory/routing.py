@@ -1,7 +1,7 @@
-"""Which model answers, and which come after it. Pure.
+"""Which model answers, and which come after it.
 
 Rules in order, the first that has an answer decides: the model that was asked for, the mode's
-model, the model for hard messages, the default.
+model, the model for hard messages, the default. Pure.
 """
 
 from collections.abc import Callable, Iterator

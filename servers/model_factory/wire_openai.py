@@ -54,7 +54,7 @@ class Chunk(msgspec.Struct, frozen=True):
     choices: list[ChunkChoice] | None = None
     usage: ChunkUsage | None = None
     error: ErrorBody | str | None = None
-    prompt_progress: msgspec.Raw | None = None
+    prompt_progress: dict[str, float] | None = None
 
 
 _DECODER = msgspec.json.Decoder(Chunk)

@@ -7,6 +7,7 @@ a server needs no call to verify, and keys can be rotated under it.
 import json
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ _REREAD_SECONDS = 1.0
 class AccessTokens:
     """Verifies access tokens; a verified one is remembered until it ends."""
 
-    def __init__(self, jwks_file: Path) -> None:
+    def __init__(self, jwks_file: Path, clock: Callable[[], float] = time.time) -> None:
         self._file = jwks_file
+        self._clock = clock
         self._keys: dict[str, PyJWK] = {}
         self._read_at = 0.0
         self._verified: OrderedDict[str, Principal] = OrderedDict()
@@ -38,7 +40,7 @@ class AccessTokens:
         if known is None:
             known = self._check(token)
             self._remember(token, known)
-        if known.expires_at <= time.time():
+        if known.expires_at <= self._clock():
             raise _expired()
         return known
 
@@ -59,7 +61,7 @@ class AccessTokens:
             )
         except jwt.ExpiredSignatureError:
             raise _expired() from None
-        except jwt.InvalidTokenError:
+        except jwt.PyJWTError:
             raise Unauthenticated(
                 Reason.REASON_TOKEN_INVALID, "the access token is not valid; sign in again"
             ) from None
@@ -70,7 +72,7 @@ class AccessTokens:
             self._read_at = time.monotonic()
             self._keys = _read(self._file)
         if key_id not in self._keys:
-            raise jwt.InvalidKeyError("unknown key id")
+            raise jwt.InvalidTokenError("unknown key id")
         return self._keys[key_id]
 
     def _remember(self, token: str, principal: Principal) -> None:

@@ -1,7 +1,7 @@
-"""Reads the metadata at the head of a GGUF file, without its tensors. Pure.
+"""Reads the metadata at the head of a GGUF file, without its tensors.
 
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3: magic, version,
-count of tensors, count of pairs, then pairs of key, type and value, all little-endian.
+count of tensors, count of pairs, then pairs of key, type and value, all little-endian. Pure.
 """
 
 import struct

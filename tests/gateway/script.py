@@ -1,7 +1,8 @@
 """What the scripted hub does with a message: the words of its content. Pure.
 
-`stream 5` sends five deltas, `slow 5` waits for `release` before each one, `huge` sends 400 deltas of
-100 kB, `fail` ends with an error, `hang` never answers the call, `down` answers it with an error,
+`stream 5` sends five deltas, `slow 5` waits for a step before each one, `pace 5` takes its time,
+`tell` writes some Markdown, `huge` sends 400 deltas of 100 kB, `fail 2` ends with an error after
+two deltas, `hang` never answers the call, `down` answers it with an error, `defect` with a defect,
 `cut 2` breaks the stream after two deltas, the first time it is read.
 """
 
@@ -20,6 +21,20 @@ from kari.conversation_models.v1.turn_pb2 import (
 )
 from kari.errors.v1.errors_pb2 import ErrorEnvelope, ErrorType, Reason
 
+PROSE = """The mesh is a row of small servers. Each one has **one duty** and one contract.
+
+- The hub routes every event.
+- The orchestrator leads a turn from *accepted* to committed.
+- Everything that streams is numbered, so `resume` knows where to go on.
+
+```python
+async def follow(stream, after=0):
+    async for event in stream.read(after):
+        yield event
+```
+
+Ask on, and the next answer begins where this one ends.
+"""
 WORDS = ("Words", " arrive", " one", " after", " the", " other.")
 
 
@@ -46,6 +61,8 @@ class Script:
         """Its deltas."""
         if self.verb == "huge":
             return ["x" * 100_000] * self.count
+        if self.verb == "tell":
+            return [PROSE[at : at + 9] for at in range(0, len(PROSE), 9)]
         return [WORDS[i % len(WORDS)] for i in range(self.count)]
 
 

@@ -1,5 +1,7 @@
 """A hub on the real contract that keeps everything in memory and answers by script."""
 
+# ruff: noqa: N802  # rpc methods are named as the contract names them
+
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field

@@ -77,10 +77,12 @@ async def identity_server(settings: Settings) -> AsyncIterator[Served]:
     wiring = dependencies.Wiring(settings, key_files(settings))
     hosted = [dependencies.identity(wiring)]
     bootstrap = Bootstrap(hosted, wiring.resources, wiring.security(), "127.0.0.1:0")
-    async with serving(bootstrap, 1) as port:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            stub = identity_pb2_grpc.IdentityServiceStub(channel)
-            yield Served(stub, channel, wiring.mesh_key)
+    async with (
+        serving(bootstrap, 1) as port,
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        stub = identity_pb2_grpc.IdentityServiceStub(channel)
+        yield Served(stub, channel, wiring.mesh_key)
 
 
 @pytest_asyncio.fixture

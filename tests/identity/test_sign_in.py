@@ -1,6 +1,5 @@
 """Signing in with a password."""
 
-
 from kari.identity.v1.identity_pb2 import WhoAmIRequest
 from tests.identity.conftest import Served, Tenant, bearer
 

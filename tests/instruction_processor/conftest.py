@@ -13,11 +13,10 @@ from kari.instruction_processor.v1 import instruction_processor_pb2_grpc
 from servers import dependencies
 from servers.runtime.call import Principal
 from servers.runtime.ids import new_id
-from servers.runtime.keys import ensure_keys
 from servers.runtime.settings import Settings
 from tests.instruction_processor.conversations import ScriptedConversations
 from tests.instruction_processor.orchestrator import ScriptedOrchestrator
-from tests.stream_processor.serving import Mesh, addressed
+from tests.stream_processor.serving import Mesh, MeshWiring
 
 if TYPE_CHECKING:
     from kari.instruction_processor.v1.instruction_processor_pb2_grpc import (
@@ -36,7 +35,9 @@ class Desk:
     user: Principal
     conversation: Conversation = field(default_factory=Conversation)
 
-    async def process(self, text: str, request_id: str = "", **fields: object) -> pb.ProcessResponse:
+    async def process(
+        self, text: str, request_id: str = "", **fields: object
+    ) -> pb.ProcessResponse:
         return await self.stub.Process(
             pb.ProcessRequest(
                 conversation_id=self.conversation.id,
@@ -57,18 +58,15 @@ class Desk:
 @pytest_asyncio.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     settings = Settings(data=tmp_path / "data")
-    wiring = dependencies.Wiring(settings, ensure_keys(settings))
-    mesh, conversations = Mesh(wiring.security()), ScriptedConversations()
+    mesh, conversations = Mesh(settings), ScriptedConversations()
     orchestrator = ScriptedOrchestrator()
-    with mesh.user() as user:
-        async with (
-            mesh.serving(conversations.hosted()),
-            mesh.serving(orchestrator.hosted()),
-            mesh.serving(dependencies.instruction_processor(addressed(wiring, mesh))),
-        ):
+    async with mesh.serving(conversations.hosted()), mesh.serving(orchestrator.hosted()):
+        wiring = MeshWiring(settings, mesh)
+        async with mesh.serving(dependencies.instruction_processor(wiring)):
             channel = mesh.channel("chat_hub", "instruction_processor", pb.DESCRIPTOR)
             stub = instruction_processor_pb2_grpc.InstructionProcessorServiceStub(channel)
-            begun = conversations.begin(user.user_id)
-            yield Desk(stub, conversations, orchestrator, mesh, user, begun)
-            await wiring.close()
-        await mesh.close()
+            with mesh.user() as user:
+                begun = conversations.begin(user.user_id)
+                yield Desk(stub, conversations, orchestrator, mesh, user, begun)
+        await wiring.close()
+    await mesh.close()

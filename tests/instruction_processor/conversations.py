@@ -1,5 +1,7 @@
 """A conversation manager that keeps everything in memory: a real server of the contract."""
 
+# ruff: noqa: N802  # rpc methods are named as the contract names them
+
 from collections.abc import Callable
 from functools import partial
 
@@ -58,9 +60,7 @@ class ScriptedConversations(conversation_manager_pb2_grpc.ConversationManagerSer
         if key not in self._by_request:
             made = self.begin(who.user_id, title=request.title, tenant=who.tenant_id)
             self._by_request[key] = made.id
-        return pb.CreateConversationResponse(
-            conversation=self.conversations[self._by_request[key]]
-        )
+        return pb.CreateConversationResponse(conversation=self.conversations[self._by_request[key]])
 
     async def GetConversation(
         self, request: pb.GetConversationRequest, context: Context

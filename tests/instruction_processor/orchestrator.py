@@ -1,5 +1,7 @@
 """A chat orchestrator that starts turns and leads none: a real server of the contract."""
 
+# ruff: noqa: N802  # rpc methods are named as the contract names them
+
 from functools import partial
 
 from kari.chat_orchestrator.v1 import chat_orchestrator_pb2 as pb

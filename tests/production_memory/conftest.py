@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -30,3 +31,11 @@ def memory(memory_server: Memory) -> Iterator[Memory]:
     """The server of the session, in the hands of a new user in a new tenant."""
     with (mine := memory_server.as_somebody()).somebody.acts(mine.wiring):
         yield mine
+
+
+@pytest_asyncio.fixture
+async def owner(stores: EmbeddedStores) -> AsyncIterator[asyncpg.Connection]:
+    """A connection as the owner of the tables, who ran the migrations."""
+    connection = await asyncpg.connect(stores.postgres_url)
+    yield connection
+    await connection.close()

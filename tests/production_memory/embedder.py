@@ -21,7 +21,9 @@ class Embedder(model_factory_pb2_grpc.ModelFactoryServiceServicer):
         self.refusal: KariError | None = None
         self.batches: list[int] = []
 
-    async def Embed(self, request: EmbedRequest, context: Context) -> EmbedResponse:
+    async def Embed(  # noqa: N802  # the contract's name
+        self, request: EmbedRequest, context: Context
+    ) -> EmbedResponse:
         """Vectors of the texts."""
         self.batches.append(len(request.texts))
         if self.failure is not None:

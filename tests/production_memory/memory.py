@@ -1,10 +1,12 @@
 """Production memory as the chat orchestrator uses it: short words for long requests."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import grpc
+import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from kari.conversation_models.v1.model_pb2 import Usage
@@ -43,9 +45,7 @@ class Memory:
 
     @property
     def stub(self) -> "ProductionMemoryServiceAsyncStub":
-        channel = self.wiring.channel(
-            "chat_orchestrator", "production_memory", contract.DESCRIPTOR
-        )
+        channel = self.wiring.channel("chat_orchestrator", "production_memory", contract.DESCRIPTOR)
         return ProductionMemoryServiceStub(channel)
 
     def as_somebody(self, **changes: Any) -> "Memory":
@@ -118,12 +118,11 @@ class Memory:
         return await connect_as(self.wiring.settings, "production_memory", tenant_id)
 
 
-async def refusal(call: Any) -> ErrorEnvelope:
+async def refusal(call: Awaitable[object]) -> ErrorEnvelope:
     """The envelope with which a call is refused."""
-    try:
-        answer = await call
-    except grpc.aio.AioRpcError as error:
-        envelope = envelope_of(error)
-        assert envelope is not None, error
-        return envelope
-    raise AssertionError(f"not refused: {answer}")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    envelope = envelope_of(caught.value)
+    if envelope is None:
+        raise caught.value
+    return envelope

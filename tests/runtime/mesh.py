@@ -1,4 +1,4 @@
-"""Three scripted servers in a row, served as the real ones are: hub, manager, memory.
+"""Scripted servers, served as the real ones are: hub, manager and memory in a row, streams aside.
 
 Each does what a test told it to. The first is for users, the others for the mesh only.
 """
@@ -16,6 +16,7 @@ from kari.chat_hub.v1 import chat_hub_pb2, chat_hub_pb2_grpc
 from kari.conversation_manager.v1 import conversation_manager_pb2, conversation_manager_pb2_grpc
 from kari.errors.v1.errors_pb2 import Reason
 from kari.production_memory.v1 import production_memory_pb2, production_memory_pb2_grpc
+from kari.stream_processor.v1 import stream_processor_pb2, stream_processor_pb2_grpc
 from servers import topology
 from servers.dependencies import service_in
 from servers.runtime.access_tokens import AccessTokens
@@ -84,9 +85,19 @@ class Memory(production_memory_pb2_grpc.ProductionMemoryServiceServicer):
         return await self.answer(request) or production_memory_pb2.GetTurnResponse()
 
     async def ClaimAbandonedTurns(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return (
-            await self.answer(request) or production_memory_pb2.ClaimAbandonedTurnsResponse()
-        )
+        return await self.answer(request) or production_memory_pb2.ClaimAbandonedTurnsResponse()
+
+
+class Streams(stream_processor_pb2_grpc.StreamProcessorServiceServicer):
+    """A stream processor whose streams are as it is told."""
+
+    def __init__(self) -> None:
+        self.events: Events | None = None
+
+    async def Follow(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        assert self.events is not None
+        async for _ in self.events(request):
+            yield stream_processor_pb2.FollowResponse()
 
 
 REGISTER: dict[str, tuple[Any, Any]] = {
@@ -101,6 +112,10 @@ REGISTER: dict[str, tuple[Any, Any]] = {
     "production_memory": (
         production_memory_pb2.DESCRIPTOR,
         production_memory_pb2_grpc.add_ProductionMemoryServiceServicer_to_server,
+    ),
+    "stream_processor": (
+        stream_processor_pb2.DESCRIPTOR,
+        stream_processor_pb2_grpc.add_StreamProcessorServiceServicer_to_server,
     ),
 }
 
@@ -127,6 +142,7 @@ class Mesh:
     hub: Hub = field(default_factory=Hub)
     manager: Manager = field(default_factory=Manager)
     memory: Memory = field(default_factory=Memory)
+    streams: Streams = field(default_factory=Streams)
     open: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def as_user(self, *roles: str, **claims: Any) -> tuple[tuple[str, str], ...]:
@@ -182,13 +198,29 @@ class Mesh:
 
         self.hub.answer, self.manager.answer = ask_manager, ask_memory
 
+    def relay(self, events: Events) -> None:
+        """Lets the hub's streams be those of the stream processor, whose events are given."""
+        stub = stream_processor_pb2_grpc.StreamProcessorServiceStub(
+            self.channel("chat_hub", "stream_processor")
+        )
+
+        async def relayed(_request: Any) -> AsyncIterator[Any]:
+            call = stub.Follow(stream_processor_pb2.FollowRequest(stream_id=TURN))
+            try:
+                async for _ in call:
+                    yield chat_hub_pb2.FollowTurnResponse()
+            finally:
+                call.cancel()
+
+        self.hub.events, self.streams.events = relayed, events
+
 
 @asynccontextmanager
 async def serving_mesh(folder: Path, only: Sequence[str] = tuple(REGISTER)) -> AsyncIterator[Mesh]:
-    """Serves each of the three on a port of its own."""
+    """Serves each of them on a port of its own."""
     keys = ensure_keys(Settings(data=folder))
     mesh = Mesh(keys, mesh_key(keys.mesh))
-    servicers = (mesh.hub, mesh.manager, mesh.memory)
+    servicers = (mesh.hub, mesh.manager, mesh.memory, mesh.streams)
     async with AsyncExitStack() as stack:
         for name, servicer in zip(REGISTER, servicers, strict=True):
             if name in only:

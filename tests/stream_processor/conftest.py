@@ -17,9 +17,8 @@ from kari.stream_processor.v1.stream_processor_pb2 import (
     OpenResponse,
 )
 from servers import dependencies
-from servers.runtime.keys import ensure_keys
 from servers.runtime.settings import Settings
-from tests.stream_processor.serving import Mesh
+from tests.stream_processor.serving import Mesh, MeshWiring
 from tests.stream_processor.valkey import TestValkey
 
 
@@ -65,8 +64,7 @@ def settings(valkey: TestValkey, tmp_path: Path) -> Settings:
 
 @pytest_asyncio.fixture
 async def mesh(settings: Settings) -> AsyncIterator[Mesh]:
-    wiring = dependencies.Wiring(settings, ensure_keys(settings))
-    made = Mesh(wiring.security())
+    made = Mesh(settings)
     with made.user():
         yield made
     await made.close()
@@ -83,7 +81,7 @@ class StreamProcessors:
     async def start(self, **changes: object) -> AsyncIterator[Client]:
         """One more, with some settings changed."""
         settings = self._settings.model_copy(update=changes)
-        wiring = dependencies.Wiring(settings, ensure_keys(settings))
+        wiring = MeshWiring(settings, self._mesh)
         hosted = dependencies.stream_processor(wiring)
         async with self._mesh.serving(hosted, wiring.resources):
             contract = stream_processor_pb2.DESCRIPTOR

@@ -6,22 +6,37 @@ from contextlib import asynccontextmanager, contextmanager
 import grpc
 from google.protobuf.descriptor import FileDescriptor
 
+from servers import dependencies
 from servers.runtime.bootstrap import Bootstrap, Hosted, Security
 from servers.runtime.call import Call, Principal, acting
 from servers.runtime.channels import Channels
 from servers.runtime.ids import new_correlation_id, new_id
+from servers.runtime.keys import ensure_keys
 from servers.runtime.mesh_key import MeshKey
 from servers.runtime.resources import Resources
+from servers.runtime.settings import Settings
 
 ALL_ROLES = frozenset({"chat.user", "chat.mode.switch", "chat.config.edit", "chat.persona.change"})
+
+
+class MeshWiring(dependencies.Wiring):
+    """The wiring of a server whose peers are found through a mesh; start those first."""
+
+    def __init__(self, settings: Settings, mesh: "Mesh") -> None:
+        super().__init__(settings, ensure_keys(settings))
+        self._mesh = mesh
+
+    def address_of(self, peer: str) -> str:
+        return self._mesh.addresses[peer]
 
 
 class Mesh:
     """Addresses of servers that tests start, and callers that are let in."""
 
-    def __init__(self, security: Security) -> None:
-        self.security = security
-        self.key: MeshKey = security.mesh_key
+    def __init__(self, settings: Settings) -> None:
+        wiring = dependencies.Wiring(settings, ensure_keys(settings))
+        self.security: Security = wiring.security()
+        self.key: MeshKey = wiring.mesh_key
         self.addresses: dict[str, str] = {}
         self._channels: list[Channels] = []
 

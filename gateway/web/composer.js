@@ -1,0 +1,137 @@
+// The message field: grows with its text, sends, stops, and completes commands.
+
+import { byId, make } from "./elements.js";
+
+const form = byId("composer");
+const field = byId("composer-text");
+const list = byId("suggestions");
+const stop = byId("stop");
+const send = byId("send");
+
+// `on` has send(text), stop() and typing(boolean).
+export class Composer {
+  #commands = [];
+  #shown = [];
+  #chosen = 0;
+
+  constructor(on) {
+    form.onsubmit = (event) => {
+      event.preventDefault();
+      this.#send(on);
+    };
+    field.oninput = () => {
+      this.#fit();
+      this.#suggest();
+      on.typing(field.value !== "");
+    };
+    field.onkeydown = (event) => this.#key(event, on);
+    field.onblur = () => setTimeout(() => this.#hide(), 150);
+    stop.onclick = () => on.stop();
+    this.#fit();
+  }
+
+  set commands(commands) {
+    this.#commands = commands;
+  }
+
+  set running(running) {
+    stop.hidden = !running;
+  }
+
+  focus() {
+    if (matchMedia("(hover: hover)").matches) field.focus();
+  }
+
+  // Gives text back that could not be sent.
+  restore(text) {
+    if (field.value === "") field.value = text;
+    this.#fit();
+  }
+
+  #send(on) {
+    const text = field.value.trim();
+    if (!text) return;
+    field.value = "";
+    this.#hide();
+    this.#fit();
+    on.typing(false);
+    on.send(text);
+  }
+
+  #key(event, on) {
+    if (event.isComposing) return;
+    if (this.#shown.length && this.#keyInList(event)) return;
+    if (event.key === "Enter" && !event.shiftKey) {
+      event.preventDefault();
+      this.#send(on);
+    } else if (event.key === "Escape" && !stop.hidden) on.stop();
+  }
+
+  #keyInList(event) {
+    const moves = { ArrowDown: 1, ArrowUp: -1 };
+    const exact = this.#shown.some((command) => field.value.trim() === `/${command.name}`);
+    if (event.key in moves) this.#choose(this.#chosen + moves[event.key]);
+    else if (event.key === "Tab" || (event.key === "Enter" && !event.shiftKey && !exact)) this.#take();
+    else if (event.key === "Escape") this.#hide();
+    else return false;
+    event.preventDefault();
+    return true;
+  }
+
+  #suggest() {
+    const typed = field.value.match(/^\/([a-z]*)$/);
+    this.#shown = typed ? this.#commands.filter((c) => c.name.startsWith(typed[1])) : [];
+    list.replaceChildren(...this.#shown.map((command, index) => this.#option(command, index)));
+    list.hidden = this.#shown.length === 0;
+    field.setAttribute("aria-expanded", String(!list.hidden));
+    if (this.#shown.length) this.#choose(0);
+    else field.removeAttribute("aria-activedescendant");
+  }
+
+  #option(command, index) {
+    const option = make(
+      "li",
+      { id: `suggestion-${index}`, role: "option", "aria-disabled": String(!command.allowed) },
+      make("code", { textContent: command.usage || `/${command.name}` }),
+      make("span", { textContent: command.summary }),
+      command.allowed ? null : make("em", { textContent: "not for you" }),
+    );
+    option.onpointerdown = (event) => {
+      event.preventDefault();
+      this.#choose(index);
+      this.#take();
+    };
+    return option;
+  }
+
+  #choose(index) {
+    this.#chosen = (index + this.#shown.length) % this.#shown.length;
+    [...list.children].forEach((option, at) => {
+      option.setAttribute("aria-selected", String(at === this.#chosen));
+    });
+    list.children[this.#chosen].scrollIntoView({ block: "nearest" });
+    field.setAttribute("aria-activedescendant", `suggestion-${this.#chosen}`);
+  }
+
+  #take() {
+    const command = this.#shown[this.#chosen];
+    const takesMore = (command.usage ?? "").includes(" ");
+    field.value = `/${command.name}${takesMore ? " " : ""}`;
+    field.focus();
+    this.#hide();
+    this.#fit();
+  }
+
+  #hide() {
+    this.#shown = [];
+    list.hidden = true;
+    field.setAttribute("aria-expanded", "false");
+    field.removeAttribute("aria-activedescendant");
+  }
+
+  #fit() {
+    field.style.height = "auto";
+    field.style.height = `${Math.min(field.scrollHeight, innerHeight * 0.4)}px`;
+    send.disabled = field.value.trim() === "";
+  }
+}

@@ -1,0 +1,253 @@
+// The messages on screen: history, what is being sent, answers that are being written.
+
+import { button, byId, make } from "./elements.js";
+import { render } from "./markdown.js";
+import { feature, sentence } from "./words.js";
+
+const NEAR = 120;
+const scroller = byId("scroller");
+const list = byId("transcript");
+const latest = byId("latest");
+
+export class Transcript {
+  #articles = new Map();
+  #live = new Map();
+  #following = true;
+
+  constructor(onTop) {
+    scroller.addEventListener("scroll", () => {
+      const below = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
+      this.#following = below < NEAR;
+      latest.hidden = this.#following;
+      if (scroller.scrollTop < NEAR) onTop();
+    }, { passive: true });
+    latest.onclick = () => this.toEnd();
+    new ResizeObserver(() => this.#following && this.toEnd()).observe(list);
+  }
+
+  clear() {
+    this.#articles.clear();
+    this.#live.clear();
+    list.replaceChildren();
+    latest.hidden = true;
+    this.#following = true;
+  }
+
+  empty(...children) {
+    list.append(make("div", { className: "empty" }, ...children));
+  }
+
+  toEnd() {
+    this.#following = true;
+    latest.hidden = true;
+    scroller.scrollTop = scroller.scrollHeight;
+  }
+
+  // Puts stored messages in their places; those on screen stay as they are.
+  merge(messages) {
+    const before = scroller.scrollHeight - scroller.scrollTop;
+    const added = messages.filter((message) => this.#isNew(message));
+    for (const message of added) this.#place(this.#article(message), message);
+    if (added.length && !this.#following) scroller.scrollTop = scroller.scrollHeight - before;
+  }
+
+  // A message on its way: shown at once, marked until it is safe.
+  sending(content) {
+    list.querySelector(".empty")?.remove();
+    const article = articleOf("user");
+    render(article.body, content);
+    article.classList.add("sending");
+    list.append(article);
+    this.toEnd();
+    return article;
+  }
+
+  accepted(article, message) {
+    article.classList.remove("sending");
+    if (!message || this.#articles.has(message.id)) return;
+    this.#name(article, message);
+  }
+
+  // The answer of a turn that is under way; begins it if it is new here.
+  live(turnId) {
+    if (!this.#live.has(turnId)) this.#live.set(turnId, new LiveTurn(turnId));
+    return this.#live.get(turnId);
+  }
+
+  isLive(turnId) {
+    return this.#live.has(turnId);
+  }
+
+  get unfinished() {
+    return [...this.#live.values()].filter((turn) => !turn.over);
+  }
+
+  // A turn's answer as it was stored, in place of the one that was being written.
+  finish(turn, message) {
+    turn.over = true;
+    if (!message?.id) {
+      turn.settle();
+      return;
+    }
+    if (this.#articles.has(message.id)) turn.article?.remove();
+    else this.#name(turn.show(message.content ?? ""), message);
+    turn.settle();
+  }
+
+  note(article, ...children) {
+    const note = make("div", { className: "note" }, ...children);
+    if (article) article.append(note);
+    else list.append(note);
+    return note;
+  }
+
+  problem(article, error, retry) {
+    const parts = [make("p", { textContent: sentence(error) })];
+    if (error.correlationId) parts.push(reference(error.correlationId));
+    const note = this.note(article, ...parts);
+    note.classList.add("problem");
+    note.setAttribute("role", "alert");
+    if (retry) {
+      note.append(button("Try again", "quiet", () => {
+        note.remove();
+        retry();
+      }));
+    }
+    if (this.#following) this.toEnd();
+  }
+
+  // What became of a command; `answer` is called with the user's decision.
+  result(article, result, answer) {
+    const body = make("div", { className: "prose" });
+    render(body, result.text || "Done.");
+    const note = this.note(article, body);
+    note.classList.add("result");
+    if (result.status !== "INSTRUCTION_STATUS_NEEDS_CONFIRMATION") return;
+    const choose = (accepted) => {
+      choices.remove();
+      answer(result.proposalId, accepted);
+    };
+    const choices = make(
+      "div",
+      { className: "choices", role: "group", "aria-label": "Confirm" },
+      button("Yes, do it", "primary", () => choose(true)),
+      button("No", "quiet", () => choose(false)),
+    );
+    note.append(choices);
+    choices.firstElementChild.focus({ preventScroll: true });
+  }
+
+  // How often the answers of a place are drawn: once a frame, however many deltas came.
+  drawn(turn) {
+    if (turn.article && !turn.article.isConnected) {
+      list.querySelector(".empty")?.remove();
+      list.append(turn.article);
+    }
+  }
+
+  #isNew(message) {
+    if (this.#articles.has(message.id)) return false;
+    const own = this.#live.get(message.turnId);
+    return !(own && message.role === "MESSAGE_ROLE_ASSISTANT");
+  }
+
+  #article(message) {
+    const article = articleOf(message.role === "MESSAGE_ROLE_USER" ? "user" : "assistant");
+    render(article.body, message.content ?? "");
+    this.#name(article, message);
+    return article;
+  }
+
+  #place(article, message) {
+    list.querySelector(".empty")?.remove();
+    const sequence = Number(message.sequence ?? 0);
+    const next = [...list.children].find((other) => Number(other.dataset.sequence) > sequence);
+    list.insertBefore(article, next ?? null);
+  }
+
+  #name(article, message) {
+    this.#articles.set(message.id, article);
+    article.dataset.sequence = message.sequence ?? 0;
+    article.tell(message);
+  }
+}
+
+// One answer while it is written.
+class LiveTurn {
+  article = null;
+  position = null;
+  over = false;
+  text = "";
+  #frame = 0;
+
+  constructor(id) {
+    this.id = id;
+  }
+
+  begin() {
+    if (this.article) return;
+    this.article = articleOf("assistant");
+    this.article.classList.add("live");
+    this.article.setAttribute("aria-busy", "true");
+  }
+
+  add(text) {
+    this.text += text;
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      render(this.article.body, this.text);
+    });
+  }
+
+  forget() {
+    this.text = "";
+    if (this.article) render(this.article.body, "");
+  }
+
+  show(text) {
+    this.begin();
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    this.text = text;
+    render(this.article.body, text);
+    return this.article;
+  }
+
+  settle() {
+    if (this.#frame) this.show(this.text);
+    this.article?.classList.remove("live");
+    this.article?.setAttribute("aria-busy", "false");
+    if (this.article && !this.text && !this.article.querySelector(".note")) this.article.remove();
+  }
+}
+
+function articleOf(role) {
+  const article = make("article", { className: role });
+  article.append(make("h2", { className: "hidden", textContent: role === "user" ? "You" : "Kari" }));
+  article.body = make("div", { className: "prose" });
+  const meta = make("footer", { className: "meta" });
+  article.append(article.body, meta);
+  article.tell = (message) => {
+    const time = new Date(message.timestamp ?? Date.now());
+    const parts = [message.modelUsed, message.partial ? "cut short" : ""].filter(Boolean);
+    const clock = time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    meta.replaceChildren(
+      ...parts.map((part) => make("span", { textContent: part })),
+      make("time", { textContent: clock, dateTime: time.toISOString(), title: time.toLocaleString() }),
+    );
+  };
+  return article;
+}
+
+function reference(correlationId) {
+  return make(
+    "p",
+    { className: "reference" },
+    "Reference ",
+    make("code", { textContent: correlationId }),
+  );
+}
+
+export function degradationNote(degradation) {
+  return make("p", { className: "reduced", textContent: feature(degradation.feature) });
+}

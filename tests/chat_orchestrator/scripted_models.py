@@ -1,0 +1,83 @@
+"""A model factory whose answers are chosen by the message."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+from kari.conversation_models.v1.model_pb2 import FinishReason, Model, ModelSelection, Usage
+from kari.errors.v1.errors_pb2 import Reason
+from kari.model_factory.v1 import model_factory_pb2
+from kari.model_factory.v1.model_factory_pb2 import (
+    Embedding,
+    EmbedRequest,
+    EmbedResponse,
+    Finished,
+    GenerateRequest,
+    GenerateResponse,
+    SelectModelRequest,
+    SelectModelResponse,
+    Started,
+)
+from kari.model_factory.v1.model_factory_pb2_grpc import (
+    ModelFactoryServiceServicer,
+    add_ModelFactoryServiceServicer_to_server,
+)
+from servers.dependencies import service_in
+from servers.runtime.bootstrap import Hosted
+from servers.runtime.errors import Unavailable
+
+MODEL = Model(id="scripted/one", provider="scripted", context_window=8192, max_output_tokens=512)
+
+
+class ScriptedModels(ModelFactoryServiceServicer):  # type: ignore[misc]
+    """`answer` by default; the message may ask for something else by its first word."""
+
+    def __init__(self) -> None:
+        self.requests: list[GenerateRequest] = []
+        self.cancelled = 0
+        self.release = asyncio.Event()
+
+    def hosted(self) -> Hosted:
+        """To be served beside the servers of a test."""
+        register = partial(add_ModelFactoryServiceServicer_to_server, self)
+        return Hosted("model_factory", service_in(model_factory_pb2.DESCRIPTOR), register)
+
+    async def SelectModel(  # noqa: N802  # the contract's name
+        self, request: SelectModelRequest, context: Any
+    ) -> SelectModelResponse:
+        """The one model."""
+        return SelectModelResponse(selection=ModelSelection(model=MODEL))
+
+    async def Embed(self, request: EmbedRequest, context: Any) -> EmbedResponse:  # noqa: N802
+        """Vectors of the right length."""
+        vector = Embedding(values=[1.0] + [0.0] * 383)
+        return EmbedResponse(embeddings=[vector] * len(request.texts), model="scripted")
+
+    async def Generate(  # noqa: N802
+        self, request: GenerateRequest, context: Any
+    ) -> AsyncIterator[GenerateResponse]:
+        """Plays the script that the message asks for."""
+        self.requests.append(request)
+        script = request.messages[-1].content.split()[0]
+        yield GenerateResponse(started=Started(model=MODEL.id, attempt=1))
+        if script == "fail" or (script == "stumble" and len(self.requests) == 1):
+            raise Unavailable(Reason.REASON_PROVIDERS_FAILED, "no provider answers")
+        yield GenerateResponse(delta="Hello")
+        if script == "wait":
+            await self._wait()
+        if script == "cut":
+            return
+        if script == "break":
+            raise Unavailable(Reason.REASON_PROVIDER_ERROR, "broke", provider="scripted")
+        yield GenerateResponse(delta=" world")
+        usage = Usage(prompt_tokens=7, completion_tokens=2)
+        reason = FinishReason.FINISH_REASON_STOP
+        yield GenerateResponse(finished=Finished(reason=reason, usage=usage))
+
+    async def _wait(self) -> None:
+        try:
+            await self.release.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise

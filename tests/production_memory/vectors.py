@@ -1,0 +1,32 @@
+"""What is in Milvus, read with its own client."""
+
+import asyncio
+from typing import Any
+
+from pymilvus import MilvusClient
+
+from servers.runtime.settings import Settings
+
+
+async def vectors_of(settings: Settings, tenant_id: str) -> dict[str, dict[str, Any]]:
+    """A tenant's rows of the collection of messages, by message id; none without a collection."""
+    return await asyncio.to_thread(_rows, settings, tenant_id)
+
+
+def _rows(settings: Settings, tenant_id: str) -> dict[str, dict[str, Any]]:
+    assert settings.milvus_url is not None
+    assert settings.milvus_token is not None
+    client = MilvusClient(
+        uri=settings.milvus_url.get_secret_value(),
+        token=settings.milvus_token.get_secret_value(),
+        timeout=10,
+    )
+    try:
+        if not client.has_collection("messages"):
+            return {}
+        found = client.query(
+            "messages", filter=f'tenant_id == "{tenant_id}"', output_fields=["*"], limit=100
+        )
+        return {row["id"]: row for row in found}
+    finally:
+        client.close()

@@ -1,0 +1,1 @@
+"""A provider that does what tests tell it, on loopback, in the real wire formats."""
