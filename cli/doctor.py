@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -137,7 +138,7 @@ async def _store(channel: grpc.aio.Channel, store: str) -> Finding | None:
 
 async def _health(channel: grpc.aio.Channel, service: str) -> int | None:
     """Status of a service; None if nothing answers or it is not known there."""
-    stub = health_pb2_grpc.HealthStub(channel)
+    stub: Any = health_pb2_grpc.HealthStub(channel)  # its stubs know the synchronous one only
     try:
         request = health_pb2.HealthCheckRequest(service=service)
         return int((await stub.Check(request, timeout=CHECK_SECONDS)).status)

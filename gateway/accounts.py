@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.credentials import ACCESS_COOKIE, REFRESH_COOKIE, require_origin
+from gateway.credentials import ACCESS_COOKIE, REFRESH_COOKIE, SESSION_COOKIE, require_origin
 from gateway.limits import Limits
 from gateway.upgrading import Sockets
 from kari.errors.v1.errors_pb2 import Reason
@@ -112,6 +112,7 @@ class Accounts:
         kept = (
             (ACCESS_COOKIE, tokens.access_token, "/v1", life),
             (REFRESH_COOKIE, tokens.refresh_token, PATH, self._refresh_seconds),
+            (SESSION_COOKIE, "1" if tokens.refresh_token else "", "/", self._refresh_seconds),
         )
         for name, value, path, seconds in kept:
             response.set_cookie(
@@ -120,7 +121,7 @@ class Accounts:
                 max_age=seconds if value else 0,
                 path=path,
                 secure=request.url.scheme == "https",
-                httponly=True,
+                httponly=name != SESSION_COOKIE,
                 samesite="strict",
             )
 

@@ -10,6 +10,8 @@ from servers.runtime.errors import Forbidden, InvalidRequest, Unauthenticated
 
 ACCESS_COOKIE = "kari_access"
 REFRESH_COOKIE = "kari_refresh"
+SESSION_COOKIE = "kari_session"
+"""Readable by the page, which then knows that trying to refresh makes sense."""
 _BEARER = "bearer."
 
 

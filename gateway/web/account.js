@@ -36,4 +36,7 @@ export function refresh() {
   return navigator.locks.request("kari-refresh", () => post("refresh"));
 }
 
+// Says that there is a session to go on with; it is no secret and opens nothing.
+export const mayBeSignedIn = () => document.cookie.split("; ").includes("kari_session=1");
+
 export const signOut = () => post("logout").catch(() => null);

@@ -1,6 +1,6 @@
 // The page put together.
 
-import { refresh, signIn, signOut } from "./account.js";
+import { mayBeSignedIn, refresh, signIn, signOut } from "./account.js";
 import { Composer } from "./composer.js";
 import { ConversationView } from "./conversation.js";
 import { byId, make } from "./elements.js";
@@ -102,6 +102,10 @@ addEventListener("online", () => socket.retryNow());
 begin();
 
 async function begin() {
+  if (!mayBeSignedIn()) {
+    showSignIn();
+    return;
+  }
   try {
     start((await refresh()).user);
   } catch (refused) {

@@ -144,12 +144,14 @@ export class ConversationView {
     else if (event.failed) {
       turn.begin();
       this.#transcript.drawn(turn);
-      this.#problem(turn.article, event.failed.error);
+      const again = event.failed.error.retryable && turn.content;
+      this.#problem(turn.article, event.failed.error, again && (() => this.send(turn.content)));
       this.#ended(turn, event.failed.message);
     } else this.#written(turn, event);
   }
 
   #accepted(turn, accepted) {
+    turn.content = accepted.message.content;
     if (turn.asked) this.#transcript.accepted(turn.asked, accepted.message);
     else this.#transcript.merge([accepted.message]);
     turn.begin();
@@ -231,7 +233,7 @@ export class ConversationView {
   #invite() {
     this.#transcript.empty(
       make("p", { className: "greeting", textContent: "What is on your mind?" }),
-      make("p", { textContent: "Write a message to begin. A slash shows the commands." }),
+      make("p", { textContent: "Write a message to begin." }),
     );
   }
 

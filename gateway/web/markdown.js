@@ -1,4 +1,4 @@
-// A small, safe part of Markdown as DOM nodes: paragraphs, headings, code, bold, lists.
+// A small, safe part of Markdown as DOM nodes: paragraphs, headings, code, bold, emphasis, lists.
 // Source text is only ever put in as text nodes.
 
 import { button, make } from "./elements.js";
@@ -88,10 +88,11 @@ function listNode(lines) {
 function inline(text) {
   const nodes = [];
   let rest = 0;
-  for (const found of text.matchAll(/`([^`\n]+)`|\*\*([^*\n]+)\*\*/g)) {
+  for (const found of text.matchAll(/`([^`\n]+)`|\*\*([^*\n]+)\*\*|\*([^*\s][^*\n]*)\*/g)) {
     if (found.index > rest) nodes.push(...plain(text.slice(rest, found.index)));
     if (found[1] !== undefined) nodes.push(make("code", { textContent: found[1] }));
-    else nodes.push(make("strong", {}, ...inline(found[2])));
+    else if (found[2] !== undefined) nodes.push(make("strong", {}, ...inline(found[2])));
+    else nodes.push(make("em", {}, ...inline(found[3])));
     rest = found.index + found[0].length;
   }
   nodes.push(...plain(text.slice(rest)));

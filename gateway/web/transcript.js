@@ -96,8 +96,8 @@ export class Transcript {
 
   note(article, ...children) {
     const note = make("div", { className: "note" }, ...children);
-    if (article) article.append(note);
-    else list.append(note);
+    if (article?.classList.contains("user")) this.#after(article).after(note);
+    else (article ?? list).append(note);
     return note;
   }
 
@@ -143,6 +143,13 @@ export class Transcript {
       list.querySelector(".empty")?.remove();
       list.append(turn.article);
     }
+  }
+
+  // The last note that belongs to a message of the user, or the message.
+  #after(article) {
+    let last = article;
+    while (last.nextElementSibling?.classList.contains("note")) last = last.nextElementSibling;
+    return last;
   }
 
   #isNew(message) {

@@ -30,6 +30,8 @@ from servers.runtime.ids import new_correlation_id
 from servers.runtime.postgres import AWAY, Database
 from servers.runtime.resources import Resource
 
+TIDY_SECONDS = 3600
+
 log = structlog.get_logger("kari.production_memory")
 
 
@@ -95,14 +97,17 @@ class Embedding:
         return len(taken)
 
     async def tidy(self) -> None:
-        """Forgets what the queue logged long ago; once an hour."""
+        """Forgets what the queue logged long ago; once an hour, if Postgres is there then."""
         while True:
-            database = await self._database.get()
-            async with database.across_tenants() as connection:
-                await connection.execute(
-                    QUERIES.forget_old_jobs, timedelta(days=self._pace.keep_log_days)
-                )
-            await asyncio.sleep(3600)
+            try:
+                database = await self._database.get()
+                async with database.across_tenants() as connection:
+                    await connection.execute(
+                        QUERIES.forget_old_jobs, timedelta(days=self._pace.keep_log_days)
+                    )
+            except KariError as error:
+                log.warning("the log of jobs was not tidied", error=_name(error))
+            await asyncio.sleep(TIDY_SECONDS)
 
     async def _do(self, queue: Queries, taken: Sequence[Job]) -> None:
         try:

@@ -118,5 +118,5 @@ def failure(turn_id: str) -> ErrorEnvelope:
         message="no model answered",
         retryable=True,
         reason=Reason.REASON_PROVIDERS_FAILED,
-        details={"turn": turn_id},
+        correlation_id="0198c0ffee" + turn_id[-22:],
     )

@@ -108,12 +108,13 @@ async def test_a_job_whose_worker_died_is_taken_again(memory: Memory) -> None:
         " VALUES (0, 'embed', $1, 'picked', gen_random_uuid(), now() - interval '1 hour')",
         job.payload(),
     )
+    await memory.exchange("wakes", "the worker")
 
     async def none_left() -> bool:
         return not await jobs_of(connection, memory.somebody.tenant_id, "picked")
 
     await until(none_left)
-    assert len(await vectors(memory, 2)) == 2
+    assert len(await vectors(memory, 4)) == 4
     await connection.close()
 
 
@@ -139,6 +140,6 @@ async def test_a_milvus_that_is_away_is_unavailable() -> None:
     with pytest.raises(Unavailable) as caught:
         await store.write([Vector("m", "t", "c", "user", 1, values_of("x"))])
     assert caught.value.details == {"store": "milvus"}
-    with pytest.raises(OSError, match="127.0.0.1"):
+    with pytest.raises(OSError, match="Connect call failed"):
         await store.ping()
     await store.close()

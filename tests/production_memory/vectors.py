@@ -3,14 +3,18 @@
 import asyncio
 from typing import Any
 
-from pymilvus import MilvusClient
+from pymilvus import MilvusClient, MilvusException
 
 from servers.runtime.settings import Settings
 
 
 async def vectors_of(settings: Settings, tenant_id: str) -> dict[str, dict[str, Any]]:
-    """A tenant's rows of the collection of messages, by message id; none without a collection."""
-    return await asyncio.to_thread(_rows, settings, tenant_id)
+    """A tenant's rows of the collection of messages, by message id; none without a collection, or
+    while Milvus starts."""
+    try:
+        return await asyncio.to_thread(_rows, settings, tenant_id)
+    except MilvusException:
+        return {}
 
 
 def _rows(settings: Settings, tenant_id: str) -> dict[str, dict[str, Any]]:

@@ -3,8 +3,8 @@
 Each does what a test told it to. The first is for users, the others for the mesh only.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ CONVERSATION = f"conv_{'0' * 32}"
 TURN = f"turn_{'0' * 32}"
 
 Answer = Callable[[Any], Awaitable[Any]]
-Events = Callable[[Any], AsyncIterator[Any]]
+Events = Callable[[Any], AsyncGenerator[Any, None]]
 
 
 async def nothing(_request: Any) -> Any:
@@ -55,8 +55,9 @@ class Hub(chat_hub_pb2_grpc.ChatHubServiceServicer):
 
     async def FollowTurn(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
         assert self.events is not None
-        async for event in self.events(request):
-            yield event
+        async with aclosing(self.events(request)) as events:
+            async for event in events:
+                yield event
 
 
 class Manager(conversation_manager_pb2_grpc.ConversationManagerServiceServicer):
@@ -96,8 +97,9 @@ class Streams(stream_processor_pb2_grpc.StreamProcessorServiceServicer):
 
     async def Follow(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
         assert self.events is not None
-        async for _ in self.events(request):
-            yield stream_processor_pb2.FollowResponse()
+        async with aclosing(self.events(request)) as events:
+            async for _ in events:
+                yield stream_processor_pb2.FollowResponse()
 
 
 REGISTER: dict[str, tuple[Any, Any]] = {

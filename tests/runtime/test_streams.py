@@ -1,7 +1,8 @@
 """Streams end in order, whoever ends them, and leave nothing behind."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -26,29 +27,33 @@ class Ending:
         self.whose = ""
         self.where: asyncio.Task[Any] | None = None
 
-    async def waiting(self, _request: Any) -> AsyncIterator[FollowTurnResponse]:
+    async def waiting(self, _request: Any) -> AsyncGenerator[FollowTurnResponse, None]:
         """One event, then silence."""
-        yield FollowTurnResponse()
-        await self._noting(asyncio.Event().wait())
+        with self._noting():
+            yield FollowTurnResponse()
+            self.begun.set()
+            await asyncio.Event().wait()
 
-    async def flooding(self, _request: Any) -> AsyncIterator[FollowTurnResponse]:
+    async def flooding(self, _request: Any) -> AsyncGenerator[FollowTurnResponse, None]:
         """Events without end, each of 64 KB, so that a reader who reads nothing holds it up."""
-        self.where = asyncio.current_task()
         event = FollowTurnResponse()
         event.turn_event.delta.text = "x" * 65_536
-        self.begun.set()
-        try:
+        with self._noting():
+            self.begun.set()
             while True:
                 yield event
-        except BaseException as error:
-            self._note(error)
-            raise
 
-    async def _noting(self, wait: Any) -> None:
+    async def hanging(self, _request: Any) -> None:
+        """No answer."""
+        with self._noting():
+            self.begun.set()
+            await asyncio.Event().wait()
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
         self.where = asyncio.current_task()
-        self.begun.set()
         try:
-            await wait
+            yield
         except BaseException as error:
             self._note(error)
             raise
@@ -85,7 +90,7 @@ async def test_the_chain_is_left_from_the_inside_outwards(mesh: Mesh) -> None:
     seen = []
     done = asyncio.Event()
 
-    async def events(_request: Any) -> AsyncIterator[FollowTurnResponse]:
+    async def events(_request: Any) -> AsyncGenerator[FollowTurnResponse, None]:
         before = current()
         try:
             while True:
@@ -110,14 +115,14 @@ async def test_two_hundred_streams_cancelled_at_once_leave_no_task(mesh: Mesh) -
     mesh.hub.events = lambda request: next(kinds)(request)
     stub = await mesh.user_stub()
     await stub.GetConversation(get_conversation(), metadata=mesh.as_user())
-    before = asyncio.all_tasks()
+    before = len(asyncio.all_tasks())
     calls = [stub.FollowTurn(FOLLOW, metadata=mesh.as_user()) for _ in endings]
     await asyncio.gather(*(call.read() for call in calls))
     for call in calls:
         call.cancel()
     async with asyncio.timeout(30):
         await asyncio.gather(*(ending.over.wait() for ending in endings))
-        while asyncio.all_tasks() - before:  # noqa: ASYNC110  # tasks tell nobody when they end
+        while len(asyncio.all_tasks()) > before:  # noqa: ASYNC110  # nobody tells
             await asyncio.sleep(0.01)
 
 
@@ -136,7 +141,7 @@ async def test_a_reader_that_breaks_off_and_cancels_ends_the_hop_behind_it(mesh:
 async def test_a_unary_call_that_is_cancelled_cancels_the_hop_behind_it(mesh: Mesh) -> None:
     ending = Ending()
     mesh.pass_on()
-    mesh.memory.answer = lambda _request: ending._noting(asyncio.Event().wait())
+    mesh.memory.answer = ending.hanging
     call = (await mesh.user_stub()).GetConversation(get_conversation(), metadata=mesh.as_user())
     await ending.begun.wait()
     call.cancel()
@@ -148,7 +153,7 @@ async def test_a_slow_reader_holds_the_writer_up(mesh: Mesh) -> None:
     """Flow control reaches the handler: it is not asked for more than the wire takes."""
     made = 0
 
-    async def events(_request: Any) -> AsyncIterator[FollowTurnResponse]:
+    async def events(_request: Any) -> AsyncGenerator[FollowTurnResponse, None]:
         nonlocal made
         event = FollowTurnResponse()
         event.turn_event.delta.text = "x" * 65_536
@@ -167,7 +172,7 @@ async def test_a_slow_reader_holds_the_writer_up(mesh: Mesh) -> None:
 
 
 async def test_a_stream_without_events_is_a_stream(mesh: Mesh) -> None:
-    async def events(_request: Any) -> AsyncIterator[FollowTurnResponse]:
+    async def events(_request: Any) -> AsyncGenerator[FollowTurnResponse, None]:
         for nothing in ():
             yield nothing
 

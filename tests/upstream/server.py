@@ -29,6 +29,7 @@ class Received:
     model: str
     headers: dict[str, str]
     body: dict[str, Any]
+    peer: object = None
     gone: bool = False
     sent: int = 0
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -41,7 +42,9 @@ class Upstream:
         self.port = port
         self.scripts: dict[str, Sequence[Script]] = {}
         self.requests: list[Received] = []
-        self._runner = web.AppRunner(self._app(), handler_cancellation=True, access_log=None)
+        self._runner = web.AppRunner(
+            self._app(), handler_cancellation=True, access_log=None, shutdown_timeout=0.1
+        )
 
     @property
     def root(self) -> str:
@@ -55,7 +58,7 @@ class Upstream:
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, shutdown_timeout=0.1)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
         await site.start()
         self.port = self._runner.addresses[0][1]
         return self
@@ -86,6 +89,7 @@ class Upstream:
         body = msgspec.json.decode(await request.read())
         headers = {name.lower(): value for name, value in request.headers.items()}
         received = Received(request.path, body["model"], headers, body)
+        received.peer = request.transport and request.transport.get_extra_info("peername")
         self.requests.append(received)
         try:
             return await self._play(request, received, form)

@@ -1,0 +1,1 @@
+"""The front of the mesh: admits every chat event and routes it."""

@@ -1,0 +1,69 @@
+"""The scripted provider speaks the real wire formats: the vendors' own clients understand it."""
+
+import anthropic
+import openai
+import pytest
+
+from tests.upstream.script import Script
+from tests.upstream.server import Upstream
+
+ASK = [{"role": "user", "content": "Hi"}]
+
+
+def openai_client(upstream: Upstream) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(api_key="k", base_url=upstream.base_url, max_retries=0)
+
+
+def anthropic_client(upstream: Upstream) -> anthropic.AsyncAnthropic:
+    return anthropic.AsyncAnthropic(api_key="k", base_url=upstream.root, max_retries=0)
+
+
+async def test_openais_client_reads_its_stream(upstream: Upstream) -> None:
+    async with openai_client(upstream) as client:
+        stream = await client.chat.completions.create(
+            model="plain-3", messages=ASK, stream=True, stream_options={"include_usage": True}
+        )
+        chunks = [chunk async for chunk in stream]
+    text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+    assert text == "word0 word1 word2 "
+    assert chunks[-2].choices[0].finish_reason == "stop"
+    assert chunks[-1].usage.completion_tokens == 3
+
+
+async def test_openais_client_reads_its_errors(upstream: Upstream) -> None:
+    async with openai_client(upstream) as client:
+        with pytest.raises(openai.RateLimitError) as limited:
+            await client.chat.completions.create(model="limited", messages=ASK)
+        with pytest.raises(openai.InternalServerError) as failed:
+            await client.chat.completions.create(model="status-500", messages=ASK)
+    assert limited.value.response.headers["retry-after"] == "1"
+    assert failed.value.code == "scripted_500"
+
+
+async def test_anthropics_client_reads_its_stream(upstream: Upstream) -> None:
+    upstream.scripts["m"] = [Script(reasoning=("Hm", "m."), finish="length")]
+    async with anthropic_client(upstream) as client:
+        async with client.messages.stream(model="m", max_tokens=9, messages=ASK) as stream:
+            text = "".join([part async for part in stream.text_stream])
+            message = await stream.get_final_message()
+    assert text == "Hello from upstream."
+    assert [block.type for block in message.content] == ["thinking", "text"]
+    assert message.content[0].thinking == "Hmm."
+    assert message.stop_reason == "max_tokens"
+    assert (message.usage.input_tokens, message.usage.output_tokens) == (7, 4)
+
+
+async def test_anthropics_client_reads_its_errors(upstream: Upstream) -> None:
+    async with anthropic_client(upstream) as client:
+        with pytest.raises(anthropic.RateLimitError):
+            await client.messages.create(model="limited", max_tokens=9, messages=ASK)
+        with pytest.raises(anthropic.APIStatusError) as overloaded:
+            await client.messages.create(model="status-529", max_tokens=9, messages=ASK)
+    assert overloaded.value.status_code == 529
+
+
+async def test_both_clients_read_answers_that_do_not_stream(upstream: Upstream) -> None:
+    async with openai_client(upstream) as one, anthropic_client(upstream) as other:
+        first = await one.chat.completions.create(model="plain-2", messages=ASK)
+        second = await other.messages.create(model="plain-2", max_tokens=9, messages=ASK)
+    assert first.choices[0].message.content == second.content[0].text == "word0 word1 "
