@@ -26,7 +26,8 @@ class AddressTaken(RuntimeError):
 
 class Protocol(WebSocketsSansIOProtocol):
     """uvicorn's protocol, except that closing never waits for the reader: one that takes nothing
-    would keep its connection, and our memory, for ever."""
+    would keep its connection, and our memory, for ever. And a refused upgrade is complete, so that
+    uvicorn does not log each as an error."""
 
     async def send(self, message: Any) -> None:
         """Sends one ASGI event."""
@@ -34,6 +35,8 @@ class Protocol(WebSocketsSansIOProtocol):
             self.writable.set()
             self.loop.call_later(GOODBYE_SECONDS, self._cut)
         await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            self.handshake_complete = True
 
     def _cut(self) -> None:
         if not self.disconnected:

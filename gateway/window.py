@@ -30,6 +30,7 @@ class Window:
             return 0.0
         if current > self.limit:
             # Nothing of this window can be forgotten before the next one has begun.
-            return self.seconds - passed + self.seconds * (1 - self.limit / current)
+            faded = 1 - (self.limit - 1) / (current - 1)
+            return self.seconds - passed + self.seconds * faded
         needed = self.seconds * (1 - (self.limit - current) / before)
         return max(needed - passed, 0.001)

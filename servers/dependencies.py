@@ -9,7 +9,7 @@ import grpc
 from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 from redis.asyncio import Redis
 
-from kari.chat_hub.v1 import chat_hub_pb2
+from kari.chat_hub.v1 import chat_hub_pb2, chat_hub_pb2_grpc
 from kari.chat_orchestrator.v1 import chat_orchestrator_pb2, chat_orchestrator_pb2_grpc
 from kari.context_integrator.v1 import context_integrator_pb2, context_integrator_pb2_grpc
 from kari.conversation_manager.v1 import conversation_manager_pb2, conversation_manager_pb2_grpc
@@ -20,6 +20,16 @@ from kari.model_factory.v1 import model_factory_pb2, model_factory_pb2_grpc
 from kari.production_memory.v1 import production_memory_pb2, production_memory_pb2_grpc
 from kari.stream_processor.v1 import stream_processor_pb2, stream_processor_pb2_grpc
 from servers import topology
+from servers.chat_hub.attending import Attending
+from servers.chat_hub.board import Board
+from servers.chat_hub.fan_out import FanOut
+from servers.chat_hub.following import Following
+from servers.chat_hub.news import News
+from servers.chat_hub.peers import Peers as HubPeers
+from servers.chat_hub.sending import Sending
+from servers.chat_hub.servicer import ChatHub
+from servers.chat_hub.store_attendance import SharedAttendance
+from servers.chat_hub.watching import Watching
 from servers.chat_orchestrator.peers import Peers
 from servers.chat_orchestrator.servicer import ChatOrchestrator
 from servers.chat_orchestrator.turns import Turns
@@ -58,6 +68,7 @@ from servers.runtime import postgres, redis
 from servers.runtime.access_tokens import AccessTokens
 from servers.runtime.bootstrap import Bootstrap, Hook, Hosted, Security
 from servers.runtime.channels import Channels
+from servers.runtime.ended_sessions import EndedSessions
 from servers.runtime.keys import KeyFiles, identity_key, mesh_key
 from servers.runtime.mesh_key import MeshKey
 from servers.runtime.resources import Resource, Resources
@@ -128,6 +139,25 @@ class Wiring:
         for channels in self._channels.values():
             await channels.close()
         await self.resources.close()
+
+
+def chat_hub(w: Wiring) -> Hosted:
+    """Chat hub."""
+    peers = _hub_peers(partial(w.channel, "chat_hub"))
+    board = Board()
+    fan_out = FanOut(w.redis, board)
+    attending = Attending(SharedAttendance(w.redis, fan_out.process), fan_out)
+    news = News(fan_out)
+    watching = Watching(peers.conversations, board, fan_out, attending)
+    following = Following(peers.conversations, peers.streams)
+    return _hosted(
+        "chat_hub",
+        chat_hub_pb2.DESCRIPTOR,
+        chat_hub_pb2_grpc.add_ChatHubServiceServicer_to_server,
+        ChatHub(peers, Sending(peers, news), following, watching, news),
+        loops=(fan_out.listen, attending.renew),
+        close=attending.close,
+    )
 
 
 def instruction_processor(w: Wiring) -> Hosted:
@@ -230,8 +260,10 @@ def identity(w: Wiring) -> Hosted:
     """Identity."""
     database, passwords = w.database("identity", largest=4), Passwords()
     users, sessions = Users(database), Sessions(database)
-    signer = Signer(identity_key(w.keys.identity), w.settings.access_token_seconds)
-    sign_in = SignIn(users, sessions, passwords, Lockout(w.redis), signer, w.settings)
+    seconds = w.settings.access_token_seconds
+    signer, ended = Signer(identity_key(w.keys.identity), seconds), EndedSessions(w.redis, seconds)
+    lockout = Lockout(w.redis)
+    sign_in = SignIn(users, sessions, passwords, lockout, ended, signer, w.settings)
     return _hosted(
         "identity",
         identity_pb2.DESCRIPTOR,
@@ -301,6 +333,7 @@ def conversation_manager(w: Wiring) -> Hosted:
 
 
 HOW: Mapping[str, Callable[[Wiring], Hosted]] = {
+    "chat_hub": chat_hub,
     "instruction_processor": instruction_processor,
     "context_integrator": context_integrator,
     "memory_processor": memory_processor,
@@ -311,6 +344,23 @@ HOW: Mapping[str, Callable[[Wiring], Hosted]] = {
     "identity": identity,
 }
 """How each server is put together, by name."""
+
+
+def _hub_peers(channel: Callable[[str, FileDescriptor], grpc.aio.Channel]) -> HubPeers:
+    return HubPeers(
+        instructions=instruction_processor_pb2_grpc.InstructionProcessorServiceStub(
+            channel("instruction_processor", instruction_processor_pb2.DESCRIPTOR)
+        ),
+        orchestrator=chat_orchestrator_pb2_grpc.ChatOrchestratorServiceStub(
+            channel("chat_orchestrator", chat_orchestrator_pb2.DESCRIPTOR)
+        ),
+        streams=stream_processor_pb2_grpc.StreamProcessorServiceStub(
+            channel("stream_processor", stream_processor_pb2.DESCRIPTOR)
+        ),
+        conversations=conversation_manager_pb2_grpc.ConversationManagerServiceStub(
+            channel("conversation_manager", conversation_manager_pb2.DESCRIPTOR)
+        ),
+    )
 
 
 def _hosted(

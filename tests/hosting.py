@@ -10,7 +10,7 @@ from typing import TypeVar
 import asyncpg
 
 from embedded.stores import EmbeddedStores
-from servers import dependencies
+from servers import dependencies, topology
 from servers.dependencies import Wiring
 from servers.runtime.bootstrap import Bootstrap, Hosted, serving
 from servers.runtime.call import Call, Principal, acting
@@ -26,11 +26,12 @@ T = TypeVar("T")
 async def hosting(
     settings: Settings, *names: str, others: Sequence[Hosted] = ()
 ) -> AsyncIterator[Wiring]:
-    """Serves the named servers, and `others` beside them, on one free port."""
-    here = settings.model_copy(update={"grpc_port": free_block(1)})
+    """Serves the named servers, and `others` beside them, on the port of the first of them. When
+    spread, nobody listens on the ports of the rest of the mesh."""
+    here = settings.model_copy(update={"grpc_port": free_block(len(topology.SERVERS))})
     wiring = Wiring(here, ensure_keys(here))
     hosted = [*(dependencies.HOW[name](wiring) for name in names), *others]
-    address = f"{here.grpc_host}:{here.grpc_port}"
+    address = wiring.address_of(names[0])
     bootstrap = Bootstrap(hosted, wiring.resources, wiring.security(), address)
     async with serving(bootstrap, 2.0):
         yield wiring

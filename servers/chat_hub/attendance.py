@@ -40,6 +40,10 @@ class Attendance:
                 left.append(seat)
         return left
 
+    def empty(self, seats: Iterable[Seat]) -> list[Seat]:
+        """Those seats that nobody has."""
+        return [seat for seat in seats if seat not in self._counts]
+
     def seats(self) -> list[Seat]:
         """The seats that are taken."""
         return list(self._counts)

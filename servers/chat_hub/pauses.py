@@ -4,11 +4,11 @@ import random
 from collections.abc import Iterator
 
 FIRST_SECONDS = 0.05
-MOST_SECONDS = 2.0
+MOST_SECONDS = 1.0
 
 
 def growing_pauses() -> Iterator[float]:
-    """Seconds to wait, for ever: twice as much each time up to two seconds, a random part of it, so
+    """Seconds to wait, for ever: twice as much each time up to a second, a random part of it, so
     that readers that were cut off together do not come back together."""
     longest = FIRST_SECONDS
     while True:

@@ -19,7 +19,7 @@ for _, key in ipairs(KEYS) do
   redis.call('ZREMRANGEBYSCORE', key, '-inf', ARGV[4])
   if ARGV[1] == 'enter' then
     redis.call('ZADD', key, ARGV[5], member)
-    redis.call('EXPIREAT', key, math.ceil(tonumber(ARGV[5])))
+    redis.call('EXPIRE', key, math.ceil(ARGV[5] - ARGV[4]))
   else
     redis.call('ZREM', key, member)
   end

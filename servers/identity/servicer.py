@@ -64,6 +64,7 @@ class Identity(IdentityServiceServicer):
     async def WhoAmI(self, request: WhoAmIRequest, context: Context) -> WhoAmIResponse:
         """The caller, as the token says."""
         who = principal()
+        await self._sign_in.require_running(who)
         user = User(id=who.user_id, tenant_id=who.tenant_id, roles=sorted(who.roles))
         expires_at = Timestamp(seconds=int(who.expires_at))
         return WhoAmIResponse(user=user, session_id=who.session_id, expires_at=expires_at)

@@ -13,6 +13,8 @@ from servers.identity.passwords import Passwords
 from servers.identity.rotation import Verdict, new_refresh_token, tenant_of
 from servers.identity.store import Sessions, Users
 from servers.identity.store_lockout import Lockout
+from servers.runtime.call import Principal
+from servers.runtime.ended_sessions import EndedSessions
 from servers.runtime.errors import NotFound, RateLimited, Unauthenticated
 from servers.runtime.ids import new_id
 from servers.runtime.settings import Settings
@@ -36,6 +38,7 @@ class SignIn:
         sessions: Sessions,
         passwords: Passwords,
         lockout: Lockout,
+        ended: EndedSessions,
         signer: Signer,
         settings: Settings,
         clock: Clock = utc_now,
@@ -44,6 +47,7 @@ class SignIn:
         self._sessions = sessions
         self._passwords = passwords
         self._lockout = lockout
+        self._ended = ended
         self._signer = signer
         self._refresh_life = timedelta(days=settings.refresh_token_days)
         self._clock = clock
@@ -77,7 +81,10 @@ class SignIn:
         found = await self._sessions.exchange(tenant_id, token, successor, now, until)
         verdict, session_id, account = found or (None, "", None)
         if account is None or verdict not in (Verdict.ROTATE, Verdict.JOIN):
+            SIGN_INS.labels("refresh", _word(verdict)).inc()
             log.info("refresh refused", verdict=_word(verdict), session=session_id)
+            if verdict is Verdict.REUSED:
+                await self._ended.add(tenant_id, session_id)
             raise _refused(verdict)
         SIGN_INS.labels("refresh", _word(verdict)).inc()
         return SignedIn(self._tokens(account, session_id, now, successor), account)
@@ -85,9 +92,17 @@ class SignIn:
     async def out(self, token: str) -> None:
         """Ends the session of a refresh token; whatever is no such token has nothing to end."""
         tenant_id = tenant_of(token)
-        if tenant_id is not None:
-            ended = await self._sessions.end(tenant_id, token, self._clock())
-            log.info("signed out", session=ended or "")
+        if tenant_id is None:
+            return
+        ended = await self._sessions.end(tenant_id, token, self._clock())
+        if ended is not None:
+            log.info("signed out", session=ended)
+            await self._ended.add(tenant_id, ended)
+
+    async def require_running(self, who: Principal) -> None:
+        """Unauthenticated if the session of a good token is known to have ended."""
+        if await self._ended.has(who.tenant_id, who.session_id):
+            raise _refused(Verdict.REVOKED)
 
     async def without_password(self, tenant: str, name: str) -> SignedIn:
         """An access token and nothing to refresh it with. NotFound if there is no such user."""
@@ -125,7 +140,6 @@ class SignIn:
 
 def _refused(verdict: Verdict | None) -> Unauthenticated:
     reason, message = _REFUSALS[verdict]
-    SIGN_INS.labels("refresh", _word(verdict)).inc()
     return Unauthenticated(reason, message)
 
 

@@ -34,6 +34,7 @@ from servers.model_factory.provider import Prompt
 from servers.model_factory.retry import Backoff, Uniform
 from servers.runtime import tokens
 from servers.runtime.errors import Unavailable
+from servers.runtime.tokens import MESSAGE_OVERHEAD, PROMPT_OVERHEAD
 
 log = structlog.get_logger("kari.model_factory")
 
@@ -123,12 +124,13 @@ class _Answer:
 
     async def _finished(self, asked: Asked, prompt: Prompt, attempt: Attempt) -> Finished:
         """The end, with tokens: the provider's count, else ours."""
-        used, count = attempt.used, partial(_counted, asked)
+        used = attempt.used
         prompt_tokens, completion_tokens = used.prompt_tokens, used.completion_tokens
         if prompt_tokens is None:
-            prompt_tokens = await count([m.content for m in prompt.messages])
+            around = MESSAGE_OVERHEAD * len(prompt.messages) + PROMPT_OVERHEAD
+            prompt_tokens = around + await _counted(asked, [m.content for m in prompt.messages])
         if completion_tokens is None:
-            completion_tokens = await count(["".join(attempt.text)])
+            completion_tokens = await _counted(asked, ["".join(attempt.text)])
         metrics.TOKENS.labels(asked.model.id, "prompt").inc(prompt_tokens)
         metrics.TOKENS.labels(asked.model.id, "completion").inc(completion_tokens)
         first = attempt.first_text

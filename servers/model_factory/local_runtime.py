@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 
 from servers.model_factory.configuration import SMOLLM2, LocalEntry
-from servers.runtime import weights
+from servers.runtime.weights import Weights, checked
 
 BATCH = 64
 """Tokens of a prompt that are read between two looks at whether anybody still listens."""
@@ -30,15 +30,16 @@ IDLE_SECONDS = 5.0
 class LocalRuntime:
     """The loaded model. Loading and ending hold the interpreter's lock for less than a second."""
 
-    def __init__(self, entry: LocalEntry) -> None:
+    def __init__(self, entry: LocalEntry, file: Weights) -> None:
         self._entry = entry
+        self._file = file
         self._held: list[Any] = []
         self.key = secrets.token_urlsafe(32)
         self.address = ""
 
     async def load(self) -> None:
         """Loads the model; WeightsWrong if its file is missing or another one."""
-        path = await asyncio.to_thread(weights.checked, weights.SMOLLM2)
+        path = await asyncio.to_thread(checked, self._file)
         await asyncio.to_thread(self._load, path)
 
     async def close(self) -> None:
@@ -50,13 +51,17 @@ class LocalRuntime:
 
     async def working(self) -> int:
         """Number of requests that are being answered or wait."""
+        return requests_in(await self.metrics())
+
+    async def metrics(self) -> str:
+        """llama.cpp's own metrics, in Prometheus' format."""
         async with (
             aiohttp.ClientSession() as session,
             session.get(
                 f"{self.address}/metrics", headers={"authorization": f"Bearer {self.key}"}
             ) as response,
         ):
-            return requests_in(await response.text())
+            return await response.text()
 
     def _load(self, path: Path) -> None:
         import xllamacpp

@@ -28,6 +28,7 @@ class EventSource:
         self._timeouts = timeouts
         self._keep_alive = keep_alive
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
 
     async def stream(
         self, url: str, headers: Mapping[str, str], body: Mapping[str, Any], dialect: Dialect
@@ -45,7 +46,8 @@ class EventSource:
             response.close()
 
     async def close(self) -> None:
-        """Closes every connection."""
+        """Closes every connection, and opens no new ones."""
+        self._closed = True
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -69,6 +71,8 @@ class EventSource:
             raise ProviderFailure(Kind.CONNECT) from error
 
     def _opened(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise ProviderFailure(Kind.CONNECT, code="closed")
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, force_close=not self._keep_alive),

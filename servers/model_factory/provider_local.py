@@ -15,7 +15,7 @@ from servers.model_factory.local_prompt import prepared
 from servers.model_factory.local_runtime import LocalRuntime
 from servers.model_factory.provider import Prompt
 from servers.model_factory.provider_openai import OpenAiProvider
-from servers.runtime.weights import WeightsWrong
+from servers.runtime.weights import SMOLLM2, Weights, WeightsWrong
 
 log = structlog.get_logger("kari.model_factory.local")
 
@@ -27,10 +27,11 @@ who left."""
 class LocalProvider:
     """Loads when first asked, or when told to warm up; answers like any other provider."""
 
-    def __init__(self, entry: LocalEntry) -> None:
+    def __init__(self, entry: LocalEntry, file: Weights = SMOLLM2) -> None:
         self._entry = entry
-        self._runtime = LocalRuntime(entry)
+        self.runtime = LocalRuntime(entry, file)
         self._loading: asyncio.Task[OpenAiProvider] | None = None
+        self._closed = False
 
     async def warm(self) -> None:
         """Loads the model, if nobody did. WeightsWrong or RuntimeError if that fails."""
@@ -56,26 +57,29 @@ class LocalProvider:
                 yield event
 
     async def close(self) -> None:
-        """Ends every stream, then the model."""
+        """Ends every stream, then the model; it is not loaded again."""
+        self._closed = True
         loading, self._loading = self._loading, None
         if loading is None:
             return
         result = await asyncio.gather(loading, return_exceptions=True)
         if isinstance(result[0], OpenAiProvider):
             await result[0].close()
-        await self._runtime.close()
+        await self.runtime.close()
 
     async def _provider(self) -> OpenAiProvider:
+        if self._closed:
+            raise ProviderFailure(Kind.CONNECT, code="closed")
         if self._loading is None or (self._loading.done() and not self.ready):
             self._loading = asyncio.create_task(self._load())
         # A caller who leaves must not take the loading with him.
         return await asyncio.shield(self._loading)
 
     async def _load(self) -> OpenAiProvider:
-        await self._runtime.load()
+        await self.runtime.load()
         return OpenAiProvider(
-            f"{self._runtime.address}/v1",
-            self._runtime.key,
+            f"{self.runtime.address}/v1",
+            self.runtime.key,
             timeouts=self._entry.timeouts,
             # llama.cpp closes after each answer without saying so.
             keep_alive=False,

@@ -29,7 +29,7 @@ class Buffering:
         try:
             async with asyncio.timeout(self._patience):
                 await self._buffer.write(tenant_id, messages[0].conversation_id, messages)
-        except AWAY as error:
+        except (*AWAY, LookupError) as error:  # LookupError: no Redis is configured
             WRITES.labels("session_buffer", "unavailable").inc(len(messages))
             log.warning("session buffer is away", error=type(error).__name__)
         else:

@@ -58,11 +58,12 @@ SELECT * FROM turns WHERE id = $1;
 
 -- name: active_turn
 -- The one that is led, else the one that comes next.
-SELECT * FROM turns
-WHERE conversation_id = $1
-  AND state IN ('accepted', 'assembling', 'generating', 'running_tool', 'committing')
-ORDER BY state = 'accepted', goes_first DESC, user_sequence
-LIMIT 1;
+SELECT * FROM turns WHERE id = coalesce(
+  (SELECT id FROM turns WHERE conversation_id = $1
+     AND state IN ('assembling', 'generating', 'running_tool', 'committing')),
+  (SELECT id FROM turns WHERE conversation_id = $1 AND state = 'accepted'
+     ORDER BY goes_first DESC, user_sequence LIMIT 1)
+);
 
 -- name: claim_waiting
 -- The next waiting turn of a conversation that is free.

@@ -5,6 +5,7 @@ a server needs no call to verify, and keys can be rotated under it.
 """
 
 import json
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -27,11 +28,18 @@ _REREAD_SECONDS = 1.0
 class AccessTokens:
     """Verifies access tokens; a verified one is remembered until it ends."""
 
-    def __init__(self, jwks_file: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        jwks_file: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._file = jwks_file
         self._clock = clock
+        self._monotonic = monotonic
         self._keys: dict[str, PyJWK] = {}
-        self._read_at = 0.0
+        self._read_at = -math.inf
         self._verified: OrderedDict[str, Principal] = OrderedDict()
 
     def verify(self, token: str) -> Principal:
@@ -68,8 +76,9 @@ class AccessTokens:
         return _principal(claims, token)
 
     def _key(self, key_id: str) -> PyJWK:
-        if key_id not in self._keys and time.monotonic() - self._read_at > _REREAD_SECONDS:
-            self._read_at = time.monotonic()
+        now = self._monotonic()
+        if key_id not in self._keys and now - self._read_at > _REREAD_SECONDS:
+            self._read_at = now
             self._keys = _read(self._file)
         if key_id not in self._keys:
             raise jwt.InvalidTokenError("unknown key id")

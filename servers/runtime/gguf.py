@@ -32,8 +32,14 @@ class NotGguf(ValueError):
 
 def metadata(file: BinaryIO) -> dict[str, Value]:
     """All pairs of the file's head."""
-    magic, version = file.read(4), _number(file, "<I")
-    if magic != b"GGUF" or version not in (2, 3):
+    try:
+        return _pairs(file)
+    except struct.error as error:
+        raise NotGguf("the file ends inside its head") from error
+
+
+def _pairs(file: BinaryIO) -> dict[str, Value]:
+    if file.read(4) != b"GGUF" or _number(file, "<I") not in (2, 3):
         raise NotGguf("not a GGUF file of version 2 or 3")
     _number(file, "<Q")
     return {_string(file): _value(file, _number(file, "<I")) for _ in range(_number(file, "<Q"))}

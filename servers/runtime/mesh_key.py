@@ -6,6 +6,7 @@ names the calling server. A delegation carries a user, for turns that outlive th
 """
 
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -22,17 +23,18 @@ _DELEGATION_SECONDS = 3600
 class MeshKey:
     """Makes and checks the mesh's tokens."""
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, clock: Callable[[], float] = time.time) -> None:
         if len(key) < 32:
             raise ValueError("the mesh key has to have 32 bytes or more")
         self._key = key
+        self._clock = clock
         self._proofs: dict[str, tuple[str, float]] = {}
         self._claims = lru_cache(maxsize=4096)(self._decode)
 
     def prove(self, name: str) -> str:
         """A proof that the caller is server `name`; renewed when half of its life is over."""
         token, renew_at = self._proofs.get(name, ("", 0.0))
-        now = time.time()
+        now = self._clock()
         if now >= renew_at:
             token = self._sign({"sub": name, "exp": now + _PROOF_SECONDS})
             self._proofs[name] = (token, now + _PROOF_SECONDS / 2)
@@ -47,7 +49,7 @@ class MeshKey:
         self, name: str, *, user_id: str, tenant_id: str, roles: frozenset[str]
     ) -> Principal:
         """A principal with whose token server `name` acts for a user for an hour."""
-        expires_at = time.time() + _DELEGATION_SECONDS
+        expires_at = self._clock() + _DELEGATION_SECONDS
         claims = {
             "sub": user_id,
             "tenant": tenant_id,
@@ -78,7 +80,7 @@ class MeshKey:
         if not token:
             return None
         claims = self._claims(token)
-        return claims if claims is not None and float(claims["exp"]) > time.time() else None
+        return claims if claims is not None and float(claims["exp"]) > self._clock() else None
 
     def _decode(self, token: str) -> dict[str, Any] | None:
         try:

@@ -12,11 +12,12 @@ from kari.conversation_models.v1.model_pb2 import Tokenizer
 from servers.runtime import gguf
 from servers.runtime.weights import SMOLLM2, checked
 
-MESSAGE_OVERHEAD = 5
-"""Most tokens that wrap one message of a prompt: SmolLM2's template takes 5, OpenAI's 3."""
+MESSAGE_OVERHEAD = 6
+"""Most tokens that wrap one message of a prompt: SmolLM2's template takes 5, or 6 around the
+assistant's; OpenAI's takes 3."""
 
-PROMPT_OVERHEAD = 3
-"""Tokens that open the answer at the end of a prompt, the same for both."""
+PROMPT_OVERHEAD = 4
+"""Most tokens that open the answer at the end of a prompt: 4 for SmolLM2, 3 for OpenAI."""
 
 
 class Counter(Protocol):
@@ -38,10 +39,8 @@ def shorten(text: str, tokens: int, tokenizer: Tokenizer.ValueType) -> str:
     """The longest beginning of a text that was found to have at most `tokens` tokens; the text
     itself if it fits."""
     counter = _counter(tokenizer)
-    if tokens <= 0:
-        return ""
-    wanted = tokens
-    while counter.count(text) > tokens:
+    wanted = max(0, tokens)
+    while text and counter.count(text) > tokens:
         text = counter.first(text, wanted)
         # A beginning may fall into other tokens than it did within the whole text.
         wanted -= 1

@@ -15,8 +15,45 @@ from tests.socket_client import login
 from tests.upstream.server import Upstream
 
 PROVIDER = "scripted"
-ANSWER, UNHURRIED, SLOW = (f"{PROVIDER}/{name}" for name in ("answer", "unhurried", "slow"))
+ANSWER, UNHURRIED, SLOW = (f"{PROVIDER}/{name}" for name in ("plain", "slow-40", "slow-3000"))
+SCRIPTS = ("plain", "slow-40", "slow-3000", "status-500", "cut", "silent", "plain-20000")
 PLAIN_PASSWORD = "a plain password"
+
+
+def models_file(folder: Path, upstream: Upstream) -> Path:
+    """Configuration of a provider that plays scripts, by the names of its models."""
+    models = "".join(
+        f'[[providers.{PROVIDER}.models]]\nid = "{name}"\ncontext_window = 8192\n'
+        for name in SCRIPTS
+    )
+    file = folder / "models.toml"
+    file.write_text(
+        f"""[routing]
+default = "{ANSWER}"
+fallback = ["{ANSWER}"]
+
+[retry]
+attempts = 2
+first_wait = 0.05
+
+[breaker]
+failures = 1000
+
+[providers.{PROVIDER}]
+kind = "openai"
+base_url = "{upstream.base_url}"
+timeouts = {{ connect = 1.0, first_token = 1.0, idle = 1.0 }}
+
+{models}"""
+    )
+    return file
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def upstream() -> AsyncIterator[Upstream]:
+    """The scripted provider behind every Kari of these tests."""
+    async with Upstream() as running:
+        yield running
 
 
 @dataclass

@@ -35,9 +35,7 @@ async def trace(
         await kari.start()
         async with opened(kari, await login(kari)) as client:
             ack, events = await client.turn("hello")
-            await client.command(
-                f"/pin {events[0].accepted.message.id}", ack.conversation_id
-            )
+            await client.command(f"/pin {events[0].accepted.message.id}", ack.conversation_id)
             _, frame_id = await client.say("/set mode analysis\ngo on", ack.conversation_id)
             await client.events(frame_id)
         await collector.quiet()

@@ -87,7 +87,9 @@ async def test_a_server_that_dies_is_started_again(tmp_path: Path, upstream: Ups
         process_named(kari, "chat_orchestrator").kill()
         events = await client.events(frame_id)
         while True:
-            frame = await client.ask(history=ListMessagesRequest(conversation_id=ack.conversation_id))
+            frame = await client.ask(
+                history=ListMessagesRequest(conversation_id=ack.conversation_id)
+            )
             if not frame.result.history.HasField("active_turn"):
                 break
             await asyncio.sleep(0.2)

@@ -1,14 +1,17 @@
 """A client of the gateway on the `websockets` library, speaking `kari.v1.json`."""
 
+import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
+
+from servers.runtime.ids import new_id
 
 Frame = dict[str, Any]
 JSON = Subprotocol("kari.v1.json")
@@ -31,7 +34,7 @@ class Client:
 
     async def message(self, content: str, **more: Any) -> str:
         """Sends a message; gives the frame's id."""
-        asked = {"content": content, "requestId": f"r{id(self)}.{next(self._ids)}", **more}
+        asked = {"content": content, "requestId": new_id("req"), **more}
         return await self.send(sendMessage=asked)
 
     async def receive(self) -> Frame:
@@ -59,12 +62,11 @@ class Client:
 
     async def closed(self) -> int:
         """The code with which the server closes, after whatever it still sends."""
-        try:
+        with suppress(ConnectionClosed):
             while True:
                 await self.connection.recv()
-        except ConnectionClosed as closed:
-            assert closed.rcvd is not None, "the connection was cut"
-            return closed.rcvd.code
+        assert self.connection.close_code is not None
+        return self.connection.close_code
 
 
 @asynccontextmanager
@@ -80,6 +82,13 @@ async def connected(url: str, token: str, **options: Any) -> AsyncIterator[Clien
         client = Client(connection)
         client.welcome = (await client.expect("welcome"))["welcome"]
         yield client
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Returns when something holds that no message tells of."""
+    async with asyncio.timeout(SECONDS):
+        while not await holds():  # noqa: ASYNC110  # there is no event to wait for
+            await asyncio.sleep(0.01)
 
 
 def text_of(events: list[Frame]) -> str:

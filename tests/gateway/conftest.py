@@ -1,5 +1,6 @@
 """A gateway in front of scripted servers, with a real Redis beside it."""
 
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 
 from embedded.folder import DataFolder
 from embedded.stores import EmbeddedStores, Store
@@ -27,6 +29,14 @@ async def valkey(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]
         async with EmbeddedStores(folder, {Store.REDIS}, lambda _: None) as running:
             assert running.redis_url is not None
             yield running.redis_url
+
+
+@pytest.fixture(scope="session")
+def nowhere() -> SecretStr:
+    """URL of a Redis that is not there."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return SecretStr(f"redis://127.0.0.1:{probe.getsockname()[1]}")
 
 
 @pytest.fixture
@@ -52,8 +62,7 @@ def serve(settings: Settings, mesh: Mesh) -> Serve:
         changed = settings.model_copy(update=changes)
         resources = Resources()
         redis = resources.add("redis", partial(open_redis, changed), ping, required=False)
-        peers = (mesh.chat_hub_channel, mesh.identity_channel)
-        async with serving_gateway(changed, *peers, redis, mesh.access_tokens) as running:
+        async with serving_gateway(changed, *mesh.peers, redis, mesh.access_tokens) as running:
             yield running
         await resources.close()
 

@@ -2,8 +2,8 @@
 interceptors, same channels."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from functools import partial
 
 import grpc
@@ -21,6 +21,9 @@ from servers.runtime.settings import Settings
 from tests.gateway.scripted_hub import ScriptedHub
 from tests.gateway.scripted_identity import ScriptedIdentity
 
+HUB = chat_hub_pb2.DESCRIPTOR.services_by_name["ChatHubService"]
+IDENTITY = identity_pb2.DESCRIPTOR.services_by_name["IdentityService"]
+
 
 @dataclass
 class Mesh:
@@ -32,39 +35,41 @@ class Mesh:
     identity_channel: grpc.aio.Channel
     access_tokens: AccessTokens
     redis: Resource[Redis]
+    _running: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    @property
+    def peers(self) -> tuple[grpc.aio.Channel, grpc.aio.Channel]:
+        """The channels, as a gateway takes them."""
+        return self.chat_hub_channel, self.identity_channel
+
+    async def stop(self) -> None:
+        """Stops both servers."""
+        await self._running.aclose()
 
 
 @asynccontextmanager
-async def serving_mesh(settings: Settings, port: int = 0) -> AsyncIterator[Mesh]:
+async def serving_mesh(settings: Settings) -> AsyncIterator[Mesh]:
     """Serves both on one port inside the block."""
     keys = ensure_keys(settings)
     access_tokens, key = AccessTokens(keys.jwks), mesh_key(keys.mesh)
     hub, identity, resources = ScriptedHub(), ScriptedIdentity(keys), Resources()
     redis = resources.add("redis", partial(open_redis, settings), ping, required=False)
-    hub_service = chat_hub_pb2.DESCRIPTOR.services_by_name["ChatHubService"]
-    identity_service = identity_pb2.DESCRIPTOR.services_by_name["IdentityService"]
-    hosted = (
-        Hosted(
-            "chat_hub",
-            hub_service,
-            partial(chat_hub_pb2_grpc.add_ChatHubServiceServicer_to_server, hub),
-        ),
-        Hosted(
-            "identity",
-            identity_service,
-            partial(identity_pb2_grpc.add_IdentityServiceServicer_to_server, identity),
-        ),
-    )
-    bootstrap = Bootstrap(hosted, resources, Security(access_tokens, key), f"127.0.0.1:{port}")
-    async with serving(bootstrap, 0.1) as bound:
+    security = Security(access_tokens, key)
+    bootstrap = Bootstrap(hosted(hub, identity), resources, security, "127.0.0.1:0")
+    async with AsyncExitStack() as running:
+        port = await running.enter_async_context(serving(bootstrap, 0.1))
         peers = frozenset({"chat_hub", "identity"})
-        channels = Channels("gateway", peers, lambda _: f"127.0.0.1:{bound}", key)
-        yield Mesh(
-            hub,
-            identity,
-            channels.to("chat_hub", hub_service),
-            channels.to("identity", identity_service),
-            access_tokens,
-            redis,
-        )
+        channels = Channels("gateway", peers, lambda _: f"127.0.0.1:{port}", key)
+        to_both = channels.to("chat_hub", HUB), channels.to("identity", IDENTITY)
+        yield Mesh(hub, identity, *to_both, access_tokens, redis, running)
         await channels.close()
+
+
+def hosted(hub: ScriptedHub, identity: ScriptedIdentity) -> tuple[Hosted, Hosted]:
+    """Both, ready to be served."""
+    add_hub = chat_hub_pb2_grpc.add_ChatHubServiceServicer_to_server
+    add_identity = identity_pb2_grpc.add_IdentityServiceServicer_to_server
+    return (
+        Hosted("chat_hub", HUB, partial(add_hub, hub)),
+        Hosted("identity", IDENTITY, partial(add_identity, identity)),
+    )

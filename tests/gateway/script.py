@@ -54,8 +54,8 @@ class Script:
         return cls(verb, int(rest)) if rest.isdigit() else cls(verb, 12)
 
     def text(self) -> str:
-        """The whole answer."""
-        return "".join(self.pieces())
+        """The whole answer; that of `huge` would be too large for one message."""
+        return "" if self.verb == "huge" else "".join(self.pieces())
 
     def pieces(self) -> list[str]:
         """Its deltas."""

@@ -1,6 +1,7 @@
 """Both subprotocols, without a socket."""
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -28,19 +29,15 @@ def refusal(data: str | bytes, encoding: Encoding = Encoding.JSON) -> Refused:
 @given(st.text() | st.binary(), st.sampled_from(Encoding))
 def test_whatever_comes_is_a_frame_or_refused(data: str | bytes, encoding: Encoding) -> None:
     """Nothing else leaves `decode`."""
-    try:
+    with suppress(Refused):
         decode(data, encoding, LIMIT)
-    except Refused as refused:
-        assert refused.error.message
 
 
 @given(st.dictionaries(st.text() | NAMES, VALUES))
 def test_whatever_json_comes_is_a_frame_or_refused(value: dict[str, object]) -> None:
     """Objects of the right names and wrong shapes too."""
-    try:
+    with suppress(Refused):
         decode(json.dumps(value), Encoding.JSON, LIMIT)
-    except Refused as refused:
-        assert refused.correlation_id
 
 
 @given(st.text(min_size=1, max_size=100), st.text(min_size=1, max_size=2000))

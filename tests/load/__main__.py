@@ -12,7 +12,7 @@ from tests.flow.conftest import models_file
 from tests.load.figures import Figure, middle, table
 from tests.running import Kari
 from tests.socket_client import login, opened
-from tests.upstream.server import Upstream, running
+from tests.upstream.server import Upstream
 
 SOCKETS = 50
 TURNS = 100
@@ -22,7 +22,7 @@ SERVER = 2
 async def main() -> None:
     """Measures one Kari, together, from its first start on."""
     with tempfile.TemporaryDirectory() as folder:
-        async with running() as upstream:
+        async with Upstream() as upstream:
             figures = [
                 *await starts(Path(folder), upstream),
                 *await turns(Path(folder), upstream),

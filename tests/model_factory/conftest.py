@@ -77,11 +77,18 @@ WANTED = Wanted(says("Be brief.", "Hello?"), 0, 0.7)
 
 
 async def steps_of(
-    factory: ModelFactory, model: str, *fallbacks: str, wanted: Wanted = WANTED
+    factory: ModelFactory,
+    model: str,
+    *fallbacks: str,
+    wanted: Wanted = WANTED,
+    seen: list[Step] | None = None,
 ) -> list[Step]:
-    """Every step of an answer."""
+    """Every step of an answer; put into `seen` as they come, for answers that fail."""
+    found = [] if seen is None else seen
     async with aclosing(factory.generate(model, fallbacks, wanted)) as steps:
-        return [step async for step in steps]
+        async for step in steps:
+            found.append(step)
+    return found
 
 
 def text_of(steps: Iterable[Step]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from kari.conversation_models.v1.degradation_pb2 import Feature
 from kari.conversation_models.v1.model_pb2 import FinishReason
 from kari.errors.v1.errors_pb2 import Reason
-from servers.model_factory.answer import Degraded, Reasoning, Started, Switched, Text
+from servers.model_factory.answer import Degraded, Reasoning, Started, Step, Switched, Text
 from servers.model_factory.configuration import ModelEntry
 from servers.model_factory.factory import ModelFactory
 from servers.model_factory.generate import Wanted
@@ -61,8 +61,8 @@ async def test_tokens_are_counted_here_where_the_provider_does_not(
     upstream.scripts["m"] = [Script(reports_usage=False)]
     model = ModelEntry(id="m", tokenizer="smollm2")
     end = end_of(await steps_of(factory_of(model), "openai/m"))
-    assert end.completion_tokens == 5
-    assert end.prompt_tokens == 5
+    # 3 words and a full stop; 3 words and 2 marks, and the template around both messages.
+    assert (end.completion_tokens, end.prompt_tokens) == (4, 5 + 2 * 6 + 4)
 
 
 @pytest.mark.parametrize("status", [500, 502, 429, 529])
@@ -149,12 +149,10 @@ async def test_after_text_was_sent_a_failure_ends_the_answer(
     reason: Reason.ValueType,
 ) -> None:
     upstream.scripts["m"] = [Script(ending=ending)]
-    sent = []
+    sent: list[Step] = []
+    factory = factory_of("m", "plain-3")
     with pytest.raises(KariError) as caught:
-        async for step in factory_of("m", "plain-3").generate(
-            f"{provider}/m", [f"{provider}/plain-3"], Wanted(says("S", "Hi"), 0, 0.7)
-        ):
-            sent.append(step)
+        await steps_of(factory, f"{provider}/m", f"{provider}/plain-3", seen=sent)
     assert text_of(sent) == "Hello from upstream."
     assert (caught.value.reason, caught.value.may_retry) == (reason, True)
     assert len(upstream.requests) == 1
@@ -223,8 +221,7 @@ async def test_cancelling_a_caller_ends_the_providers_work(
     factory_of: FactoryOf, upstream: Upstream, model: str
 ) -> None:
     task = asyncio.create_task(steps_of(factory_of(model), f"openai/{model}"))
-    while not upstream.requests:
-        await asyncio.sleep(0)
+    await upstream.asked_for(1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

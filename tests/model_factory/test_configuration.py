@@ -54,7 +54,11 @@ def test_a_file_that_is_named_has_to_be_there(tmp_path: Path) -> None:
         (("providers.openai", "providers.local"), "providers.local", "[local]"),
         (("[routing]", "[[providers]]"), "", "TOML"),
         (("[routing]", "max_output_tokens = 200000\n[routing]"), "max_output_tokens", "smaller"),
-        (("[routing]", '[[providers.openai.models]]\nid = "gpt-mini"'), "models[1].id", "twice"),
+        (
+            ("[routing]", '[[providers.openai.models]]\nid = "gpt-mini"\n[routing]'),
+            "models[1].id",
+            "twice",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_file_its_field_and_the_way_out(

@@ -60,7 +60,7 @@ def test_the_oldest_goes_first() -> None:
 def test_a_long_last_message_is_shortened_and_leaves_room_for_the_system() -> None:
     messages = says("word " * 20, "old", "older", "word " * 500)
     found = fit(messages, 100, count, shorten).messages
-    assert [count(m.content) for m in found] == [20, 100 - 3 - 10 - 20]
+    assert [count(m.content) for m in found] == [20, 100 - 4 - 12 - 20]
 
 
 def test_a_prompt_that_fits_stays_as_it_is() -> None:

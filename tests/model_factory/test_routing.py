@@ -76,9 +76,7 @@ def test_the_default_answers_what_no_rule_decides() -> None:
 
 @pytest.mark.parametrize("mode", Mode.values())
 @pytest.mark.parametrize("content", ["Hi", HARD_MESSAGE])
-def test_every_choice_is_explained_with_the_models_name(
-    mode: Mode.ValueType, content: str
-) -> None:
+def test_every_choice_is_explained_with_the_models_name(mode: Mode.ValueType, content: str) -> None:
     found = choice(mode=mode, content=content)
     assert found.model.id in found.explanation
 

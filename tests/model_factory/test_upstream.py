@@ -42,10 +42,12 @@ async def test_openais_client_reads_its_errors(upstream: Upstream) -> None:
 
 async def test_anthropics_client_reads_its_stream(upstream: Upstream) -> None:
     upstream.scripts["m"] = [Script(reasoning=("Hm", "m."), finish="length")]
-    async with anthropic_client(upstream) as client:
-        async with client.messages.stream(model="m", max_tokens=9, messages=ASK) as stream:
-            text = "".join([part async for part in stream.text_stream])
-            message = await stream.get_final_message()
+    async with (
+        anthropic_client(upstream) as client,
+        client.messages.stream(model="m", max_tokens=9, messages=ASK) as stream,
+    ):
+        text = "".join([part async for part in stream.text_stream])
+        message = await stream.get_final_message()
     assert text == "Hello from upstream."
     assert [block.type for block in message.content] == ["thinking", "text"]
     assert message.content[0].thinking == "Hmm."

@@ -42,6 +42,7 @@ class Upstream:
         self.port = port
         self.scripts: dict[str, Sequence[Script]] = {}
         self.requests: list[Received] = []
+        self._news = asyncio.Condition()
         self._runner = web.AppRunner(
             self._app(), handler_cancellation=True, access_log=None, shutdown_timeout=0.1
         )
@@ -70,6 +71,11 @@ class Upstream:
         """The requests for a model."""
         return [request for request in self.requests if request.model == model]
 
+    async def asked_for(self, count: int) -> None:
+        """Returns once there were so many requests."""
+        async with self._news:
+            await self._news.wait_for(lambda: len(self.requests) >= count)
+
     def _app(self) -> web.Application:
         app = web.Application(client_max_size=1 << 26)
         app.router.add_post("/v1/chat/completions", self._openai)
@@ -90,7 +96,9 @@ class Upstream:
         headers = {name.lower(): value for name, value in request.headers.items()}
         received = Received(request.path, body["model"], headers, body)
         received.peer = request.transport and request.transport.get_extra_info("peername")
-        self.requests.append(received)
+        async with self._news:
+            self.requests.append(received)
+            self._news.notify_all()
         try:
             return await self._play(request, received, form)
         except (asyncio.CancelledError, ConnectionError):

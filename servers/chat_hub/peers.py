@@ -1,0 +1,26 @@
+"""The peers of the hub."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kari.chat_orchestrator.v1.chat_orchestrator_pb2_grpc import (
+        ChatOrchestratorServiceAsyncStub,
+    )
+    from kari.conversation_manager.v1.conversation_manager_pb2_grpc import (
+        ConversationManagerServiceAsyncStub,
+    )
+    from kari.instruction_processor.v1.instruction_processor_pb2_grpc import (
+        InstructionProcessorServiceAsyncStub,
+    )
+    from kari.stream_processor.v1.stream_processor_pb2_grpc import StreamProcessorServiceAsyncStub
+
+
+@dataclass(frozen=True)
+class Peers:
+    """Stubs of everything that the hub passes events on to."""
+
+    instructions: "InstructionProcessorServiceAsyncStub"
+    orchestrator: "ChatOrchestratorServiceAsyncStub"
+    streams: "StreamProcessorServiceAsyncStub"
+    conversations: "ConversationManagerServiceAsyncStub"

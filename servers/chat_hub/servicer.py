@@ -1,0 +1,151 @@
+"""Chat hub over gRPC: translates only."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from kari.chat_hub.v1 import chat_hub_pb2 as hub
+from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceServicer
+from kari.chat_orchestrator.v1 import chat_orchestrator_pb2
+from kari.conversation_manager.v1 import conversation_manager_pb2 as conversations
+from kari.instruction_processor.v1 import instruction_processor_pb2
+from servers.chat_hub.following import Following
+from servers.chat_hub.news import News
+from servers.chat_hub.peers import Peers
+from servers.chat_hub.sending import Sending
+from servers.chat_hub.watching import Watching
+from servers.runtime.call import principal
+from servers.runtime.grpc_types import Context
+
+
+class ChatHub(ChatHubServiceServicer):
+    """Admits every chat event and routes it."""
+
+    def __init__(
+        self, peers: Peers, sending: Sending, following: Following, watching: Watching, news: News
+    ) -> None:
+        self._peers = peers
+        self._sending = sending
+        self._following = following
+        self._watching = watching
+        self._news = news
+
+    async def SendMessage(
+        self, request: hub.SendMessageRequest, context: Context
+    ) -> hub.SendMessageResponse:
+        """Routes a message or commands; see the contract."""
+        return await self._sending.send(request)
+
+    async def FollowTurn(
+        self, request: hub.FollowTurnRequest, context: Context
+    ) -> AsyncGenerator[hub.FollowTurnResponse, None]:
+        """The events of a turn; see the contract."""
+        after = request.after if request.HasField("after") else None
+        async with aclosing(self._following.follow(request.turn_id, after)) as steps:
+            async for step in steps:
+                yield step
+
+    async def CancelTurn(
+        self, request: hub.CancelTurnRequest, context: Context
+    ) -> hub.CancelTurnResponse:
+        """Calls a turn of a conversation of the caller off; see the contract."""
+        await self._peers.conversations.GetTurn(
+            conversations.GetTurnRequest(turn_id=request.turn_id)
+        )
+        response = await self._peers.orchestrator.CancelTurn(
+            chat_orchestrator_pb2.CancelTurnRequest(turn_id=request.turn_id)
+        )
+        return hub.CancelTurnResponse(turn=response.turn)
+
+    async def AnswerProposal(
+        self, request: hub.AnswerProposalRequest, context: Context
+    ) -> hub.AnswerProposalResponse:
+        """Passes an answer on; see the contract."""
+        return hub.AnswerProposalResponse(result=await self._sending.answer(request))
+
+    async def ListCommands(
+        self, request: hub.ListCommandsRequest, context: Context
+    ) -> hub.ListCommandsResponse:
+        """The commands; see the contract."""
+        response = await self._peers.instructions.ListCommands(
+            instruction_processor_pb2.ListCommandsRequest()
+        )
+        return hub.ListCommandsResponse(commands=response.commands)
+
+    async def CreateConversation(
+        self, request: hub.CreateConversationRequest, context: Context
+    ) -> hub.CreateConversationResponse:
+        """Begins a conversation; see the contract."""
+        response = await self._peers.conversations.CreateConversation(
+            conversations.CreateConversationRequest(
+                request_id=request.request_id, title=request.title
+            )
+        )
+        return hub.CreateConversationResponse(conversation=response.conversation)
+
+    async def GetConversation(
+        self, request: hub.GetConversationRequest, context: Context
+    ) -> hub.GetConversationResponse:
+        """One conversation; see the contract."""
+        response = await self._peers.conversations.GetConversation(
+            conversations.GetConversationRequest(conversation_id=request.conversation_id)
+        )
+        return hub.GetConversationResponse(conversation=response.conversation)
+
+    async def ListConversations(
+        self, request: hub.ListConversationsRequest, context: Context
+    ) -> hub.ListConversationsResponse:
+        """A page of conversations; see the contract."""
+        response = await self._peers.conversations.ListConversations(
+            conversations.ListConversationsRequest(
+                page_size=request.page_size, page_token=request.page_token
+            )
+        )
+        return hub.ListConversationsResponse(
+            conversations=response.conversations, next_page_token=response.next_page_token
+        )
+
+    async def ListMessages(
+        self, request: hub.ListMessagesRequest, context: Context
+    ) -> hub.ListMessagesResponse:
+        """A page of messages; see the contract."""
+        response = await self._peers.conversations.ListMessages(
+            conversations.ListMessagesRequest(
+                conversation_id=request.conversation_id,
+                page_size=request.page_size,
+                page_token=request.page_token,
+            )
+        )
+        return hub.ListMessagesResponse(
+            messages=response.messages,
+            next_page_token=response.next_page_token,
+            active_turn=response.active_turn if response.HasField("active_turn") else None,
+        )
+
+    async def GetTurn(self, request: hub.GetTurnRequest, context: Context) -> hub.GetTurnResponse:
+        """One turn; see the contract."""
+        response = await self._peers.conversations.GetTurn(
+            conversations.GetTurnRequest(turn_id=request.turn_id)
+        )
+        return hub.GetTurnResponse(
+            turn=response.turn, answer=response.answer if response.HasField("answer") else None
+        )
+
+    async def SetTyping(
+        self, request: hub.SetTypingRequest, context: Context
+    ) -> hub.SetTypingResponse:
+        """Tells the others; see the contract."""
+        await self._peers.conversations.GetConversation(
+            conversations.GetConversationRequest(conversation_id=request.conversation_id)
+        )
+        await self._news.typing(request.conversation_id, typing=request.typing)
+        return hub.SetTypingResponse()
+
+    async def Watch(
+        self, request: hub.WatchRequest, context: Context
+    ) -> AsyncGenerator[hub.WatchResponse, None]:
+        """News of conversations; see the contract."""
+        async with aclosing(
+            self._watching.watch(request.conversation_ids, principal())
+        ) as all_news:
+            async for news in all_news:
+                yield news

@@ -1,0 +1,48 @@
+"""Messages and turns are shown to participants only."""
+
+from kari.conversation_manager.v1 import conversation_manager_pb2 as contract
+from kari.errors.v1.errors_pb2 import Reason
+from servers.runtime.ids import new_id
+from tests.conversation_manager.manager import Manager
+from tests.production_memory.memory import refusal
+
+
+async def test_participants_read_messages_in_pages(manager: Manager) -> None:
+    made = await manager.create()
+    memory = manager.memory(made.id)
+    await memory.exchange("question", "answer")
+    running = (await memory.begin("and now?")).led_turn.turn
+    request = contract.ListMessagesRequest(conversation_id=made.id, page_size=2)
+    page = await manager.stub.ListMessages(request)
+    assert [message.content for message in page.messages] == ["and now?", "answer"]
+    assert page.active_turn == running
+    request.page_token = page.next_page_token
+    rest = await manager.stub.ListMessages(request)
+    assert [message.content for message in rest.messages] == ["question"]
+
+
+async def test_participants_read_turns_with_their_answers(manager: Manager) -> None:
+    made = await manager.create()
+    ended = await manager.memory(made.id).exchange("question", "answer")
+    found = await manager.stub.GetTurn(contract.GetTurnRequest(turn_id=ended.turn.id))
+    assert (found.turn, found.answer) == (ended.turn, ended.answer)
+
+
+async def test_a_colleague_who_takes_no_part_reads_nothing(manager: Manager) -> None:
+    made, colleague = await manager.create(), manager.colleague()
+    ended = await manager.memory(made.id).exchange("question", "answer")
+    with colleague.somebody.acts(colleague.wiring):
+        listing = contract.ListMessagesRequest(conversation_id=made.id)
+        refused = await refusal(colleague.stub.ListMessages(listing))
+        assert refused.reason == Reason.REASON_CONVERSATION_NOT_FOUND
+        turn = contract.GetTurnRequest(turn_id=ended.turn.id)
+        unknown = contract.GetTurnRequest(turn_id=new_id("turn"))
+        seen = [await refusal(colleague.stub.GetTurn(each)) for each in (turn, unknown)]
+    assert {each.reason for each in seen} == {Reason.REASON_TURN_NOT_FOUND}
+    assert seen[0].message == seen[1].message
+
+
+async def test_a_new_conversation_has_no_messages(manager: Manager) -> None:
+    made = await manager.create()
+    request = contract.ListMessagesRequest(conversation_id=made.id)
+    assert await manager.stub.ListMessages(request) == contract.ListMessagesResponse()

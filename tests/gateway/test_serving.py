@@ -1,0 +1,63 @@
+"""Starting, draining and stopping a gateway."""
+
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+from websockets.exceptions import WebSocketException
+
+from gateway.app import Gateway
+from gateway.closing import GOING_AWAY
+from gateway.listening import AddressTaken
+from tests.gateway.client import connected
+from tests.gateway.conftest import Serve
+from tests.gateway.mesh import Mesh
+from tests.gateway.scripted_identity import BOB
+
+
+async def test_draining_tells_every_socket_to_come_back(serve: Serve, mesh: Mesh) -> None:
+    """After what was on its way."""
+    async with serve() as gateway:
+        ada = await connected(gateway.url, mesh.identity.token()).__aenter__()
+        bob = await connected(gateway.url, mesh.identity.token(BOB)).__aenter__()
+        await ada.message("slow 3")
+        await ada.expect("ack")
+    assert await ada.closed() == GOING_AWAY.code
+    assert await bob.closed() == GOING_AWAY.code
+    assert gateway.open_sockets == 0
+
+
+async def test_a_turn_survives_the_gateway_that_began_it(serve: Serve, mesh: Mesh) -> None:
+    """The next one resumes it."""
+    async with serve() as first:
+        client = await connected(first.url, mesh.identity.token()).__aenter__()
+        await client.message("slow 2")
+        turn_id = (await client.expect("ack"))["ack"]["turn"]["id"]
+    mesh.hub.step(2)
+    async with serve() as second, connected(second.url, mesh.identity.token()) as again:
+        await again.send(resume={"turnId": turn_id})
+        assert (await again.events())[-1]["completed"]["message"]["content"] == "Words arrive"
+
+
+async def test_a_stopped_gateway_takes_nobody(serve: Serve, mesh: Mesh) -> None:
+    """Its port is free again."""
+    async with serve() as gateway:
+        pass
+    with pytest.raises((OSError, WebSocketException)):
+        await connected(gateway.url, mesh.identity.token()).__aenter__()
+
+
+async def test_a_port_in_use_is_a_clear_error(serve: Serve) -> None:
+    """It names the port and the way out."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(AddressTaken, match=rf"127.0.0.1:{port} .* set KARI_HTTP_PORT"):
+            async with serve(http_port=port):
+                pass
+
+
+async def test_the_url_names_the_port(gateway: Gateway) -> None:
+    """Also when the settings leave it to the system."""
+    assert urlsplit(gateway.url).port
