@@ -64,6 +64,8 @@ from servers.production_memory.servicer import ProductionMemory
 from servers.production_memory.store import VectorStore
 from servers.production_memory.store_milvus import open_milvus
 from servers.production_memory.vectorizing import Vectorizing
+from servers.model_factory.factory import ModelFactory
+from servers.model_factory.servicer import ModelFactoryServicer
 from servers.runtime import postgres, redis
 from servers.runtime.access_tokens import AccessTokens
 from servers.runtime.bootstrap import Bootstrap, Hook, Hosted, Security
@@ -240,6 +242,18 @@ def chat_orchestrator(w: Wiring) -> Hosted:
     )
 
 
+def model_factory(w: Wiring) -> Hosted:
+    """Model factory. The local model is loaded beside whatever else starts."""
+    factory = ModelFactory.of_settings(w.settings)
+    w.resources.add("local_model", factory.opened, ModelFactory.ping, required=False)
+    return _hosted(
+        "model_factory",
+        model_factory_pb2.DESCRIPTOR,
+        model_factory_pb2_grpc.add_ModelFactoryServiceServicer_to_server,
+        ModelFactoryServicer(factory),
+    )
+
+
 def stream_processor(w: Wiring) -> Hosted:
     """Stream processor."""
     ttl = w.settings.stream_ttl_seconds
@@ -340,6 +354,7 @@ HOW: Mapping[str, Callable[[Wiring], Hosted]] = {
     "production_memory": production_memory,
     "chat_orchestrator": chat_orchestrator,
     "stream_processor": stream_processor,
+    "model_factory": model_factory,
     "conversation_manager": conversation_manager,
     "identity": identity,
 }

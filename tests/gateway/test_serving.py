@@ -1,6 +1,7 @@
 """Starting, draining and stopping a gateway."""
 
 import socket
+from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,20 +18,21 @@ from tests.gateway.scripted_identity import BOB
 
 async def test_draining_tells_every_socket_to_come_back(serve: Serve, mesh: Mesh) -> None:
     """After what was on its way."""
-    async with serve() as gateway:
-        ada = await connected(gateway.url, mesh.identity.token()).__aenter__()
-        bob = await connected(gateway.url, mesh.identity.token(BOB)).__aenter__()
-        await ada.message("slow 3")
-        await ada.expect("ack")
-    assert await ada.closed() == GOING_AWAY.code
-    assert await bob.closed() == GOING_AWAY.code
+    async with AsyncExitStack() as sockets:
+        async with serve() as gateway:
+            enter, token = sockets.enter_async_context, mesh.identity.token
+            ada = await enter(connected(gateway.url, token()))
+            bob = await enter(connected(gateway.url, token(BOB)))
+            await ada.message("slow 3")
+            await ada.expect("ack")
+        assert await ada.closed() == GOING_AWAY.code
+        assert await bob.closed() == GOING_AWAY.code
     assert gateway.open_sockets == 0
 
 
 async def test_a_turn_survives_the_gateway_that_began_it(serve: Serve, mesh: Mesh) -> None:
     """The next one resumes it."""
-    async with serve() as first:
-        client = await connected(first.url, mesh.identity.token()).__aenter__()
+    async with serve() as first, connected(first.url, mesh.identity.token()) as client:
         await client.message("slow 2")
         turn_id = (await client.expect("ack"))["ack"]["turn"]["id"]
     mesh.hub.step(2)

@@ -1,0 +1,196 @@
+"""The server as its callers see it: over gRPC, with all interceptors."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import grpc
+import pytest
+import pytest_asyncio
+
+from kari.conversation_models.v1.model_pb2 import SelectionRule
+from kari.errors.v1.errors_pb2 import Reason
+from kari.model_factory.v1 import model_factory_pb2, model_factory_pb2_grpc
+from kari.model_factory.v1.model_factory_pb2 import (
+    EmbedRequest,
+    GenerateRequest,
+    ListModelsRequest,
+    SelectModelRequest,
+)
+from kari.model_factory.v1.model_factory_pb2_grpc import ModelFactoryServiceStub
+from servers.dependencies import Wiring, service_in
+from servers.model_factory.factory import ModelFactory
+from servers.model_factory.servicer import ModelFactoryServicer
+from servers.runtime.bootstrap import Hosted
+from servers.runtime.errors import envelope_of
+from servers.runtime.settings import Settings
+from tests.hosting import Somebody, hosting
+from tests.model_factory.conftest import says
+from tests.upstream.script import Ending, Script
+from tests.upstream.server import Upstream
+
+MODELS = """
+[providers.up]
+kind = "openai"
+base_url = "{base_url}"
+timeouts = {{ first_token = 5.0, idle = 0.3 }}
+[[providers.up.models]]
+id = "plain-3"
+[[providers.up.models]]
+id = "m"
+[[providers.up.models]]
+id = "slow-10000"
+roles = ["chat.models.large"]
+"""
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Wiring]:
+    """A model factory with these settings, and nothing else."""
+    async with ModelFactory.of_settings(settings).opened() as factory:
+        register = partial(
+            model_factory_pb2_grpc.add_ModelFactoryServiceServicer_to_server,
+            ModelFactoryServicer(factory),
+        )
+        hosted = Hosted("model_factory", service_in(model_factory_pb2.DESCRIPTOR), register)
+        async with hosting(settings, others=[hosted]) as wiring:
+            yield wiring
+
+
+@pytest_asyncio.fixture
+async def wiring(upstream: Upstream, tmp_path: Path) -> AsyncIterator[Wiring]:
+    """A mesh of one server, whose stores are all away."""
+    (tmp_path / "models.toml").write_text(MODELS.format(base_url=upstream.base_url))
+    nowhere = "redis://127.0.0.1:1"
+    async with serving(Settings(data=tmp_path, redis_url=nowhere)) as running:  # type: ignore[arg-type]
+        yield running
+
+
+@pytest.fixture
+def stub(wiring: Wiring) -> ModelFactoryServiceStub:
+    """A stub as the orchestrator has it."""
+    channel = wiring.channel("chat_orchestrator", "model_factory", model_factory_pb2.DESCRIPTOR)
+    return ModelFactoryServiceStub(channel)
+
+
+def request(model: str, *fallbacks: str) -> GenerateRequest:
+    return GenerateRequest(
+        model=model, fallback_model_ids=fallbacks, messages=says("Be brief.", "Hello?")
+    )
+
+
+async def refused(call: object) -> Reason.ValueType:
+    """The reason with which a call ends."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call  # type: ignore[misc]
+    envelope = envelope_of(caught.value)
+    assert envelope is not None
+    return envelope.reason
+
+
+async def test_an_answer_streams_to_its_end(wiring: Wiring, stub: ModelFactoryServiceStub) -> None:
+    with Somebody().acts(wiring):
+        events = [event async for event in stub.Generate(request("up/plain-3"))]
+    assert events[0].started.model == "up/plain-3"
+    assert "".join(event.delta for event in events) == "word0 word1 word2 "
+    assert events[-1].finished.usage.completion_tokens == 3
+    assert events[-1].finished.usage.HasField("time_to_first_token")
+
+
+async def test_a_switch_carries_the_envelope_of_the_failure(
+    wiring: Wiring, stub: ModelFactoryServiceStub, upstream: Upstream
+) -> None:
+    upstream.scripts["m"] = [Script(status=400)]
+    with Somebody().acts(wiring) as call:
+        events = [event async for event in stub.Generate(request("up/m", "up/plain-3"))]
+    (error,) = [event.switched.error for event in events if event.HasField("switched")]
+    assert error.reason == Reason.REASON_PROVIDER_ERROR
+    assert error.correlation_id == call.correlation_id
+
+
+async def test_cancelling_the_call_ends_the_providers_work(
+    wiring: Wiring, stub: ModelFactoryServiceStub, upstream: Upstream
+) -> None:
+    with Somebody().acts(wiring):
+        call = stub.Generate(request("up/slow-10000"))
+        async for event in call:
+            if event.delta:
+                call.cancel()
+                break
+    await upstream.requests[0].ended.wait()
+    assert upstream.requests[0].gone
+
+
+async def test_cancelling_before_the_provider_said_anything_ends_its_work_too(
+    wiring: Wiring, stub: ModelFactoryServiceStub, upstream: Upstream
+) -> None:
+    upstream.scripts["m"] = [Script(silent=True)]
+    with Somebody().acts(wiring):
+        call = stub.Generate(request("up/m"))
+        reading = asyncio.create_task(anext(aiter(call)))
+        await upstream.asked_for(1)
+        call.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    await upstream.requests[0].ended.wait()
+    assert upstream.requests[0].gone
+
+
+async def test_a_cut_after_text_ends_the_stream_with_its_reason(
+    wiring: Wiring, stub: ModelFactoryServiceStub, upstream: Upstream
+) -> None:
+    upstream.scripts["m"] = [Script(ending=Ending.CUT)]
+    texts: list[str] = []
+
+    async def read() -> None:
+        async for event in stub.Generate(request("up/m", "up/plain-3")):
+            texts.append(event.delta)
+
+    with Somebody().acts(wiring):
+        assert await refused(read()) == Reason.REASON_PROVIDER_ERROR
+    assert "".join(texts) == "Hello from upstream."
+
+
+async def test_the_choice_is_explained_and_ends_with_the_local_model(
+    wiring: Wiring, stub: ModelFactoryServiceStub
+) -> None:
+    with Somebody().acts(wiring):
+        found = (await stub.SelectModel(SelectModelRequest(content="Hi"))).selection
+    assert (found.model.id, found.rule) == ("up/plain-3", SelectionRule.SELECTION_RULE_DEFAULT)
+    assert found.explanation == "up/plain-3 answers by default"
+    assert list(found.fallback_model_ids) == ["local/smollm2-135m"]
+
+
+async def test_wishes_that_cannot_be_met_are_refused_with_their_reason(
+    wiring: Wiring, stub: ModelFactoryServiceStub
+) -> None:
+    unknown = SelectModelRequest(override="up/none")
+    guarded = SelectModelRequest(override="up/slow-10000")
+    with Somebody().acts(wiring):
+        assert await refused(stub.SelectModel(unknown)) == Reason.REASON_MODEL_NOT_FOUND
+        assert await refused(stub.SelectModel(guarded)) == Reason.REASON_ROLE_MISSING
+    entitled = Somebody(roles=frozenset({"chat.user", "chat.models.large"}))
+    with entitled.acts(wiring):
+        found = await stub.SelectModel(guarded)
+    assert found.selection.rule == SelectionRule.SELECTION_RULE_OVERRIDE
+
+
+async def test_models_are_listed_in_pages(wiring: Wiring, stub: ModelFactoryServiceStub) -> None:
+    names, token = [], ""
+    with Somebody().acts(wiring):
+        for _ in range(2):
+            page = await stub.ListModels(ListModelsRequest(page_size=2, page_token=token))
+            names += [model.id for model in page.models]
+            token = page.next_page_token
+    assert names == ["local/smollm2-135m", "up/m", "up/plain-3", "up/slow-10000"]
+    assert not token
+
+
+async def test_texts_are_embedded_in_order(wiring: Wiring, stub: ModelFactoryServiceStub) -> None:
+    with Somebody().acts(wiring):
+        both = await stub.Embed(EmbedRequest(texts=["ships", "cars"]))
+        one = await stub.Embed(EmbedRequest(texts=["cars"]))
+    assert [len(e.values) for e in both.embeddings] == [384, 384]
+    assert both.embeddings[1] == one.embeddings[0]
+    assert both.model == "local/all-minilm-l6-v2"
