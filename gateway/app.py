@@ -19,6 +19,7 @@ from gateway.page import Page
 from gateway.probes import Probes
 from gateway.readiness import Readiness
 from gateway.session import Terms
+from gateway.shared import SharedCounters
 from gateway.upgrading import Sockets
 from kari.chat_hub.v1.chat_hub_pb2 import SendMessageRequest
 from kari.edge.v1.frames_pb2 import Limits
@@ -44,13 +45,16 @@ class Gateway:
         identity: grpc.aio.Channel,
         redis: Resource[Redis],
         access_tokens: AccessTokens,
+        heartbeat: float,
     ) -> None:
-        limits = MessageLimits(settings, redis)
-        terms = Terms(_limits(settings), HEARTBEAT_SECONDS, access_tokens.verify)
+        shared = SharedCounters(redis)
+        limits = MessageLimits(settings, shared)
+        terms = Terms(_limits(settings), heartbeat, access_tokens.verify)
         accounts = IdentityServiceStub(identity)
         self._settings = settings
+        self._heartbeat = heartbeat
         self._readiness = Readiness({"chat_hub": chat_hub, "identity": identity})
-        self._connections = Connections(settings.connections_per_user, redis)
+        self._connections = Connections(settings.connections_per_user, shared)
         self._sockets = Sockets(
             Hub(chat_hub),
             limits,
@@ -84,7 +88,7 @@ class Gateway:
             asyncio.create_task(_every(RENEW_SECONDS, self._connections.renew)),
         ]
         try:
-            async with served(self._app, listener, self._settings, HEARTBEAT_SECONDS):
+            async with served(self._app, listener, self._settings, self._heartbeat):
                 try:
                     yield
                 finally:
@@ -115,9 +119,11 @@ async def serving_gateway(
     identity: grpc.aio.Channel,
     redis: Resource[Redis],
     access_tokens: AccessTokens,
+    *,
+    heartbeat: float = HEARTBEAT_SECONDS,
 ) -> AsyncIterator[Gateway]:
     """A gateway that serves inside the block and drains after it. Raises AddressTaken."""
-    gateway = Gateway(settings, chat_hub, identity, redis, access_tokens)
+    gateway = Gateway(settings, chat_hub, identity, redis, access_tokens, heartbeat)
     async with gateway.serving():
         yield gateway
 

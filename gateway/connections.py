@@ -5,22 +5,19 @@ gateway that died free themselves.
 """
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
-import structlog
 from redis.asyncio import Redis
 
-from gateway.counts import UNSHARED
+from gateway.shared import SharedCounters
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import Principal
 from servers.runtime.errors import RateLimited
 from servers.runtime.ids import new_id
-from servers.runtime.redis import AWAY, tenant_key
-from servers.runtime.resources import Resource
+from servers.runtime.redis import tenant_key
 
 PLACE_SECONDS = 90.0
-log = structlog.get_logger("kari.gateway.connections")
 
 # KEYS[1] places of a user. ARGV: now, end of the new place, its name, limit. Gives 1 if it is held.
 _TAKE = """
@@ -35,9 +32,9 @@ return 1
 class Connections:
     """Places for sockets: at most `limit` a user. Alone, while Redis is away."""
 
-    def __init__(self, limit: int, redis: Resource[Redis]) -> None:
+    def __init__(self, limit: int, shared: SharedCounters) -> None:
         self._limit = limit
-        self._redis = redis
+        self._shared = shared
         self._held: dict[str, set[str]] = {}
 
     @asynccontextmanager
@@ -56,15 +53,8 @@ class Connections:
     async def renew(self) -> None:
         """Renews every place that this process holds. Call it well within 90 s."""
         held = [(key, name) for key, names in self._held.items() for name in names]
-        if not held:
-            return
-        until = time.time() + PLACE_SECONDS
-        with suppress(*AWAY):
-            async with (await self._redis.get()).pipeline(transaction=False) as pipe:
-                for key, name in held:
-                    pipe.zadd(key, {name: until})
-                    pipe.pexpireat(key, int(until * 1000))
-                await pipe.execute()
+        if held:
+            await self._shared.use(lambda client: _renew(client, held))
 
     def _release(self, key: str, name: str) -> None:
         self._held[key].discard(name)
@@ -73,18 +63,21 @@ class Connections:
 
     async def _take(self, key: str, name: str, alone: int) -> bool:
         now = time.time()
-        try:
-            client = await self._redis.get()
-            taken = await client.eval(_TAKE, 1, key, now, now + PLACE_SECONDS, name, self._limit)
-        except AWAY as error:
-            UNSHARED.inc()
-            log.warning("open sockets are counted alone", error=type(error).__name__)
-            return alone < self._limit
-        return bool(taken)
+        values = (now, now + PLACE_SECONDS, name, self._limit)
+        taken = await self._shared.use(lambda client: client.eval(_TAKE, 1, key, *values))
+        return alone < self._limit if taken is None else bool(taken)
 
     async def _give_back(self, key: str, name: str) -> None:
-        with suppress(*AWAY):
-            await (await self._redis.get()).zrem(key, name)
+        await self._shared.use(lambda client: client.zrem(key, name))
+
+
+async def _renew(client: Redis, held: Sequence[tuple[str, str]]) -> None:
+    until = time.time() + PLACE_SECONDS
+    async with client.pipeline(transaction=False) as pipe:
+        for key, name in held:
+            pipe.zadd(key, {name: until})
+            pipe.pexpireat(key, int(until * 1000))
+        await pipe.execute()
 
 
 def _too_many(limit: int) -> RateLimited:

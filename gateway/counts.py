@@ -18,6 +18,4 @@ CLOSED = Counter("kari_gateway_closed_total", "WebSockets that ended, by close c
 SLOW_READERS = Counter(
     "kari_gateway_slow_readers_total", "WebSockets closed because their reader took nothing."
 )
-UNSHARED = Counter(
-    "kari_gateway_unshared_limits_total", "Decisions on limits that were made without Redis."
-)
+UNSHARED = Counter("kari_gateway_unshared_limits_total", "Limits that were counted without Redis.")

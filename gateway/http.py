@@ -29,6 +29,7 @@ def application(sockets: Sockets, accounts: Accounts, probes: Probes, page: Page
     """The whole edge as one ASGI application."""
     routes: Sequence[BaseRoute] = (
         WebSocketRoute("/v1/chat", sockets.chat),
+        Route("/v1/chat", _upgrade_required),
         Route(f"{PATH}/login", accounts.login, methods=["POST"]),
         Route(f"{PATH}/refresh", accounts.refresh, methods=["POST"]),
         Route(f"{PATH}/logout", accounts.logout, methods=["POST"]),
@@ -36,13 +37,18 @@ def application(sockets: Sockets, accounts: Accounts, probes: Probes, page: Page
         Route("/livez", probes.livez),
         Route("/readyz", probes.readyz),
         Route("/metrics", probes.metrics),
-        Route("/{path:path}", page.serve),
+        *(Route(path, page.serve) for path in page.paths),
     )
     return Starlette(
         routes=routes,
         middleware=[Middleware(Around)],
         exception_handlers={KariError: _told, HTTPException: _http_error},
     )
+
+
+async def _upgrade_required(_: Request) -> Response:
+    told = InvalidRequest(Reason.REASON_FRAME_INVALID, "this is a WebSocket; ask for an upgrade")
+    return error_response(told, 426)
 
 
 class Around:

@@ -3,47 +3,40 @@
 import time
 from collections.abc import Callable, Sequence
 
-import structlog
 from redis.asyncio import Redis
 
-from gateway.counts import UNSHARED
+from gateway.shared import SharedCounters
 from gateway.tally import Tally
 from gateway.window import Window
 from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import Principal
 from servers.runtime.errors import RateLimited
-from servers.runtime.redis import AWAY, tenant_key
-from servers.runtime.resources import Resource
+from servers.runtime.redis import tenant_key
 from servers.runtime.settings import Settings
 
 LOGINS_BY_NAME = Window(10, 60.0, "minute")
 LOGINS_BY_ADDRESS = Window(60, 60.0, "minute")
-REST_SECONDS = 5.0
-"""How long Redis is left alone after it did not answer."""
-
 UNSHARED_LIMITS = Degradation(feature=Feature.FEATURE_SHARED_LIMITS, cause="redis")
 Counted = tuple[str, Window]
-log = structlog.get_logger("kari.gateway.limits")
 
 
 class Limits:
     """Decides whether something may happen now. Raises RateLimited."""
 
     def __init__(
-        self, settings: Settings, redis: Resource[Redis], clock: Callable[[], float] = time.time
+        self, settings: Settings, shared: SharedCounters, clock: Callable[[], float] = time.time
     ) -> None:
         self._user = Window(settings.messages_per_minute, 60.0, "minute")
         self._tenant = Window(settings.tenant_messages_per_minute, 60.0, "minute")
-        self._redis = redis
+        self._shared = shared
         self._clock = clock
         self._alone = Tally()
-        self._rest_until = 0.0
 
     @property
     def degradations(self) -> list[Degradation]:
         """Says if limits are not shared right now."""
-        return [UNSHARED_LIMITS] if self._rest_until else []
+        return [UNSHARED_LIMITS] if self._shared.away else []
 
     async def message(self, who: Principal) -> None:
         """Counts a message of a user and of their tenant."""
@@ -67,26 +60,12 @@ class Limits:
 
     async def _count(self, reason: Reason.ValueType, counted: Sequence[Counted]) -> None:
         now = self._clock()
-        waits = await self._shared(counted, now)
+        waits = await self._shared.use(lambda client: _count_in(client, counted, now))
         if waits is None:
-            UNSHARED.inc()
             waits = self._alone.count(counted, now)
         for (_, window), wait in zip(counted, waits, strict=True):
             if wait:
                 raise _limited(reason, window, wait)
-
-    async def _shared(self, counted: Sequence[Counted], now: float) -> list[float] | None:
-        """Seconds to wait by each window, counted in Redis; None while it is away."""
-        if now < self._rest_until:
-            return None
-        try:
-            waits = await _count_in(await self._redis.get(), counted, now)
-        except AWAY as error:
-            log.warning("limits are not shared", error=type(error).__name__)
-            self._rest_until = now + REST_SECONDS
-            return None
-        self._rest_until = 0.0
-        return waits
 
 
 async def _count_in(client: Redis, counted: Sequence[Counted], now: float) -> list[float]:

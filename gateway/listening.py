@@ -38,6 +38,11 @@ class Protocol(WebSocketsSansIOProtocol):
         if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
             self.handshake_complete = True
 
+    def keepalive_timeout(self) -> None:
+        """A ping was not answered."""
+        super().keepalive_timeout()
+        self.loop.call_later(GOODBYE_SECONDS, self._cut)
+
     def _cut(self) -> None:
         if not self.disconnected:
             self.transport.abort()

@@ -5,7 +5,6 @@ import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -42,11 +41,14 @@ class Page:
         self._files = {f"/{path.relative_to(folder).as_posix()}": _read(path) for path in paths}
         self._files["/"] = self._files["/index.html"]
 
+    @property
+    def paths(self) -> list[str]:
+        """Every path that there is."""
+        return list(self._files)
+
     async def serve(self, request: Request) -> Response:
-        """The file of a request's path."""
-        file = self._files.get(request.url.path)
-        if file is None:
-            raise HTTPException(404)
+        """The file of a request's path, which has to be one of `paths`."""
+        file = self._files[request.url.path]
         headers = {"etag": file.etag, "cache-control": "no-cache"}
         if request.headers.get("if-none-match") == file.etag:
             return Response(status_code=304, headers=headers)

@@ -31,7 +31,12 @@ class Spans:
             "rpc.method": method,
         }
         with _tracer.start_as_current_span(
-            f"gateway {method}", root or context.Context(), kind, attributes, record_exception=False
+            f"gateway {method}",
+            root or context.Context(),
+            kind,
+            attributes,
+            record_exception=False,
+            set_status_on_exception=False,
         ) as span:
             if root is None:
                 self._remember(cause)

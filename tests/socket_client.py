@@ -41,6 +41,7 @@ async def opened(kari: Kari, token: str) -> AsyncIterator["SocketClient"]:
         subprotocols=[websockets.Subprotocol("kari.v1.json")],
         additional_headers={"authorization": f"Bearer {token}"},
         max_size=None,
+        close_timeout=2,
     ) as socket:
         client = SocketClient(socket)
         client.welcome = await client.next()

@@ -32,6 +32,7 @@ export class Composer {
 
   set commands(commands) {
     this.#commands = commands;
+    if (document.activeElement === field) this.#suggest();
   }
 
   set running(running) {

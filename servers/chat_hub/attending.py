@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import Any
 
@@ -32,6 +33,7 @@ class Attending:
         # One look at a time, or somebody who goes and comes at once may end up gone.
         self._looking = asyncio.Lock()
         self._leaving: set[asyncio.Task[None]] = set()
+        self._closing = asyncio.Event()
 
     async def enter(self, seats: Sequence[Seat]) -> list[WatchResponse]:
         """Takes seats of one user and tells the others; gives who is there already."""
@@ -64,14 +66,15 @@ class Attending:
 
     async def close(self) -> None:
         """Leaves all seats of this process now."""
-        for task in list(self._leaving):
-            task.cancel()
-        await asyncio.gather(*self._leaving, return_exceptions=True)
+        self._closing.set()
+        await asyncio.gather(*self._leaving)
         for seats in _by_user(self._here.seats()):
             await self._look(self._shared.leave, seats)
 
     async def _leave_later(self, seats: Sequence[Seat]) -> None:
-        await asyncio.sleep(self._linger_seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._linger_seconds):
+                await self._closing.wait()
         gone = self._here.empty(seats)
         if await self._look(self._shared.leave, gone) is None:
             for seat in gone:

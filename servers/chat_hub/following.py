@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 AGAIN = Counter(
     "kari_chat_follow_again_total", "Times that a stream had to be followed again.", ("cause",)
 )
-TRIES = 6
+TRIES = 4
 """How often in a row a stream that cannot be reached is tried before a turn that is over is told
 from storage instead."""
 

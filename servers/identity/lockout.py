@@ -20,7 +20,7 @@ _KEPT_NAMES = 10_000
 def delay_after(attempts: int) -> float:
     """Seconds that the attempt after this one has to wait; `attempts` includes this one."""
     beyond = attempts - FREE_ATTEMPTS
-    return 0.0 if beyond <= 0 else min(2.0 ** (beyond - 1), LONGEST_SECONDS)
+    return 0.0 if beyond <= 0 else min(2.0 ** min(beyond - 1, 10), LONGEST_SECONDS)
 
 
 @dataclass

@@ -16,7 +16,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 # 46 MiB, one pass, one lane: the first of OWASP's equal choices (Password Storage Cheat Sheet),
-# about 50 ms of one core. Hashes of other parameters are renewed when their user signs in.
+# 51 ms of one core here. Hashes of other parameters are renewed when their user signs in.
 HASHER = PasswordHasher(time_cost=1, memory_cost=47_104, parallelism=1)
 
 THREADS = 2

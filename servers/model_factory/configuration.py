@@ -56,12 +56,12 @@ class ProviderEntry(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LocalEntry(Struct, frozen=True, forbid_unknown_fields=True):
-    """The local model: threads, answers at the same time, and its timeouts. One thread reads about
-    170 tokens of a prompt in a second, and says so while it does."""
+    """The local model: threads, answers at the same time, and its timeouts. The first token is
+    waited for long: who comes when all slots are taken stands in line, and nobody hangs."""
 
     threads: Positive = 1
     slots: Positive = 4
-    timeouts: Timeouts = Timeouts(first_token=30.0, idle=20.0)
+    timeouts: Timeouts = Timeouts(first_token=120.0, idle=20.0)
 
 
 Mode = Literal["chat", "analysis", "creative", "technical", "code", "summarization"]

@@ -10,6 +10,7 @@ from typing import Self
 import structlog
 
 from kari.conversation_models.v1.model_pb2 import Model, ModelSelection, SelectionRule
+from kari.errors.v1.errors_pb2 import Reason
 from servers.model_factory import configured, metrics
 from servers.model_factory.answer import Step
 from servers.model_factory.attempt import Asked
@@ -17,20 +18,23 @@ from servers.model_factory.breaker import Breaker, State
 from servers.model_factory.catalog import Catalog, Known
 from servers.model_factory.configuration import LOCAL, Configuration
 from servers.model_factory.embedder import Embedder
-from servers.model_factory.generate import Chain, Wanted
+from servers.model_factory.generate import Chain
+from servers.model_factory.prompting import Wanted
 from servers.model_factory.provider import Provider
 from servers.model_factory.provider_local import LocalProvider
 from servers.model_factory.retry import Backoff
 from servers.model_factory.routing import Router, Wish
 from servers.runtime import paging
 from servers.runtime.call import Principal
+from servers.runtime.errors import Unavailable
 from servers.runtime.settings import Settings
+from servers.runtime.weights import WeightsWrong
 
 log = structlog.get_logger("kari.model_factory")
 
 
 class NotReady(Exception):
-    """The local model is not loaded yet."""
+    """The local model cannot answer yet."""
 
 
 class ModelFactory:
@@ -41,6 +45,7 @@ class ModelFactory:
         configuration: Configuration,
         providers: Mapping[str, Provider],
         chain: Chain | None = None,
+        embedder: Embedder | None = None,
     ) -> None:
         retry, breaker = configuration.retry, configuration.breaker
         self._catalog = Catalog(configuration)
@@ -50,7 +55,7 @@ class ModelFactory:
         self._breakers = {
             name: Breaker(breaker.failures, breaker.cooldown, time.monotonic) for name in providers
         }
-        self._embedder = Embedder()
+        self._embedder = embedder or Embedder()
         for name in providers:
             metrics.BREAKER.labels(name).set_function(partial(_state_of, self._breakers[name]))
 
@@ -77,10 +82,10 @@ class ModelFactory:
         await self._embedder.close()
 
     async def ping(self) -> None:
-        """Raises NotReady while the local model is not loaded."""
+        """Raises NotReady while the local model is not loaded, and says why."""
         local = self._providers.get(LOCAL)
-        if isinstance(local, LocalProvider) and not local.ready:
-            raise NotReady("the local model is not loaded yet")
+        if isinstance(local, LocalProvider) and local.problem:
+            raise NotReady(local.problem)
 
     def page(self, page_size: int, page_token: str) -> tuple[list[Model], str]:
         """A page of models by id, and the token of the next one."""
@@ -114,8 +119,17 @@ class ModelFactory:
         return self._chain.answer([self._asked(known) for known in models], wanted)
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """The vectors of texts; see Embedder."""
-        return await self._embedder.embed(texts)
+        """The vectors of texts; see Embedder. Unavailable if its model does not load."""
+        try:
+            return await self._embedder.embed(texts)
+        except WeightsWrong as error:
+            log.error("the embedding model does not load", error=str(error))
+            raise Unavailable(
+                Reason.REASON_PROVIDER_ERROR,
+                "the embedding model does not load",
+                provider=LOCAL,
+                retryable=False,
+            ) from error
 
     async def _warm(self) -> None:
         local = self._providers.get(LOCAL)

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     CUT = "cut"
     GARBAGE = "garbage"
     BREAKER_OPEN = "breaker_open"
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ CONSEQUENCES: Mapping[Kind, Consequence] = {
     Kind.BREAKER_OPEN: Consequence(
         again=False, counts=False, says="failed too often and is left alone for a while"
     ),
+    Kind.CLOSED: Consequence(again=False, counts=False, says="is shutting down"),
 }
 
 

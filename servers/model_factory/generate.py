@@ -11,11 +11,9 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
 
-from kari.conversation_models.v1.context_pb2 import PromptMessage
 from kari.conversation_models.v1.degradation_pb2 import Feature
 from kari.errors.v1.errors_pb2 import Reason
 from servers.model_factory import metrics
@@ -29,23 +27,12 @@ from servers.model_factory.answer import (
 from servers.model_factory.attempt import Asked, Attempt
 from servers.model_factory.breaker import State
 from servers.model_factory.failure import Kind, ProviderFailure, details_of, error_of
-from servers.model_factory.fitting import Fitted, fit, surely_fits
+from servers.model_factory.prompting import Wanted, prompt_for, tokens_of, tokens_of_prompt
 from servers.model_factory.provider import Prompt
 from servers.model_factory.retry import Backoff, Uniform
-from servers.runtime import tokens
 from servers.runtime.errors import Unavailable
-from servers.runtime.tokens import MESSAGE_OVERHEAD, PROMPT_OVERHEAD
 
 log = structlog.get_logger("kari.model_factory")
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What to write. `max_tokens` 0 is the model's own limit."""
-
-    messages: Sequence[PromptMessage]
-    max_tokens: int
-    temperature: float
 
 
 @dataclass(frozen=True)
@@ -93,10 +80,9 @@ class _Answer:
         again. The last model is tried even if its breaker is open: there is nobody else."""
         if asked.breaker.state is State.OPEN and not last:
             raise ProviderFailure(Kind.BREAKER_OPEN)
-        fitted = await self._fitted(asked)
-        if fitted.cut:
+        prompt, cut = await prompt_for(asked.model, self._wanted)
+        if cut:
             yield Degraded(Feature.FEATURE_FULL_CONTEXT, asked.model.id)
-        prompt = self._prompt(asked, fitted.messages)
         number = 1
         while True:
             attempt = Attempt(asked, prompt, number, self._chain.clock)
@@ -127,10 +113,9 @@ class _Answer:
         used = attempt.used
         prompt_tokens, completion_tokens = used.prompt_tokens, used.completion_tokens
         if prompt_tokens is None:
-            around = MESSAGE_OVERHEAD * len(prompt.messages) + PROMPT_OVERHEAD
-            prompt_tokens = around + await _counted(asked, [m.content for m in prompt.messages])
+            prompt_tokens = await tokens_of_prompt(asked.model, prompt)
         if completion_tokens is None:
-            completion_tokens = await _counted(asked, ["".join(attempt.text)])
+            completion_tokens = await tokens_of(asked.model, "".join(attempt.text))
         metrics.TOKENS.labels(asked.model.id, "prompt").inc(prompt_tokens)
         metrics.TOKENS.labels(asked.model.id, "completion").inc(completion_tokens)
         first = attempt.first_text
@@ -141,31 +126,6 @@ class _Answer:
             None if first is None else first - self._began,
             self._chain.clock() - self._began,
         )
-
-    def _prompt(self, asked: Asked, messages: Sequence[PromptMessage]) -> Prompt:
-        entry = asked.model.entry
-        most = self._wanted.max_tokens or entry.max_output_tokens
-        return Prompt(entry, messages, min(most, entry.max_output_tokens), self._wanted.temperature)
-
-    async def _fitted(self, asked: Asked) -> Fitted:
-        """The prompt cut to the model's window, less the answer; counted off the event loop."""
-        prompt = self._prompt(asked, self._wanted.messages)
-        room = prompt.model.context_window - prompt.max_tokens
-        if surely_fits(prompt.messages, room):
-            return Fitted(prompt.messages, cut=False)
-        kind = asked.model.tokenizer
-        return await asyncio.to_thread(
-            fit,
-            prompt.messages,
-            room,
-            partial(tokens.count, tokenizer=kind),
-            partial(tokens.shorten, tokenizer=kind),
-        )
-
-
-async def _counted(asked: Asked, texts: Sequence[str]) -> int:
-    kind = asked.model.tokenizer
-    return await asyncio.to_thread(lambda: sum(tokens.count(text, kind) for text in texts))
 
 
 def _handed_over(

@@ -3,15 +3,16 @@
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any
 
 import aiohttp
 import msgspec
 
-from servers.model_factory.answer import ProviderEvent, Reasoning, Text, Working, joined
+from servers.model_factory.answer import ProviderEvent, joined
 from servers.model_factory.configuration import Timeouts
 from servers.model_factory.failure import Kind, ProviderFailure, of_status
+from servers.model_factory.patience import Patience
 from servers.model_factory.wire import Decoder, Dialect, code_in, retry_after
 
 ERROR_BYTES = 65_536
@@ -29,16 +30,33 @@ class EventSource:
         self._keep_alive = keep_alive
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
+        self._waiting: set[Patience] = set()
 
     async def stream(
         self, url: str, headers: Mapping[str, str], body: Mapping[str, Any], dialect: Dialect
     ) -> AsyncGenerator[ProviderEvent, None]:
         """The events of one answer; ProviderFailure if it fails. Closing the stream closes its
         connection, which is how a provider learns that nobody listens any more."""
-        patience = _Patience(self._timeouts)
+        patience = Patience(self._timeouts)
+        self._waiting.add(patience)
+        try:
+            async with aclosing(self._answer(url, headers, body, dialect, patience)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            self._waiting.discard(patience)
+
+    async def _answer(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: Mapping[str, Any],
+        dialect: Dialect,
+        patience: Patience,
+    ) -> AsyncGenerator[ProviderEvent, None]:
         response = await self._post(url, headers, body, patience)
         try:
-            if response.status >= 400:
+            if response.status != 200:
                 raise await _refusal(response, patience)
             async for event in _read(response, Decoder(dialect), patience):
                 yield event
@@ -46,14 +64,17 @@ class EventSource:
             response.close()
 
     async def close(self) -> None:
-        """Closes every connection, and opens no new ones."""
+        """Ends every stream, closes every connection, and opens no new ones. aiohttp alone would
+        leave those who read from a closed connection waiting."""
         self._closed = True
+        for patience in self._waiting:
+            patience.end()
         if self._session is not None:
             await self._session.close()
             self._session = None
 
     async def _post(
-        self, url: str, headers: Mapping[str, str], body: Mapping[str, Any], patience: "_Patience"
+        self, url: str, headers: Mapping[str, str], body: Mapping[str, Any], patience: Patience
     ) -> aiohttp.ClientResponse:
         try:
             async with patience.limit():
@@ -72,7 +93,7 @@ class EventSource:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._closed:
-            raise ProviderFailure(Kind.CONNECT, code="closed")
+            raise ProviderFailure(Kind.CLOSED)
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, force_close=not self._keep_alive),
@@ -83,36 +104,8 @@ class EventSource:
         return self._session
 
 
-class _Patience:
-    """How long a provider may still be silent. Only what it says counts, not bytes such as
-    comments that keep a connection alive."""
-
-    def __init__(self, timeouts: Timeouts) -> None:
-        self._idle = timeouts.idle
-        self._allowed = timeouts.first_token
-        self._loop = asyncio.get_running_loop()
-        self._until = self._loop.time() + self._allowed
-
-    def limit(self) -> asyncio.Timeout:
-        """Ends what is done inside when patience is over."""
-        return asyncio.timeout_at(self._until)
-
-    def heard(self, events: list[ProviderEvent]) -> None:
-        """Begins to wait anew after something was said, from now: the time that the reader took is
-        not the provider's."""
-        if any(isinstance(event, Text | Reasoning) for event in events):
-            self._allowed = self._idle
-        elif not any(isinstance(event, Working) for event in events):
-            return
-        self._until = self._loop.time() + self._allowed
-
-    def lost(self) -> ProviderFailure:
-        """The failure when it is over."""
-        return ProviderFailure(Kind.TIMEOUT, timeout=self._allowed)
-
-
 async def _read(
-    response: aiohttp.ClientResponse, decoder: Decoder, patience: _Patience
+    response: aiohttp.ClientResponse, decoder: Decoder, patience: Patience
 ) -> AsyncGenerator[ProviderEvent, None]:
     while not decoder.over and (chunk := await _chunk(response, decoder, patience)):
         events = decoder.feed(chunk)
@@ -126,7 +119,7 @@ async def _read(
     await _linger(response)
 
 
-async def _chunk(response: aiohttp.ClientResponse, decoder: Decoder, patience: _Patience) -> bytes:
+async def _chunk(response: aiohttp.ClientResponse, decoder: Decoder, patience: Patience) -> bytes:
     """The bytes that have arrived; none at the end of the stream. Once the provider has stopped,
     however the stream ends is its end."""
     try:
@@ -151,7 +144,7 @@ async def _linger(response: aiohttp.ClientResponse) -> None:
                 await response.content.readany()
 
 
-async def _refusal(response: aiohttp.ClientResponse, patience: _Patience) -> ProviderFailure:
+async def _refusal(response: aiohttp.ClientResponse, patience: Patience) -> ProviderFailure:
     try:
         async with patience.limit():
             body = await response.content.read(ERROR_BYTES)

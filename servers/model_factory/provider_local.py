@@ -38,10 +38,12 @@ class LocalProvider:
         await self._provider()
 
     @property
-    def ready(self) -> bool:
-        """Whether the model is loaded."""
-        task = self._loading
-        return task is not None and task.done() and task.exception() is None
+    def problem(self) -> str:
+        """Why the model cannot answer yet; empty if it can."""
+        if self._loading is None or not self._loading.done():
+            return "the local model is not loaded yet"
+        error = self._loading.exception()
+        return "" if error is None else f"the local model does not load: {error}"
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[ProviderEvent, None]:
         """The answer as it comes; see Provider."""
@@ -69,8 +71,8 @@ class LocalProvider:
 
     async def _provider(self) -> OpenAiProvider:
         if self._closed:
-            raise ProviderFailure(Kind.CONNECT, code="closed")
-        if self._loading is None or (self._loading.done() and not self.ready):
+            raise ProviderFailure(Kind.CLOSED)
+        if self._loading is None or (self._loading.done() and self.problem):
             self._loading = asyncio.create_task(self._load())
         # A caller who leaves must not take the loading with him.
         return await asyncio.shield(self._loading)

@@ -17,7 +17,7 @@ from kari.model_factory.v1.model_factory_pb2 import (
 from kari.model_factory.v1.model_factory_pb2_grpc import ModelFactoryServiceServicer
 from servers.model_factory.embedder import MODEL_ID
 from servers.model_factory.factory import ModelFactory
-from servers.model_factory.generate import Wanted
+from servers.model_factory.prompting import Wanted
 from servers.model_factory.responses import response
 from servers.model_factory.routing import Wish
 from servers.runtime.call import current, principal

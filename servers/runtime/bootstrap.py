@@ -95,6 +95,7 @@ class Bootstrap:
             hosted.register(self._server)
         self._add_infrastructure()
         port = self._server.add_insecure_port(self._address)
+        await self._say_health(healthy=False)
         await self._server.start()
         for hosted in self._hosted:
             if hosted.prepare is not None:
@@ -114,10 +115,7 @@ class Bootstrap:
         found = await self._resources.health()
         for name, (_, wrong) in found.items():
             await self._health.set(f"store.{name}", _status(not wrong))
-        down = [name for name, (required, wrong) in found.items() if required and wrong]
-        for hosted in self._hosted:
-            await self._health.set(hosted.service.full_name, _status(not down))
-        await self._health.set("", _status(not down))
+        await self._say_health(not any(required and wrong for required, wrong in found.values()))
 
     async def drain(self) -> None:
         """First stage: says NOT_SERVING and lets work under way come to its end."""
@@ -136,6 +134,10 @@ class Bootstrap:
             if hosted.close is not None:
                 await hosted.close()
         await self._resources.close()
+
+    async def _say_health(self, healthy: bool) -> None:
+        for name in ("", *(hosted.service.full_name for hosted in self._hosted)):
+            await self._health.set(name, _status(healthy))
 
     def _add_infrastructure(self) -> None:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

@@ -3,6 +3,7 @@ transaction, failures as our errors."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Self
 
 import asyncpg
 
@@ -12,19 +13,18 @@ from servers.runtime.settings import Settings
 
 Connection = asyncpg.pool.PoolConnectionProxy
 
-# What asyncpg raises when the server is away, stopping, starting, full or cut off. A closed
-# connection is an InterfaceError; so is a DataError, which is a defect of ours.
-AWAY = (
-    OSError,
+# What asyncpg raises in a transaction when the server stops, is full, is cut off or hangs.
+CUT_OFF = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
     asyncpg.DiskFullError,
     TimeoutError,
 )
+
+# What it raises besides when the server is away, starting or has no connection left.
+AWAY = (*CUT_OFF, OSError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError)
 
 # What it says of U+0000, which protobuf strings may hold and Postgres' text may not.
 UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
@@ -40,17 +40,19 @@ class Database:
     async def transaction(self, tenant_id: str) -> AsyncIterator[Connection]:
         """A transaction that sees and writes rows of one tenant only; row-level security reads
         `kari.tenant`. Unavailable (retryable) if Postgres is away."""
-        with _our_errors():
+        with _our_errors() as errors:
             async with self._pool.acquire() as connection, connection.transaction():
                 await connection.execute("SELECT set_config('kari.tenant', $1, true)", tenant_id)
+                errors.away = CUT_OFF
                 yield connection
 
     @asynccontextmanager
     async def across_tenants(self) -> AsyncIterator[Connection]:
         """A transaction without a tenant: row-level security shows it no row of a tenant's
         tables."""
-        with _our_errors():
+        with _our_errors() as errors:
             async with self._pool.acquire() as connection, connection.transaction():
+                errors.away = CUT_OFF
                 yield connection
 
     @property
@@ -90,12 +92,17 @@ async def ping(database: Database) -> None:
 
 
 class _our_errors:  # noqa: N801  # reads as a phrase where it is used
-    """Postgres' failures as our errors. Only work with the database belongs inside."""
+    """Postgres' failures as our errors. Once connected an OSError is none of Postgres'."""
 
-    def __enter__(self) -> None: ...
+    def __init__(self) -> None:
+        self.away: tuple[type[Exception], ...] = AWAY
+
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, AWAY) and not isinstance(error, asyncpg.DataError):
+        # A DataError, though an InterfaceError as that of a closed connection, is a defect of ours.
+        if isinstance(error, self.away) and not isinstance(error, asyncpg.DataError):
             raise Unavailable(
                 Reason.REASON_STORE_UNAVAILABLE,
                 "Postgres does not answer; try again",

@@ -21,7 +21,11 @@ def create(file: Path, content: bytes) -> None:
 
 def replace(file: Path, content: bytes) -> None:
     """Writes the file in the place of what was there."""
-    _draft(file, content).replace(file)
+    draft = _draft(file, content)
+    try:
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _draft(file: Path, content: bytes) -> Path:

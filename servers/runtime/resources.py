@@ -24,11 +24,13 @@ class Resource(Generic[T]):
         stack: AsyncExitStack,
         *,
         required: bool,
+        ping_seconds: float,
     ) -> None:
         self.name = name
         self.required = required
         self._open = open_
         self._ping = ping
+        self._ping_seconds = ping_seconds
         self._stack = stack
         self._lock = asyncio.Lock()
         self._value: T | None = None
@@ -44,10 +46,10 @@ class Resource(Generic[T]):
     async def ping(self) -> str:
         """Empty if it answers, else what is wrong with it."""
         try:
-            async with asyncio.timeout(PING_SECONDS):
+            async with asyncio.timeout(self._ping_seconds):
                 await self._ping(await self.get())
         except TimeoutError:
-            return f"no answer within {PING_SECONDS:.0f} s"
+            return f"no answer within {self._ping_seconds:g} s"
         except Exception as error:  # noqa: BLE001  # a ping's failure is its result, whatever it is
             return f"{type(error).__name__}: {error}"
         return ""
@@ -56,7 +58,8 @@ class Resource(Generic[T]):
 class Resources:
     """The resources of a process. Closing closes what was opened, the last first."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, ping_seconds: float = PING_SECONDS) -> None:
+        self._ping_seconds = ping_seconds
         self._stack = AsyncExitStack()
         self._known: dict[str, Resource[object]] = {}
 
@@ -71,7 +74,9 @@ class Resources:
         """Registers a resource; nothing is opened yet. ValueError if the name is taken."""
         if name in self._known:
             raise ValueError(f"there is a resource {name} already")
-        resource = Resource(name, open_, ping, self._stack, required=required)
+        resource = Resource(
+            name, open_, ping, self._stack, required=required, ping_seconds=self._ping_seconds
+        )
         self._known[name] = resource  # type: ignore[assignment]  # kept for pings only
         return resource
 

@@ -63,7 +63,8 @@ class Readers:
         """The mark from which to read on. As no seq exceeds its index, the entries behind `index =
         seq` are all those that can hold later events, and at most a few earlier ones."""
         stands = await self._streams.stands(key)
-        if after is None:
+        # The place before the first event is the same in every epoch.
+        if after is None or not after.seq:
             return Mark(stands.epoch)
         if not _reaches(stands, after):
             stands = await self._streams.refreshed(key)

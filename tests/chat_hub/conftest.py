@@ -110,6 +110,7 @@ class House:
         await until(lambda: metric(WATCHERS) == before + 1)
         yield screen
         await screen.close()
+        await until(lambda: metric(WATCHERS) == before)
 
     def guest(self) -> str:
         """Another participant of the conversation."""

@@ -23,11 +23,11 @@ SEAT = Seat("acme", "conv_1", "user_1")
 class Process:
     """A hub's part of presence, with one watcher of somebody else."""
 
-    def __init__(self, client: Resource, now: list[float]) -> None:
+    def __init__(self, client: Resource, now: list[float], linger: float = 0) -> None:
         self._board = Board()
         fan_out = FanOut(client, self._board)
         shared = SharedAttendance(client, fan_out.process, lambda: now[0])
-        self.attending = Attending(shared, fan_out, linger_seconds=0)
+        self.attending = Attending(shared, fan_out, linger_seconds=linger)
         self._mailbox = Mailbox("user_2")
         self._joined = self._board.joined([channel_of("acme", "conv_1")], Watcher(self._mailbox))
         self._joined.__enter__()
@@ -49,7 +49,7 @@ async def pair(valkey: TestValkey) -> AsyncIterator[Pair]:
     resources, settings = Resources(), Settings(redis_url=valkey.url)
     client = resources.add("redis", lambda: redis.open_redis(settings), redis.ping, required=False)
     now = [1000.0]
-    one, other = Process(client, now), Process(client, now)
+    one, other = Process(client, now), Process(client, now, linger=600)
     yield one, other, now
     one.end()
     other.end()
@@ -106,4 +106,15 @@ async def test_a_stopping_process_leaves_at_once(pair: Pair) -> None:
     await one.attending.enter([SEAT])
     await one.attending.close()
     present = await other.attending.enter([SEAT._replace(user_id="user_3")])
+    assert [news.presence.user_id for news in present] == ["user_3"]
+
+
+async def test_who_left_just_before_the_stop_is_gone_too(pair: Pair) -> None:
+    """Nobody lingers in a process that ends."""
+    one, other, _ = pair
+    await other.attending.enter([SEAT])
+    other.attending.leave([SEAT])
+    await other.attending.close()
+    assert other.told() == [False]
+    present = await one.attending.enter([SEAT._replace(user_id="user_3")])
     assert [news.presence.user_id for news in present] == ["user_3"]

@@ -27,14 +27,22 @@ async def error_after(mesh: Mesh, raw: str) -> ErrorEnvelope:
 
 
 @pytest.mark.parametrize(
-    "raw",
-    ["not json", "[]", '{"id": "1", "dance": {}}', '{"id": "1", "sendMessage": {"content": 7}}'],
+    ("raw", "reason"),
+    [
+        ("not json", Reason.REASON_FRAME_INVALID),
+        ("[]", Reason.REASON_FRAME_INVALID),
+        ('{"id": "1", "dance": {}}', Reason.REASON_FRAME_INVALID),
+        ('{"id": "1", "sendMessage": {"content": 7}}', Reason.REASON_FIELD_INVALID),
+    ],
+    ids=["not JSON", "no object", "unknown kind", "wrong type"],
 )
-async def test_a_frame_that_is_none_is_refused(mesh: Mesh, raw: str) -> None:
-    """Not JSON, no object, an unknown kind, a wrong type."""
+async def test_a_frame_that_is_none_is_refused(
+    mesh: Mesh, raw: str, reason: Reason.ValueType
+) -> None:
+    """And the socket stays open for the next one."""
     error = await error_after(mesh, raw)
     assert error.type == ErrorType.ERROR_TYPE_VALIDATION
-    assert error.reason == Reason.REASON_FRAME_INVALID
+    assert error.reason == reason
     assert error.correlation_id
 
 
@@ -48,10 +56,17 @@ async def test_a_message_of_a_wrong_length_names_its_field(mesh: Mesh, length: i
     assert not error.retryable
 
 
-async def test_a_frame_that_is_too_large_closes_the_socket(mesh: Mesh) -> None:
+async def test_a_frame_over_the_limit_is_refused(mesh: Mesh) -> None:
+    """The error says how large it may be."""
+    error = await error_after(mesh, "x" * 1_500_000)
+    assert error.reason == Reason.REASON_TOO_LARGE
+    assert error.details["limit"] == "1048576"
+
+
+async def test_a_frame_far_over_the_limit_closes_the_socket(mesh: Mesh) -> None:
     """1009, as RFC 6455 says."""
     async with opened(mesh.kari, await mesh.token()) as client:
-        await client.socket.send("x" * 2_000_000)
+        await client.socket.send("x" * 3_000_000)
         with pytest.raises(websockets.ConnectionClosed) as closed:
             await client.next()
     assert closed.value.rcvd is not None

@@ -4,7 +4,6 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -39,41 +38,62 @@ def nowhere() -> SecretStr:
         return SecretStr(f"redis://127.0.0.1:{probe.getsockname()[1]}")
 
 
-@pytest.fixture
-def settings(valkey: str, tmp_path: Path) -> Settings:
+@pytest.fixture(scope="session")
+def settings(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of a gateway on a free port."""
-    return Settings(data=tmp_path / "data", redis_url=valkey, http_port=0, drain_seconds=5)
+    data = tmp_path_factory.mktemp("gateway")
+    return Settings(data=data, redis_url=SecretStr(valkey), http_port=0, drain_seconds=5)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def running_mesh(settings: Settings) -> AsyncIterator[Mesh]:
+    """Scripted servers, for all tests."""
+    async with serving_mesh(settings) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def mesh(settings: Settings) -> AsyncIterator[Mesh]:
-    """Scripted servers."""
-    async with serving_mesh(settings) as running:
-        await (await running.redis.get()).flushall()
+async def mesh(running_mesh: Mesh) -> Mesh:
+    """Scripted servers, where nothing has happened yet."""
+    await running_mesh.forget()
+    return running_mesh
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def running_gateway(settings: Settings, running_mesh: Mesh) -> AsyncIterator[Gateway]:
+    """A gateway, for all tests."""
+    async with serving(settings, running_mesh) as running:
         yield running
+
+
+@pytest.fixture
+def gateway(running_gateway: Gateway, mesh: Mesh) -> Gateway:
+    """A gateway, where nothing has happened yet."""
+    return running_gateway
 
 
 @pytest.fixture
 def serve(settings: Settings, mesh: Mesh) -> Serve:
     """Serves another gateway, with changed settings."""
 
-    @asynccontextmanager
-    async def served(**changes: object) -> AsyncIterator[Gateway]:
-        changed = settings.model_copy(update=changes)
-        resources = Resources()
-        redis = resources.add("redis", partial(open_redis, changed), ping, required=False)
-        async with serving_gateway(changed, *mesh.peers, redis, mesh.access_tokens) as running:
-            yield running
-        await resources.close()
+    def served(heartbeat: float = 20.0, **changes: object) -> AbstractAsyncContextManager[Gateway]:
+        return serving(settings.model_copy(update=changes), mesh, heartbeat)
 
     return served
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def gateway(serve: Serve) -> AsyncIterator[Gateway]:
-    """A gateway."""
-    async with serve() as running:
+@asynccontextmanager
+async def serving(
+    settings: Settings, mesh: Mesh, heartbeat: float = 20.0
+) -> AsyncIterator[Gateway]:
+    """A gateway with resources of its own."""
+    resources = Resources()
+    redis = resources.add("redis", partial(open_redis, settings), ping, required=False)
+    async with serving_gateway(
+        settings, *mesh.peers, redis, mesh.access_tokens, heartbeat=heartbeat
+    ) as running:
         yield running
+    await resources.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

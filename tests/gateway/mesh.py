@@ -42,6 +42,11 @@ class Mesh:
         """The channels, as a gateway takes them."""
         return self.chat_hub_channel, self.identity_channel
 
+    async def forget(self) -> None:
+        """As if nothing had happened yet."""
+        await self.hub.forget()
+        await (await self.redis.get()).flushall()
+
     async def stop(self) -> None:
         """Stops both servers."""
         await self._running.aclose()
@@ -52,7 +57,10 @@ async def serving_mesh(settings: Settings) -> AsyncIterator[Mesh]:
     """Serves both on one port inside the block."""
     keys = ensure_keys(settings)
     access_tokens, key = AccessTokens(keys.jwks), mesh_key(keys.mesh)
-    hub, identity, resources = ScriptedHub(), ScriptedIdentity(keys), Resources()
+    # What a gateway does not call is not scripted.
+    hub = ScriptedHub()  # type: ignore[abstract]
+    identity = ScriptedIdentity(keys)  # type: ignore[abstract]
+    resources = Resources()
     redis = resources.add("redis", partial(open_redis, settings), ping, required=False)
     security = Security(access_tokens, key)
     bootstrap = Bootstrap(hosted(hub, identity), resources, security, "127.0.0.1:0")
@@ -62,6 +70,7 @@ async def serving_mesh(settings: Settings) -> AsyncIterator[Mesh]:
         channels = Channels("gateway", peers, lambda _: f"127.0.0.1:{port}", key)
         to_both = channels.to("chat_hub", HUB), channels.to("identity", IDENTITY)
         yield Mesh(hub, identity, *to_both, access_tokens, redis, running)
+        await hub.forget()
         await channels.close()
 
 

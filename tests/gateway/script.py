@@ -1,9 +1,9 @@
 """What the scripted hub does with a message: the words of its content. Pure.
 
 `stream 5` sends five deltas, `slow 5` waits for a step before each one, `pace 5` takes its time,
-`tell` writes some Markdown, `huge` sends 400 deltas of 100 kB, `fail 2` ends with an error after
-two deltas, `hang` never answers the call, `down` answers it with an error, `defect` with a defect,
-`cut 2` breaks the stream after two deltas, the first time it is read.
+`tell` writes some Markdown, `echo x` says x, `huge` sends 400 deltas of 100 kB, `fail 2` ends with
+an error after two deltas, `hang` never answers the call, `down` answers it with an error, `defect`
+with a defect, `cut 2` breaks the stream after two deltas, the first time it is read.
 """
 
 from dataclasses import dataclass
@@ -44,6 +44,7 @@ class Script:
 
     verb: str
     count: int
+    rest: str = ""
 
     @classmethod
     def of(cls, content: str) -> "Script":
@@ -51,7 +52,7 @@ class Script:
         verb, _, rest = content.partition(" ")
         if verb == "huge":
             return cls(verb, 400)
-        return cls(verb, int(rest)) if rest.isdigit() else cls(verb, 12)
+        return cls(verb, int(rest) if rest.isdigit() else 12, rest)
 
     def text(self) -> str:
         """The whole answer; that of `huge` would be too large for one message."""
@@ -61,6 +62,8 @@ class Script:
         """Its deltas."""
         if self.verb == "huge":
             return ["x" * 100_000] * self.count
+        if self.verb == "echo":
+            return [self.rest]
         if self.verb == "tell":
             return [PROSE[at : at + 9] for at in range(0, len(PROSE), 9)]
         return [WORDS[i % len(WORDS)] for i in range(self.count)]

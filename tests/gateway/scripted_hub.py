@@ -4,84 +4,44 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from kari.chat_hub.v1 import chat_hub_pb2 as hub
 from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceServicer
 from kari.conversation_models.v1.conversation_pb2 import Conversation, ConversationMode
 from kari.conversation_models.v1.instruction_pb2 import (
-    Command,
     Instruction,
     InstructionResult,
     InstructionStatus,
 )
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
-from kari.conversation_models.v1.turn_pb2 import StreamPosition, Turn, TurnEvent, TurnState
+from kari.conversation_models.v1.turn_pb2 import StreamPosition, Turn, TurnState
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import current, principal
 from servers.runtime.errors import NotFound, Unavailable
 from servers.runtime.grpc_types import Context
 from servers.runtime.ids import new_id
-from tests.gateway.script import Script, cancelled, events
+from tests.gateway.script import Script, events
+from tests.gateway.scripted_turn import COMMANDS, ScriptedTurn
 
-COMMANDS = (
-    Command(name="help", usage="/help", summary="Lists the commands.", allowed=True),
-    Command(
-        name="set",
-        usage="/set mode MODE",
-        summary="Switches the mode of the conversation.",
-        choices=["chat", "analysis", "creative", "technical", "code", "summarization"],
-        allowed=True,
-    ),
-    Command(
-        name="persona",
-        usage="/persona NAME [TRAIT=VALUE]",
-        summary="Gives the model another persona.",
-        requires_confirmation=True,
-        allowed=True,
-    ),
-    Command(name="model", usage="/model NAME", summary="Chooses a model.", allowed=False),
-)
-
-
-@dataclass
-class ScriptedTurn:
-    """A turn whose events are known; `at` of them are out."""
-
-    turn: Turn
-    script: Script
-    asked: Message
-    events: list[TurnEvent]
-    at: int = 0
-    sent: int = 0
-    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
-
-    async def emit(self) -> None:
-        """One more event is out."""
-        async with self.changed:
-            self.at += 1
-            self.changed.notify_all()
-
-    async def cancel(self) -> None:
-        """Ends it after what is out."""
-        async with self.changed:
-            text = "".join(e.delta.text for e in self.events[: self.at] if e.HasField("delta"))
-            del self.events[self.at :]
-            answer_id = new_id("msg")
-            self.events.append(cancelled(self.asked, answer_id, self.at + 1, text))
-            self.at += 1
-            self.changed.notify_all()
-
-    @property
-    def over(self) -> bool:
-        """True if all events are out."""
-        return self.at == len(self.events)
+Watcher: TypeAlias = tuple[frozenset[str], asyncio.Queue[hub.WatchResponse]]
 
 
 class ScriptedHub(ChatHubServiceServicer):
     """Everything that happened can be looked at; `steps` lets turns of `slow` go on."""
 
     def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._begin_anew()
+
+    async def forget(self) -> None:
+        """Ends the turns that are under way; as if nothing had happened yet."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self.conversations: dict[str, Conversation] = {}
         self.messages: dict[str, list[Message]] = {}
         self.turns: dict[str, ScriptedTurn] = {}
@@ -91,9 +51,8 @@ class ScriptedHub(ChatHubServiceServicer):
         self.hanging = asyncio.Event()
         self.let_go = asyncio.Event()
         self.follows = 0
-        self.watchers: list[tuple[frozenset[str], asyncio.Queue[hub.WatchResponse]]] = []
+        self.watchers: list[Watcher] = []
         self.watched = asyncio.Condition()
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def step(self, count: int) -> None:
         """Lets `slow` turns send so many more deltas."""
@@ -244,11 +203,12 @@ class ScriptedHub(ChatHubServiceServicer):
                 lambda: sum(conversation_id in ids for ids, _ in self.watchers) == count
             )
 
-    async def _watch(
-        self, entry: tuple[frozenset[str], asyncio.Queue[hub.WatchResponse]], there: bool
-    ) -> None:
+    async def _watch(self, entry: Watcher, there: bool) -> None:
         async with self.watched:
-            (self.watchers.append if there else self.watchers.remove)(entry)
+            if there:
+                self.watchers.append(entry)
+            elif entry in self.watchers:
+                self.watchers.remove(entry)
             self.watched.notify_all()
 
     async def _before(self, script: Script) -> None:

@@ -2,12 +2,9 @@
 
 import json
 from collections.abc import AsyncIterator
-from http.cookies import SimpleCookie
-from typing import Any
 
 import pytest
 import pytest_asyncio
-from aiohttp import ClientResponse, ClientSession, CookieJar
 from pydantic import SecretStr
 
 from gateway.app import Gateway, serving_gateway
@@ -15,7 +12,8 @@ from gateway.closing import SESSION_ENDED
 from gateway.page import SECURITY_HEADERS
 from servers.runtime.settings import Settings
 from tests.gateway.client import connected
-from tests.gateway.conftest import Serve
+from tests.gateway.conftest import Serve, serving
+from tests.gateway.http_client import Http, http
 from tests.gateway.mesh import Mesh, serving_mesh
 from tests.gateway.scripted_identity import ADA, PASSWORD
 
@@ -23,80 +21,62 @@ LOGIN = {"name": "ada", "password": PASSWORD}
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def api(gateway: Gateway) -> AsyncIterator[ClientSession]:
-    """An API client: no Origin header, no cookies kept."""
-    async with ClientSession(gateway.url, cookie_jar=CookieJar(unsafe=True)) as session:
-        yield session
+async def api(gateway: Gateway) -> AsyncIterator[Http]:
+    """An API client: it sends no Origin header."""
+    async with http(gateway.url) as client:
+        yield client
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def browser(gateway: Gateway) -> AsyncIterator[ClientSession]:
+async def browser(gateway: Gateway) -> AsyncIterator[Http]:
     """As a browser on the gateway's own page does it."""
-    jar = CookieJar(unsafe=True)
-    async with ClientSession(
-        gateway.url, headers={"origin": gateway.url}, cookie_jar=jar
-    ) as session:
-        yield session
+    async with http(gateway.url, origin=gateway.url) as client:
+        yield client
 
 
-async def error_of(response: ClientResponse) -> dict[str, Any]:
-    assert response.headers["content-type"] == "application/json"
-    envelope: dict[str, Any] = json.loads(await response.text())
-    assert envelope["correlationId"] == response.headers["x-correlation-id"]
-    return envelope
-
-
-def cookie(response: ClientResponse, name: str) -> Any:
-    """As it was set, with its attributes."""
-    for header in response.headers.getall("set-cookie"):
-        if header.startswith(f"{name}="):
-            return SimpleCookie(header)[name]
-    raise AssertionError(f"no cookie {name}")
-
-
-async def test_an_api_client_gets_both_tokens_in_the_body(api: ClientSession) -> None:
+async def test_an_api_client_gets_both_tokens_in_the_body(api: Http) -> None:
     """And the access token opens a socket."""
     response = await api.post("/v1/auth/login", json=LOGIN)
-    answer = await response.json()
+    answer = response.json()
     assert (response.status, answer["user"]["name"]) == (200, "ada")
     assert answer["tokens"]["refreshToken"]
     assert response.headers["cache-control"] == "no-store"
 
 
 async def test_a_browser_gets_its_refresh_token_where_no_script_sees_it(
-    browser: ClientSession,
+    browser: Http,
 ) -> None:
     """Cookies: HttpOnly, SameSite=Strict, and on no more paths than they need."""
     response = await browser.post("/v1/auth/login", json=LOGIN)
-    assert "refreshToken" not in (await response.json())["tokens"]
-    access, kept = cookie(response, "kari_access"), cookie(response, "kari_refresh")
+    assert "refreshToken" not in response.json()["tokens"]
+    access, kept = response.cookie("kari_access"), response.cookie("kari_refresh")
     assert (access["path"], kept["path"]) == ("/v1", "/v1/auth")
     assert all(c["httponly"] and c["samesite"] == "strict" for c in (access, kept))
     assert 800 < int(access["max-age"]) <= 900
 
 
-async def test_wrong_credentials_are_refused(api: ClientSession) -> None:
+async def test_wrong_credentials_are_refused(api: Http) -> None:
     """Which of the two is wrong is not said."""
     response = await api.post("/v1/auth/login", json={**LOGIN, "password": "wrong"})
-    envelope = await error_of(response)
+    envelope = response.envelope()
     assert (response.status, envelope["reason"]) == (401, "REASON_CREDENTIALS_WRONG")
 
 
 @pytest.mark.parametrize("body", ["{", "[]", '{"name":"ada"}', '{"name":7}', '{"color":"red"}'])
-async def test_a_wrong_body_is_refused(api: ClientSession, body: str) -> None:
+async def test_a_wrong_body_is_refused(api: Http, body: str) -> None:
     """400, with the field where there is one."""
     headers = {"content-type": "application/json"}
     response = await api.post("/v1/auth/login", data=body, headers=headers)
-    assert (response.status, (await error_of(response))["type"]) == (400, "ERROR_TYPE_VALIDATION")
+    assert (response.status, response.envelope()["type"]) == (400, "ERROR_TYPE_VALIDATION")
 
 
-async def test_a_large_body_is_refused(api: ClientSession) -> None:
+async def test_a_large_body_is_refused(api: Http) -> None:
     """413, with the limit."""
     response = await api.post("/v1/auth/login", json={**LOGIN, "password": "x" * 70_000})
-    assert (response.status, (await error_of(response))["reason"]) == (413, "REASON_TOO_LARGE")
+    assert (response.status, response.envelope()["reason"]) == (413, "REASON_TOO_LARGE")
 
 
-async def test_a_form_of_another_site_cannot_sign_in(api: ClientSession) -> None:
+async def test_a_form_of_another_site_cannot_sign_in(api: Http) -> None:
     """Forms cannot send JSON; pages that can are told apart by their origin."""
     form = await api.post("/v1/auth/login", data=LOGIN)
     script = await api.post(
@@ -105,78 +85,78 @@ async def test_a_form_of_another_site_cannot_sign_in(api: ClientSession) -> None
     assert (form.status, script.status) == (400, 403)
 
 
-async def test_a_browser_refreshes_by_its_cookie(browser: ClientSession) -> None:
+async def test_a_browser_refreshes_by_its_cookie(browser: Http) -> None:
     """Each refresh token works once: the second refresh uses the second one."""
     await browser.post("/v1/auth/login", json=LOGIN)
     for _ in range(2):
         response = await browser.post("/v1/auth/refresh", json={})
-        answer = await response.json()
+        answer = response.json()
         assert (response.status, "refreshToken" in answer["tokens"]) == (200, False)
 
 
-async def test_the_cookie_refreshes_on_no_other_page(browser: ClientSession) -> None:
+async def test_the_cookie_refreshes_on_no_other_page(browser: Http) -> None:
     """The Origin is checked, and has to be there."""
     await browser.post("/v1/auth/login", json=LOGIN)
     response = await browser.post(
         "/v1/auth/refresh", json={}, headers={"origin": "https://evil.example"}
     )
-    assert (response.status, (await error_of(response))["reason"]) == (
+    assert (response.status, response.envelope()["reason"]) == (
         403,
         "REASON_ORIGIN_NOT_ALLOWED",
     )
 
 
-async def test_an_api_client_refreshes_by_its_token_once(api: ClientSession) -> None:
+async def test_an_api_client_refreshes_by_its_token_once(api: Http) -> None:
     """The second use is refused."""
-    first = await (await api.post("/v1/auth/login", json=LOGIN)).json()
-    api.cookie_jar.clear()
+    first = (await api.post("/v1/auth/login", json=LOGIN)).json()
+    api.forget_cookies()
     body = {"refreshToken": first["tokens"]["refreshToken"]}
     answers = [await api.post("/v1/auth/refresh", json=body) for _ in range(2)]
     assert [answer.status for answer in answers] == [200, 401]
-    assert (await answers[0].json())["tokens"]["refreshToken"]
+    assert (answers[0].json())["tokens"]["refreshToken"]
 
 
-async def test_without_a_session_there_is_nothing_to_refresh(api: ClientSession) -> None:
+async def test_without_a_session_there_is_nothing_to_refresh(api: Http) -> None:
     """401."""
     response = await api.post("/v1/auth/refresh", json={})
-    assert (await error_of(response))["reason"] == "REASON_TOKEN_MISSING"
+    assert response.envelope()["reason"] == "REASON_TOKEN_MISSING"
 
 
 async def test_signing_out_ends_session_sockets_and_cookies(
-    browser: ClientSession, gateway: Gateway
+    browser: Http, gateway: Gateway
 ) -> None:
     """Once more is fine."""
-    answer = await (await browser.post("/v1/auth/login", json=LOGIN)).json()
+    answer = (await browser.post("/v1/auth/login", json=LOGIN)).json()
     async with connected(gateway.url, answer["tokens"]["accessToken"]) as client:
         response = await browser.post("/v1/auth/logout", json={})
-        assert (response.status, cookie(response, "kari_refresh").value) == (204, "")
+        assert (response.status, response.cookie("kari_refresh").value) == (204, "")
         assert await client.closed() == SESSION_ENDED.code
     assert (await browser.post("/v1/auth/refresh", json={})).status == 401
     assert (await browser.post("/v1/auth/logout", json={})).status == 204
 
 
-async def test_guessing_passwords_is_slowed_down(api: ClientSession) -> None:
+async def test_guessing_passwords_is_slowed_down(api: Http) -> None:
     """429 with Retry-After."""
     wrong = {"name": "ada", "password": "wrong"}
     answers = [await api.post("/v1/auth/login", json=wrong) for _ in range(11)]
-    envelope = await error_of(answers[-1])
+    envelope = answers[-1].envelope()
     assert (answers[-1].status, envelope["reason"]) == (429, "REASON_SIGN_IN_RATE")
     assert int(answers[-1].headers["retry-after"]) > 0
 
 
-async def test_the_keys_verify_the_tokens(api: ClientSession, mesh: Mesh) -> None:
+async def test_the_keys_verify_the_tokens(api: Http, mesh: Mesh) -> None:
     """RFC 7517, to be kept for a while."""
     response = await api.get("/.well-known/jwks.json")
-    (key,) = json.loads(await response.text())["keys"]
+    (key,) = json.loads(response.body)["keys"]
     assert (key["kty"], key["alg"]) == ("OKP", "EdDSA")
     assert "max-age" in response.headers["cache-control"]
 
 
-async def test_alive_and_ready(api: ClientSession) -> None:
+async def test_alive_and_ready(api: Http) -> None:
     """Nothing is missing."""
     assert (await api.get("/livez")).status == 200
     response = await api.get("/readyz")
-    assert (response.status, await response.json()) == (200, {"ready": True, "degraded": []})
+    assert (response.status, response.json()) == (200, {"ready": True, "degraded": []})
 
 
 async def test_missing_features_are_listed(
@@ -187,9 +167,9 @@ async def test_missing_features_are_listed(
     async with (
         serving_mesh(alone) as mesh,
         serving_gateway(alone, *mesh.peers, mesh.redis, mesh.access_tokens) as gateway,
-        ClientSession(gateway.url) as api,
+        http(gateway.url) as api,
     ):
-        answer = await (await api.get("/readyz")).json()
+        answer = (await api.get("/readyz")).json()
         async with connected(gateway.url, mesh.identity.token()) as client:
             told = client.welcome["degradations"]
     features = {degraded["feature"] for degraded in answer["degraded"]}
@@ -198,51 +178,56 @@ async def test_missing_features_are_listed(
 
 
 async def test_without_the_mesh_the_gateway_is_alive_and_not_ready(
-    serve: Serve, mesh: Mesh
+    settings: Settings,
 ) -> None:
     """503 and the envelope, naming who does not answer."""
-    await mesh.stop()
-    async with serve() as gateway, ClientSession(gateway.url) as api:
+    async with (
+        serving_mesh(settings) as mesh,
+        serving(settings, mesh) as gateway,
+        http(gateway.url) as api,
+    ):
+        await mesh.stop()
         ready, alive = await api.get("/readyz"), await api.get("/livez")
-        envelope = await error_of(ready)
+        envelope = ready.envelope()
         login = await api.post("/v1/auth/login", json=LOGIN)
     assert (ready.status, alive.status, login.status) == (503, 200, 503)
     assert envelope["details"]["server"] == "chat_hub, identity"
 
 
-async def test_metrics_are_served(api: ClientSession, gateway: Gateway, mesh: Mesh) -> None:
+async def test_metrics_are_served(api: Http, gateway: Gateway, mesh: Mesh) -> None:
     """Those of the sockets among them."""
     async with connected(gateway.url, mesh.identity.token()) as client:
         await client.message("stream 1")
         await client.expect("ack")
-        text = await (await api.get("/metrics")).text()
+        text = (await api.get("/metrics")).body
     assert 'kari_chat_connections_total{outcome="accepted"}' in text
     assert 'kari_chat_messages_forwarded_total{method="SendMessage"}' in text
     assert "kari_chat_active_sessions" in text
 
 
-async def test_unknown_paths_and_methods_get_envelopes(api: ClientSession) -> None:
+async def test_unknown_paths_and_methods_get_envelopes(api: Http) -> None:
     """404 and 405, never HTML."""
     nowhere, wrong = await api.get("/nowhere"), await api.get("/v1/auth/login")
-    assert (nowhere.status, (await error_of(nowhere))["type"]) == (404, "ERROR_TYPE_NOT_FOUND")
+    assert (nowhere.status, nowhere.envelope()["type"]) == (404, "ERROR_TYPE_NOT_FOUND")
     assert wrong.status == 405
+    assert (await api.get("/v1/chat")).status == 426
 
 
 @pytest.mark.parametrize("path", ["/../app.py", "/%2e%2e/app.py", "/..%2fapp.py", "/web/"])
-async def test_only_the_page_is_served(api: ClientSession, path: str) -> None:
+async def test_only_the_page_is_served(api: Http, path: str) -> None:
     """Files are looked up, not opened."""
     assert (await api.get(path)).status == 404
 
 
 @pytest.mark.parametrize("path", ["/", "/app.js", "/style.css", "/livez", "/nowhere"])
-async def test_everything_comes_with_the_security_headers(api: ClientSession, path: str) -> None:
+async def test_everything_comes_with_the_security_headers(api: Http, path: str) -> None:
     """No script but ours, no frame around us."""
     response = await api.get(path)
     assert {name: response.headers.get(name) for name in SECURITY_HEADERS} == SECURITY_HEADERS
     assert "unsafe" not in response.headers["content-security-policy"]
 
 
-async def test_the_page_is_kept_until_it_changes(api: ClientSession) -> None:
+async def test_the_page_is_kept_until_it_changes(api: Http) -> None:
     """By its ETag."""
     first = await api.get("/")
     again = await api.get("/", headers={"if-none-match": first.headers["etag"]})
@@ -250,7 +235,7 @@ async def test_the_page_is_kept_until_it_changes(api: ClientSession) -> None:
     assert first.headers["content-type"].startswith("text/html")
 
 
-async def test_a_forged_correlation_id_is_replaced(api: ClientSession) -> None:
+async def test_a_forged_correlation_id_is_replaced(api: Http) -> None:
     """One that is an id is kept."""
     kept = await api.get("/livez", headers={"x-correlation-id": "abc"})
     replaced = await api.get("/livez", headers={"x-correlation-id": "a b"})
@@ -260,6 +245,6 @@ async def test_a_forged_correlation_id_is_replaced(api: ClientSession) -> None:
 
 async def test_no_redis_is_no_reason_to_refuse_a_sign_in(serve: Serve, nowhere: SecretStr) -> None:
     """The limit is counted alone."""
-    async with serve(redis_url=nowhere) as gateway, ClientSession(gateway.url) as api:
+    async with serve(redis_url=nowhere) as gateway, http(gateway.url) as api:
         response = await api.post("/v1/auth/login", json={"name": ADA.name, "password": PASSWORD})
         assert response.status == 200

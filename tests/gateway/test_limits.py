@@ -4,6 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from gateway.limits import LOGINS_BY_ADDRESS, LOGINS_BY_NAME, Limits
+from gateway.shared import SharedCounters
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import Principal
 from servers.runtime.errors import RateLimited
@@ -20,7 +21,8 @@ DAN = Principal("user_dan", "ten_2", frozenset())
 
 def limits(settings: Settings, mesh: Mesh, **changes: int) -> Limits:
     """As one gateway has them, at a time that stands still."""
-    return Limits(settings.model_copy(update=changes), mesh.redis, clock=lambda: 30.0)
+    shared = SharedCounters(mesh.redis)
+    return Limits(settings.model_copy(update=changes), shared, clock=lambda: 30.0)
 
 
 async def test_a_user_sends_so_many_messages_in_a_minute(serve: Serve, mesh: Mesh) -> None:
@@ -91,8 +93,8 @@ async def test_without_redis_each_gateway_counts_alone(
     changes = {"redis_url": nowhere, "messages_per_minute": 1}
     async with serve(**changes) as gateway, connected(gateway.url, token) as client:
         await client.send(command={"text": "/help", "requestId": "r"})
-        degraded = (await client.expect("degraded"))["degraded"]
         await client.expect("ack")
         await client.send(command={"text": "/help", "requestId": "r"})
         assert (await client.refused())["reason"] == "REASON_MESSAGE_RATE"
-    assert degraded == {"feature": "FEATURE_SHARED_LIMITS", "cause": "redis"}
+    missing = {"feature": "FEATURE_SHARED_LIMITS", "cause": "redis"}
+    assert client.welcome["degradations"] == [missing]

@@ -1,10 +1,12 @@
 """Starting, draining and stopping a gateway."""
 
+import asyncio
 import socket
 from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
 import pytest
+from prometheus_client import REGISTRY
 from websockets.exceptions import WebSocketException
 
 from gateway.app import Gateway
@@ -47,6 +49,33 @@ async def test_a_stopped_gateway_takes_nobody(serve: Serve, mesh: Mesh) -> None:
         pass
     with pytest.raises((OSError, WebSocketException)):
         await connected(gateway.url, mesh.identity.token()).__aenter__()
+
+
+async def test_a_client_that_answers_no_ping_is_closed(serve: Serve, mesh: Mesh) -> None:
+    """Its line may be dead."""
+    async with serve(heartbeat=0.2) as gateway:
+        reader, writer = await upgraded(gateway.url, mesh.identity.token())
+        assert await asyncio.wait_for(reader.read(), 10) != b""
+        writer.close()
+        await writer.wait_closed()
+    assert REGISTRY.get_sample_value("kari_gateway_closed_total", {"code": "1005"})
+
+
+async def upgraded(url: str, token: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A WebSocket whose client only ever asked for it."""
+    address = urlsplit(url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    headers = {
+        "host": address.netloc,
+        "upgrade": "websocket",
+        "connection": "Upgrade",
+        "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "sec-websocket-version": "13",
+        "authorization": f"Bearer {token}",
+    }
+    lines = ["GET /v1/chat HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    return reader, writer
 
 
 async def test_a_port_in_use_is_a_clear_error(serve: Serve) -> None:

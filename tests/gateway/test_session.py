@@ -94,11 +94,7 @@ def test_the_welcome_says_who_and_until_when() -> None:
     session = Session(ADA, Encoding.JSON, Terms(Limits(messages_per_minute=6), 20.0, verify))
     lost = Degradation(feature=Feature.FEATURE_RESUME, cause="redis")
     welcome = frame(session.opened([lost])).welcome
-    assert (welcome.user_id, welcome.session_id, welcome.roles) == (
-        "user_ada",
-        "ses_1",
-        ["chat.user"],
-    )
+    assert (welcome.user_id, welcome.session_id) == ("user_ada", "ses_1")
     assert (welcome.expires_at.seconds, welcome.heartbeat.seconds) == (1000, 20)
     assert (welcome.limits.messages_per_minute, list(welcome.degradations)) == (6, [lost])
 

@@ -19,7 +19,8 @@ from servers.model_factory.configuration import (
 )
 from servers.model_factory.configured import providers
 from servers.model_factory.factory import ModelFactory
-from servers.model_factory.generate import Chain, Wanted
+from servers.model_factory.generate import Chain
+from servers.model_factory.prompting import Wanted
 from servers.model_factory.retry import Backoff
 from tests.upstream.server import Upstream
 

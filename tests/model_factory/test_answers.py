@@ -5,14 +5,18 @@ from collections.abc import Callable
 from contextlib import aclosing
 
 import pytest
+from prometheus_client import REGISTRY
 
+from kari.conversation_models.v1.conversation_pb2 import ConversationMode as Mode
 from kari.conversation_models.v1.degradation_pb2 import Feature
 from kari.conversation_models.v1.model_pb2 import FinishReason
 from kari.errors.v1.errors_pb2 import Reason
 from servers.model_factory.answer import Degraded, Reasoning, Started, Step, Switched, Text
 from servers.model_factory.configuration import ModelEntry
 from servers.model_factory.factory import ModelFactory
-from servers.model_factory.generate import Wanted
+from servers.model_factory.prompting import Wanted
+from servers.model_factory.routing import Wish
+from servers.runtime.call import Principal
 from servers.runtime.errors import KariError, NotFound, TimedOut, Unavailable
 from tests.model_factory.conftest import end_of, says, steps_of, text_of
 from tests.upstream.script import Ending, Script
@@ -289,3 +293,44 @@ async def test_connections_are_used_again(factory_of: FactoryOf, upstream: Upstr
     for _ in range(3):
         await steps_of(factory, "openai/plain-3")
     assert len({request.peer for request in upstream.requests}) == 1
+
+
+def counted(name: str, **labels: str) -> float:
+    """A metric as it stands."""
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+async def test_operators_see_attempts_switches_tokens_and_breakers(
+    factory_of: FactoryOf, upstream: Upstream
+) -> None:
+    upstream.scripts["seen"] = [Script(status=400)]
+    ok = {"model": "anthropic/seen-too", "outcome": "ok"}
+    refused = {"model": "openai/seen", "outcome": "rejected"}
+    factory = factory_of("seen", "seen-too")
+    await steps_of(factory, "openai/seen", "anthropic/seen-too")
+    assert counted("kari_chat_model_attempts_total", **ok) == 1
+    assert counted("kari_chat_model_attempts_total", **refused) == 1
+    tokens = {"model": "anthropic/seen-too", "direction": "completion"}
+    assert counted("kari_chat_model_tokens_total", **tokens) == 4
+    assert counted("kari_chat_model_first_text_seconds_count", model="anthropic/seen-too") == 1
+    assert counted("kari_chat_model_breaker_state", provider="openai") == 0
+
+
+def test_every_choice_is_counted_by_model_and_rule(factory_of: FactoryOf) -> None:
+    labels = {"model": "openai/chosen", "rule": "default"}
+    principal = Principal("user_1", "tenant_1", frozenset())
+    factory_of("chosen").select(Wish("", Mode.CONVERSATION_MODE_CHAT, "Hi"), principal)
+    assert counted("kari_chat_model_selections_total", **labels) == 1
+
+
+@pytest.mark.parametrize("model", ["silent", "stuck", "slow-10000"])
+async def test_closing_the_factory_ends_answers_under_way(
+    factory_of: FactoryOf, upstream: Upstream, model: str
+) -> None:
+    factory = factory_of(ModelEntry(id=model, context_window=500_000))
+    answering = asyncio.create_task(steps_of(factory, f"openai/{model}"))
+    await upstream.asked_for(1)
+    await asyncio.sleep(0.05)
+    await factory.close()
+    with pytest.raises(Unavailable):
+        await answering

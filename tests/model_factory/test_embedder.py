@@ -6,7 +6,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from servers.model_factory.embedder import Embedder
+from servers.model_factory.configuration import Configuration
+from servers.model_factory.embedder import Embed, Embedder
+from servers.model_factory.factory import ModelFactory
+from servers.runtime.errors import Unavailable
+from servers.runtime.weights import WeightsWrong
 
 TEXTS = ["The ships came home before the storm.", "", "Ein Satz.", "x" * 50_000, "世界 😀"]
 
@@ -55,3 +59,18 @@ async def test_callers_take_turns(embedder: Embedder) -> None:
     assert not many.done()
     many.cancel()
     await asyncio.gather(many, return_exceptions=True)
+
+
+async def test_a_model_that_does_not_load_is_unavailable_and_tried_again() -> None:
+    tries: list[int] = []
+
+    def load() -> Embed:
+        tries.append(1)
+        raise WeightsWrong("model.onnx is not installed")
+
+    factory = ModelFactory(Configuration(), {}, embedder=Embedder(load))
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="embedding model"):
+            await factory.embed(["ships"])
+    assert len(tries) == 2
+    await factory.close()

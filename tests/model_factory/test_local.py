@@ -15,8 +15,8 @@ from servers.model_factory.answer import Degraded, Started
 from servers.model_factory.configuration import LOCAL, LOCAL_ID, Configuration, LocalEntry
 from servers.model_factory.configured import providers
 from servers.model_factory.factory import ModelFactory, NotReady
-from servers.model_factory.generate import Wanted
 from servers.model_factory.local_prompt import SYSTEM, prepared
+from servers.model_factory.prompting import Wanted
 from servers.model_factory.provider_local import LocalProvider
 from servers.runtime import tokens
 from servers.runtime.errors import Unavailable
@@ -47,7 +47,7 @@ async def idle(provider: LocalProvider, *, wanted: bool = True) -> None:
     """Waits until every slot is free, or until one is not."""
 
     async def reached() -> bool:
-        return provider.ready and (await provider.runtime.working() == 0) == wanted
+        return not provider.problem and (await provider.runtime.working() == 0) == wanted
 
     await until(reached)
 
@@ -149,7 +149,7 @@ async def test_weights_that_are_missing_fail_as_any_provider_does() -> None:
         with pytest.raises(Unavailable) as caught:
             await steps_of(factory, LOCAL_ID)
         assert caught.value.details["code"] == "not_loaded"
-        with pytest.raises(NotReady):
+        with pytest.raises(NotReady, match="absent==1"):
             await factory.ping()
 
 

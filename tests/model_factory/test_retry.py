@@ -32,7 +32,7 @@ def test_a_wait_is_anything_up_to_its_bound(attempt: int, seed: int) -> None:
 def test_what_would_not_help_is_not_tried_again() -> None:
     again = {kind for kind in Kind if BACKOFF.wait(ProviderFailure(kind), 1, longest) is not None}
     assert again == {kind for kind in Kind if CONSEQUENCES[kind].again}
-    assert not again & {Kind.TIMEOUT, Kind.REJECTED, Kind.CREDENTIALS, Kind.GARBAGE}
+    assert not again & {Kind.CLOSED, Kind.TIMEOUT, Kind.REJECTED, Kind.CREDENTIALS, Kind.GARBAGE}
 
 
 def test_a_provider_that_names_a_time_is_not_asked_before() -> None:

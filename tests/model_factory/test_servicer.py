@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 import grpc
@@ -12,7 +10,7 @@ import pytest_asyncio
 
 from kari.conversation_models.v1.model_pb2 import SelectionRule
 from kari.errors.v1.errors_pb2 import Reason
-from kari.model_factory.v1 import model_factory_pb2, model_factory_pb2_grpc
+from kari.model_factory.v1 import model_factory_pb2
 from kari.model_factory.v1.model_factory_pb2 import (
     EmbedRequest,
     GenerateRequest,
@@ -20,10 +18,7 @@ from kari.model_factory.v1.model_factory_pb2 import (
     SelectModelRequest,
 )
 from kari.model_factory.v1.model_factory_pb2_grpc import ModelFactoryServiceStub
-from servers.dependencies import Wiring, service_in
-from servers.model_factory.factory import ModelFactory
-from servers.model_factory.servicer import ModelFactoryServicer
-from servers.runtime.bootstrap import Hosted
+from servers.dependencies import Wiring
 from servers.runtime.errors import envelope_of
 from servers.runtime.settings import Settings
 from tests.hosting import Somebody, hosting
@@ -46,25 +41,11 @@ roles = ["chat.models.large"]
 """
 
 
-@asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[Wiring]:
-    """A model factory with these settings, and nothing else."""
-    async with ModelFactory.of_settings(settings).opened() as factory:
-        register = partial(
-            model_factory_pb2_grpc.add_ModelFactoryServiceServicer_to_server,
-            ModelFactoryServicer(factory),
-        )
-        hosted = Hosted("model_factory", service_in(model_factory_pb2.DESCRIPTOR), register)
-        async with hosting(settings, others=[hosted]) as wiring:
-            yield wiring
-
-
 @pytest_asyncio.fixture
 async def wiring(upstream: Upstream, tmp_path: Path) -> AsyncIterator[Wiring]:
-    """A mesh of one server, whose stores are all away."""
+    """A mesh of this server alone."""
     (tmp_path / "models.toml").write_text(MODELS.format(base_url=upstream.base_url))
-    nowhere = "redis://127.0.0.1:1"
-    async with serving(Settings(data=tmp_path, redis_url=nowhere)) as running:  # type: ignore[arg-type]
+    async with hosting(Settings(data=tmp_path), "model_factory") as running:
         yield running
 
 

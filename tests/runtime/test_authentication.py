@@ -75,11 +75,27 @@ async def test_a_token_that_is_not_good_is_refused(
 
 
 @pytest.mark.parametrize(
-    "rubbish", ["Bearer x", "Bearer a.b.c", "Basic abc", "Bearer " + "e" * 4000]
+    "rubbish", ["Bearer x", "Bearer a.b.c", "bearer \\x7f", "Bearer " + "e" * 4000]
 )
 async def test_rubbish_is_no_token(mesh: Mesh, rubbish: str) -> None:
     error = await refusal(mesh, (("authorization", rubbish),))
     assert reason_of(error) == "REASON_TOKEN_INVALID"
+
+
+@pytest.mark.parametrize("header", ["Basic dTpw", "", "token-alone", "Bearer", "Bearer "])
+async def test_another_kind_of_authorization_is_no_token(mesh: Mesh, header: str) -> None:
+    """The answer says what to send."""
+    error = await refusal(mesh, (("authorization", header),))
+    assert reason_of(error) == "REASON_TOKEN_MISSING"
+    assert "Bearer <token>" in str(error.details())
+
+
+async def test_the_word_bearer_may_be_written_as_one_likes(mesh: Mesh) -> None:
+    """RFC 7235: schemes know no case."""
+    token = mesh.as_user()[0][1].removeprefix("Bearer ")
+    stub = await mesh.user_stub()
+    metadata = (("authorization", f"bearer {token}"),)
+    await stub.GetConversation(get_conversation(), metadata=metadata)
 
 
 async def test_an_expired_token_says_so_to_machines(mesh: Mesh) -> None:

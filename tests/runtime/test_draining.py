@@ -23,6 +23,7 @@ from servers.runtime.errors import Unavailable
 from servers.runtime.keys import KeyFiles, ensure_keys
 from servers.runtime.resources import Resources
 from servers.runtime.settings import Settings
+from tests.running import free_block
 from tests.runtime.mesh import TURN, Hub, get_conversation, hosted, security
 from tests.runtime.tokens import access_token
 
@@ -30,11 +31,12 @@ from tests.runtime.tokens import access_token
 class Server:
     """One hub, and a channel to it that outlives its draining."""
 
-    def __init__(self, folder: Path, **more: Any) -> None:
+    def __init__(self, folder: Path, port: int = 0, **more: Any) -> None:
         self.hub = Hub()
         self.keys: KeyFiles = ensure_keys(Settings(data=folder))
         services = [hosted("chat_hub", self.hub, **more)]
-        self.bootstrap = Bootstrap(services, Resources(), security(self.keys), "127.0.0.1:0")
+        address = f"127.0.0.1:{port}"
+        self.bootstrap = Bootstrap(services, Resources(), security(self.keys), address)
 
     def call(self, channel: grpc.aio.Channel) -> Any:
         """A call of a user."""
@@ -157,17 +159,23 @@ async def test_everything_is_closed_though_a_drain_fails(tmp_path: Path) -> None
 
 
 async def test_what_cannot_be_prepared_yet_is_tried_again(tmp_path: Path) -> None:
-    """A store may be away for a moment; meanwhile health does not say that we serve."""
-    tries = []
+    """A store may be away for a moment; meanwhile health says that we do not serve."""
+    port, said = free_block(1), list[int]()
 
     async def prepare() -> None:
-        tries.append(1)
-        if len(tries) < 3:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            said.append(await status(channel))
+        if len(said) < 3:
             raise Unavailable(Reason.REASON_STORE_UNAVAILABLE, "Postgres does not answer")
 
-    server = Server(tmp_path, prepare=prepare)
-    async with serving(server.bootstrap, 0.1):
-        assert len(tries) == 3
+    server = Server(tmp_path, port, prepare=prepare)
+    async with (
+        serving(server.bootstrap, 0.1),
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        said.append(await status(channel))
+    no, yes = health_pb2.HealthCheckResponse.NOT_SERVING, health_pb2.HealthCheckResponse.SERVING
+    assert said == [no, no, no, yes]
 
 
 async def test_a_defect_in_preparing_ends_the_start(tmp_path: Path) -> None:

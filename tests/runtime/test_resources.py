@@ -91,7 +91,7 @@ async def test_a_ping_that_hangs_is_what_is_wrong() -> None:
     async def hang(_value: Any) -> None:
         await asyncio.Event().wait()
 
-    resources = Resources()
+    resources = Resources(ping_seconds=0.01)
     slow = resources.add("slow", Door("slow", []).open, hang, required=True)
     assert "no answer" in await slow.ping()
     await resources.close()

@@ -58,7 +58,7 @@ class Authentication(Around):
         caller = self._mesh_key.caller(call.header(CALLER_HEADER))
         if policy.mesh_only:
             self._require_caller(call.method, caller)
-        token = call.header(USER_HEADER).removeprefix("Bearer ")
+        token = _bearer(call.header(USER_HEADER))
         who = self._principal(token, caller) if token and not policy.public else None
         amend(caller=caller, principal=who)
         if policy.public:
@@ -101,6 +101,12 @@ def send_credentials(mesh_key: MeshKey, name: str) -> Any:
         return await continuation(with_headers(details, *headers), request)
 
     return send
+
+
+def _bearer(header: str) -> str:
+    """The token of an `authorization` header (RFC 6750); empty if it carries none."""
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _require_roles(who: Principal, roles: frozenset[str]) -> None:

@@ -10,7 +10,7 @@ from grpc_status import rpc_status
 
 from kari.errors.v1.errors_pb2 import ErrorType, Reason
 from servers.runtime.call import current
-from servers.runtime.errors import Internal, KariError, from_rpc, to_status
+from servers.runtime.errors import Internal, KariError, envelope_of, from_rpc, to_status
 from servers.runtime.interceptors.chain import Around, Incoming
 from servers.runtime.interceptors.metrics import ERRORS, module_of
 
@@ -44,9 +44,16 @@ def _as_ours(call: Incoming, error: Exception) -> KariError:
     if isinstance(cause, KariError):
         return cause
     if isinstance(cause, grpc.aio.AioRpcError):
-        return from_rpc(cause)
+        return _of_peer(call, cause)
     log.error("unhandled exception", method=call.method, exc_info=error)
     return Internal()
+
+
+def _of_peer(call: Incoming, error: grpc.aio.AioRpcError) -> KariError:
+    if envelope_of(error) is None:
+        # No server of ours said this; what gRPC knows of it, such as the address, is for the log.
+        log.warning("peer failed", method=call.method, error=error.debug_error_string())
+    return from_rpc(error)
 
 
 async def _abort(call: Incoming, error: KariError) -> None:

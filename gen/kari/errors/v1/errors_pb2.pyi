@@ -141,7 +141,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_STORE_UNAVAILABLE: _Reason.ValueType  # 28
     """A store does not answer; details name it."""
     REASON_SERVER_UNAVAILABLE: _Reason.ValueType  # 29
-    """A server of the mesh does not answer; details name it."""
+    """A server of the mesh does not answer; the log of the server that asked it says which."""
     REASON_PROVIDERS_FAILED: _Reason.ValueType  # 30
     """Every model provider failed; details name the last one."""
     REASON_PROVIDER_ERROR: _Reason.ValueType  # 31
@@ -229,7 +229,7 @@ REASON_TURN_ENDED: Reason.ValueType  # 27
 REASON_STORE_UNAVAILABLE: Reason.ValueType  # 28
 """A store does not answer; details name it."""
 REASON_SERVER_UNAVAILABLE: Reason.ValueType  # 29
-"""A server of the mesh does not answer; details name it."""
+"""A server of the mesh does not answer; the log of the server that asked it says which."""
 REASON_PROVIDERS_FAILED: Reason.ValueType  # 30
 """Every model provider failed; details name the last one."""
 REASON_PROVIDER_ERROR: Reason.ValueType  # 31

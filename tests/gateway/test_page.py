@@ -1,0 +1,240 @@
+"""The page in a headless Chromium, against the scripted hub."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright, expect
+from pydantic import SecretStr
+
+from gateway.app import Gateway
+from gateway.closing import comes_back
+from kari.conversation_models.v1.message_pb2 import Message, MessageRole
+from servers.runtime.ids import new_id
+from tests.gateway.conftest import Serve
+from tests.gateway.mesh import Mesh
+from tests.gateway.scripted_identity import ADA, PASSWORD
+from tests.running import free_block
+
+CHROMIUM = shutil.which("chromium") or ""
+ARGUMENTS = ("--no-sandbox", "--headless=new", "--disable-gpu", "--disable-background-networking")
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium on PATH")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """One browser for all tests."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@asynccontextmanager
+async def visiting(chromium: Browser, url: str, **options: Any) -> AsyncIterator[Page]:
+    """A fresh browser profile on the page; whatever the page complains of fails the test."""
+    context = await chromium.new_context(**options)
+    page = await context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(f"{said.type} {said.text}"))
+    await page.goto(url)
+    yield page
+    await context.close()
+    assert [c for c in complaints if c.startswith("error") and "WebSocket" not in c] == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(chromium: Browser, gateway: Gateway) -> AsyncIterator[Page]:
+    """The page, with Ada signed in."""
+    async with visiting(chromium, gateway.url) as opened:
+        await sign_in(opened)
+        yield opened
+
+
+async def sign_in(page: Page, password: str = PASSWORD) -> None:
+    await page.get_by_label("Name").fill("ada")
+    await page.get_by_label("Password").fill(password)
+    await page.get_by_role("button", name="Sign in").click()
+
+
+async def say(page: Page, text: str) -> None:
+    await page.get_by_label("Message", exact=True).fill(text)
+    await page.keyboard.press("Enter")
+
+
+async def test_an_answer_streams_and_is_there_after_a_reload(page: Page, mesh: Mesh) -> None:
+    """Signing in, sending, reading along, coming back."""
+    answer = page.locator("article.assistant .prose")
+    await say(page, "slow 3")
+    await expect(page.locator("article.user")).to_contain_text("slow 3")
+    mesh.hub.step(2)
+    await expect(answer).to_have_text("Words arrive")
+    mesh.hub.step(1)
+    await expect(answer).to_have_text("Words arrive one")
+    await expect(page.locator("article.live")).to_have_count(0)
+    await page.reload()
+    await expect(answer).to_have_text("Words arrive one")
+    await expect(page.locator("#who")).to_have_text("ada")
+
+
+async def test_stopping_keeps_the_text_so_far(page: Page, mesh: Mesh) -> None:
+    """By the button; the page says that it was cut short."""
+    await say(page, "slow 9")
+    mesh.hub.step(2)
+    await expect(page.locator("article.live .prose")).to_have_text("Words arrive")
+    await page.get_by_role("button", name="Stop").click()
+    await expect(page.locator("article.assistant")).to_contain_text("cut short")
+    await expect(page.locator("article.assistant .prose")).to_have_text("Words arrive")
+    await expect(page.get_by_role("button", name="Stop")).to_be_hidden()
+
+
+async def test_wrong_credentials_are_told_in_words(chromium: Browser, gateway: Gateway) -> None:
+    """And the page lets one try again."""
+    context = await chromium.new_context()
+    page = await context.new_page()
+    await page.goto(gateway.url)
+    await sign_in(page, "wrong")
+    await expect(page.get_by_role("alert")).to_have_text("The name or the password is wrong.")
+    await sign_in(page)
+    await expect(page.get_by_label("Message", exact=True)).to_be_focused()
+    await context.close()
+
+
+async def test_commands_complete_and_ask_for_confirmation(page: Page) -> None:
+    """With the keyboard alone."""
+    await page.get_by_label("Message", exact=True).press_sequentially("/per")
+    await expect(page.get_by_role("option")).to_have_count(1)
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("technical_expert")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="Yes, do it")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".result").last).to_contain_text("technical_expert now")
+
+
+async def test_errors_are_told_in_words_with_their_reference(page: Page) -> None:
+    """With a way to try again where that may help."""
+    await say(page, "down")
+    problem = page.locator(".problem", has_text="does not answer right now")
+    await expect(problem).to_contain_text("Reference")
+    await expect(problem.get_by_role("button", name="Try again")).to_be_visible()
+
+
+async def test_a_failed_turn_keeps_its_text_and_says_why(page: Page) -> None:
+    """The envelope of the turn, in words."""
+    await say(page, "fail 2")
+    await expect(page.locator("article.assistant")).to_contain_text("No model answered.")
+    await expect(page.locator("article.assistant .prose")).to_have_text("Words arrive")
+
+
+async def test_markup_of_users_and_models_stays_text(page: Page) -> None:
+    """Nothing of it becomes an element."""
+    hostile = "<img src=x onerror=alert(1)> **bold <b>not</b>** `<i>`"
+    await say(page, f"echo {hostile}")
+    answer = page.locator("article.assistant .prose")
+    await expect(answer).to_have_text("<img src=x onerror=alert(1)> bold <b>not</b> <i>")
+    await expect(answer.locator("strong")).to_have_count(1)
+    assert await page.locator("#transcript :is(img, b, i, script)").count() == 0
+
+
+async def test_markdown_is_shown_as_such(page: Page) -> None:
+    """Paragraphs, a list, code."""
+    await say(page, "tell me more")
+    answer = page.locator("article.assistant .prose")
+    await expect(page.locator("article.live")).to_have_count(0)
+    await expect(answer.locator("li")).to_have_count(3)
+    await expect(answer.locator("pre code")).to_contain_text("async for event")
+    await expect(answer.locator("strong")).to_have_text("one duty")
+
+
+async def test_a_cut_is_bridged(chromium: Browser, serve: Serve, mesh: Mesh) -> None:
+    """The gateway is started anew during an answer; nothing is lost or shown twice."""
+    first = serve(http_port=free_block(1))
+    gateway = await first.__aenter__()
+    async with visiting(chromium, gateway.url) as page:
+        await sign_in(page)
+        await say(page, "slow 4")
+        mesh.hub.step(2)
+        answer, banner = page.locator("article.assistant .prose"), page.locator("#banner")
+        await expect(answer).to_have_text("Words arrive")
+        await first.__aexit__(None, None, None)
+        await expect(banner).to_contain_text("The connection was lost.")
+        async with serve(http_port=urlsplit(gateway.url).port):
+            mesh.hub.step(2)
+            await expect(answer).to_have_text("Words arrive one after")
+            await expect(banner).to_be_hidden()
+            await expect(page.locator("article")).to_have_count(2)
+
+
+async def test_two_windows_show_the_same_turn(page: Page, gateway: Gateway, mesh: Mesh) -> None:
+    """Of one profile, as two tabs do."""
+    await say(page, "stream 2")
+    await expect(page.locator("article.assistant")).to_have_count(1)
+    other = await page.context.new_page()
+    await other.goto(page.url)
+    await expect(other.locator("article.assistant .prose")).to_have_text("Words arrive")
+    await say(other, "slow 1")
+    mesh.hub.step(1)
+    await expect(page.locator("article.user")).to_have_count(2)
+    await expect(page.locator("article.assistant .prose").last).to_have_text("Words")
+
+
+async def test_older_messages_come_when_one_scrolls_up(page: Page, mesh: Mesh) -> None:
+    """Page by page, to the first."""
+    conversation = mesh.hub.begin_conversation("A long one", ADA.id)
+    for n in range(1, 81):
+        role = MessageRole.MESSAGE_ROLE_USER if n % 2 else MessageRole.MESSAGE_ROLE_ASSISTANT
+        message = Message(id=new_id("msg"), role=role, content=f"message {n}.", sequence=n)
+        mesh.hub.messages[conversation.id].append(message)
+    await page.goto(f"{page.url.partition('#')[0]}#/{conversation.id}")
+    await expect(page.locator("article")).to_have_count(30)
+    for count in (60, 80):
+        await page.locator("article").first.scroll_into_view_if_needed()
+        await page.locator("#scroller").evaluate("it => { it.scrollTop = 0 }")
+        await expect(page.locator("article")).to_have_count(count)
+    await expect(page.locator("article").first).to_contain_text("message 1.")
+
+
+async def test_missing_features_are_shown(
+    chromium: Browser, serve: Serve, nowhere: SecretStr
+) -> None:
+    """In words, on demand."""
+    async with serve(redis_url=nowhere) as gateway, visiting(chromium, gateway.url) as page:
+        await sign_in(page)
+        await say(page, "stream 1")
+        await page.get_by_text("Reduced").click()
+        await expect(page.locator("#degradations")).to_contain_text("counted by each server alone")
+
+
+async def test_on_a_phone_the_conversations_are_a_drawer(
+    chromium: Browser, gateway: Gateway, mesh: Mesh
+) -> None:
+    """It closes when one is chosen."""
+    mesh.hub.begin_conversation("Notes", ADA.id)
+    async with visiting(chromium, gateway.url, **PHONE) as page:
+        await sign_in(page)
+        await page.get_by_role("button", name="Conversations").click()
+        await page.get_by_role("button", name="Notes").click()
+        await expect(page.get_by_role("heading", name="Notes")).to_be_visible()
+        await expect(page.get_by_role("navigation")).to_be_hidden()
+
+
+async def test_signing_out_leads_back_to_the_sign_in(page: Page) -> None:
+    """And a reload does not bring the session back."""
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+async def test_the_page_and_the_gateway_read_close_codes_alike(page: Page) -> None:
+    """One table, in two languages."""
+    codes = [1000, 1001, 1006, 1008, 1009, 1011, 1012, 3000, 3499, 3500, 4000, 4499, 4500]
+    script = "codes => import('/socket.js').then(it => codes.map(it.comesBack))"
+    assert await page.evaluate(script, codes) == [comes_back(code) for code in codes]

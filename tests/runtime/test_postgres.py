@@ -1,0 +1,148 @@
+"""Postgres as servers use it, on a real one, and with it away."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from servers.runtime.errors import InvalidRequest, Unavailable
+from servers.runtime.postgres import Database, open_database, ping
+from servers.runtime.settings import Settings
+from tests.runtime.door import Door
+
+
+@pytest_asyncio.fixture
+async def door(settings: Settings) -> AsyncIterator[Door]:
+    assert settings.postgres_url is not None
+    async with Door(settings.postgres_url.get_secret_value()) as door:
+        yield door
+
+
+@pytest_asyncio.fixture
+async def database(door: Door) -> AsyncIterator[Database]:
+    """Identity's schema, through the door, over one connection."""
+    settings = Settings(data=Path("unused"), postgres_url=door.url)
+    async with open_database(settings, "identity", largest=1) as opened:
+        yield opened
+
+
+async def one(database: Database) -> Any:
+    async with database.transaction("tenant_1") as connection:
+        return await connection.fetchval("SELECT 1")
+
+
+async def test_a_transaction_acts_under_the_server_s_role_and_tenant(database: Database) -> None:
+    async with database.transaction("tenant_1") as connection:
+        row = await connection.fetchrow(
+            "SELECT current_user::text, current_schema()::text, current_setting('kari.tenant')"
+        )
+    assert tuple(row or ()) == ("kari_identity", "identity", "tenant_1")
+
+
+async def test_the_tenant_does_not_outlive_the_transaction(database: Database) -> None:
+    await one(database)
+    async with database.across_tenants() as connection:
+        assert not await connection.fetchval("SELECT current_setting('kari.tenant', true)")
+
+
+async def test_what_an_error_leaves_is_rolled_back(database: Database) -> None:
+    async def fail() -> None:
+        async with database.across_tenants() as connection:
+            await connection.execute("INSERT INTO tenants VALUES ('x', 'x', now())")
+            raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine"):
+        await fail()
+    async with database.across_tenants() as connection:
+        assert not await connection.fetchval("SELECT count(*) FROM tenants WHERE id = 'x'")
+
+
+async def test_without_postgres_there_is_a_retryable_error(database: Database, door: Door) -> None:
+    """For those who come, and for those who were inside; later all is well."""
+
+    async def shut_in() -> None:
+        async with database.transaction("tenant_1") as connection:
+            await door.shut()
+            await connection.fetchval("SELECT 1")
+
+    assert await one(database) == 1
+    with pytest.raises(Unavailable) as inside:
+        await shut_in()
+    with pytest.raises(Unavailable) as outside:
+        await one(database)
+    assert inside.value.details == outside.value.details == {"store": "postgres"}
+    await door.open()
+    assert await one(database) == 1
+
+
+async def test_a_connection_that_the_server_ends_is_a_retryable_error(
+    database: Database, settings: Settings
+) -> None:
+    """As in a restart of Postgres."""
+    assert settings.postgres_url is not None
+    other = await asyncpg.connect(settings.postgres_url.get_secret_value())
+
+    async def be_ended() -> None:
+        async with database.transaction("tenant_1") as connection:
+            pid = await connection.fetchval("SELECT pg_backend_pid()")
+            await other.execute("SELECT pg_terminate_backend($1)", pid)
+            await connection.fetchval("SELECT pg_sleep(5)")
+
+    with pytest.raises(Unavailable):
+        await be_ended()
+    await other.close()
+    assert await one(database) == 1
+
+
+async def test_an_error_of_the_caller_s_own_is_not_blamed_on_postgres(database: Database) -> None:
+    """A full disk of ours, a defect in an argument."""
+    with pytest.raises(FileNotFoundError):
+        async with database.transaction("tenant_1"):
+            raise FileNotFoundError
+    with pytest.raises(asyncpg.DataError):
+        async with database.transaction("tenant_1") as connection:
+            await connection.fetchval("SELECT $1::int", "no number")
+    assert await one(database) == 1
+
+
+async def test_a_character_that_text_cannot_hold_is_the_client_s_fault(
+    database: Database,
+) -> None:
+    with pytest.raises(InvalidRequest, match="U\\+0000"):
+        async with database.transaction("tenant_1") as connection:
+            await connection.fetchval("SELECT $1::text", "a\0b")
+    assert await one(database) == 1
+
+
+async def test_who_waits_for_a_connection_can_be_cancelled(database: Database) -> None:
+    """The one connection is held; the waiter's deadline passes; nothing is lost."""
+    async with database.transaction("tenant_1"):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await one(database)
+    assert await one(database) == 1
+
+
+async def test_a_query_that_is_cancelled_gives_its_connection_back(database: Database) -> None:
+    """As when a call's deadline passes."""
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05), database.transaction("tenant_1") as connection:
+            await connection.execute("SELECT pg_sleep(30)")
+    assert await asyncio.wait_for(one(database), 5) == 1
+
+
+async def test_a_ping_says_whether_postgres_answers(database: Database, door: Door) -> None:
+    await ping(database)
+    await door.shut()
+    with pytest.raises((OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)):
+        await ping(database)
+
+
+async def test_a_url_that_is_missing_is_said(tmp_path: Path) -> None:
+    with pytest.raises(LookupError, match="KARI_POSTGRES_URL"):
+        async with open_database(Settings(data=tmp_path), "identity", largest=1):
+            pass
