@@ -93,6 +93,10 @@ class Kari:
         root = psutil.Process(self._process.pid)
         return [root, *root.children(recursive=True)]
 
+    def part(self, name: str) -> psutil.Process:
+        """The process that serves one part of a spread mesh."""
+        return next(p for p in self.processes() if p.cmdline()[-2:] == ["servers", name])
+
     async def kill_all(self) -> None:
         """SIGKILL for every process of the system, the supervisor first."""
         processes = self.processes()

@@ -42,6 +42,9 @@ class SessionBuffer:
         key = _key(tenant_id, conversation_id)
         members = {m.SerializeToString(deterministic=True): m.sequence for m in messages}
         async with (await self._redis.get()).pipeline(transaction=False) as pipeline:
+            # A message that was written before in other bytes would stand beside itself.
+            sequences = members.values()
+            pipeline.zremrangebyscore(key, min(sequences), max(sequences))
             pipeline.zadd(key, members)
             pipeline.zremrangebyrank(key, 0, -KEPT_MESSAGES - 1)
             pipeline.expire(key, KEPT_SECONDS)

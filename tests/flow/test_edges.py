@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import redis.asyncio as redis
 
 from servers import topology
 from servers.runtime.interceptors.metrics import module_of
@@ -35,12 +36,20 @@ async def trace(
         await kari.start()
         async with opened(kari, await login(kari)) as client:
             ack, events = await client.turn("hello")
+            await forget_buffers(kari)
             await client.command(f"/pin {events[0].accepted.message.id}", ack.conversation_id)
             _, frame_id = await client.say("/set mode analysis\ngo on", ack.conversation_id)
             await client.events(frame_id)
         await collector.quiet()
         await kari.stop()
     yield collector.spans
+
+
+async def forget_buffers(kari: Kari) -> None:
+    """Empties the session buffers, as a restart of Redis without its file would."""
+    url = kari.part("chat_hub").environ()["KARI_REDIS_URL"]
+    async with redis.from_url(url) as client:
+        await client.delete(*await client.keys("kari:*:buffer:*"))
 
 
 def arrows_of(spans: list[Span]) -> set[tuple[str, str]]:

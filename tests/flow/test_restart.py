@@ -3,7 +3,6 @@
 import asyncio
 from pathlib import Path
 
-import psutil
 import pytest
 
 from kari.chat_hub.v1.chat_hub_pb2 import (
@@ -84,7 +83,7 @@ async def test_a_server_that_dies_is_started_again(tmp_path: Path, upstream: Ups
         frame = await client.answer_to(frame_id)
         while not frame.turn_event.HasField("delta"):
             frame = await client.answer_to(frame_id)
-        process_named(kari, "chat_orchestrator").kill()
+        kari.part("chat_orchestrator").kill()
         events = await client.events(frame_id)
         while True:
             frame = await client.ask(
@@ -97,8 +96,3 @@ async def test_a_server_that_dies_is_started_again(tmp_path: Path, upstream: Ups
     await kari.stop()
     assert events[-1].failed.error.reason == Reason.REASON_TURN_ABANDONED
     assert after[-1].HasField("completed")
-
-
-def process_named(kari: Kari, name: str) -> psutil.Process:
-    """The process that serves one part."""
-    return next(p for p in kari.processes() if p.cmdline()[-2:] == ["servers", name])

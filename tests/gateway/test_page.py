@@ -108,7 +108,9 @@ async def test_wrong_credentials_are_told_in_words(chromium: Browser, gateway: G
 
 async def test_commands_complete_and_ask_for_confirmation(page: Page) -> None:
     """With the keyboard alone."""
-    await page.get_by_label("Message", exact=True).press_sequentially("/per")
+    field = page.get_by_label("Message", exact=True)
+    await expect(field).to_be_focused()
+    await field.press_sequentially("/per")
     await expect(page.get_by_role("option")).to_have_count(1)
     await page.keyboard.press("Tab")
     await page.keyboard.type("technical_expert")

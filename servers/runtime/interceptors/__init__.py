@@ -12,7 +12,7 @@ from servers.runtime.interceptors.authentication import (
 from servers.runtime.interceptors.chain import Around, both
 from servers.runtime.interceptors.correlation import Correlation, send_correlation
 from servers.runtime.interceptors.deadline import Deadline, send_deadline
-from servers.runtime.interceptors.metrics import Metrics
+from servers.runtime.interceptors.metrics import Metrics, send_metrics
 from servers.runtime.interceptors.status import Status
 from servers.runtime.interceptors.tracing import Tracing, send_tracing
 from servers.runtime.interceptors.under_way import UnderWay
@@ -47,7 +47,8 @@ def client_interceptors(mesh_key: MeshKey, name: str) -> tuple[grpc.aio.ClientIn
     """The client's side of the same, outermost first, for calls that server `name` makes."""
     return (
         *both(send_correlation),
-        *both(send_tracing),
+        *both(send_tracing(name)),
+        *both(send_metrics(name)),
         *both(send_deadline),
         *both(send_credentials(mesh_key, name)),
     )

@@ -170,6 +170,24 @@ def with_headers(
     )
 
 
+_endings: set[asyncio.Task[None]] = set()
+
+
+def when_ended(call: Any, then: Callable[[grpc.StatusCode], None]) -> None:
+    """Does something when a call has ended, told how. The code of an ended call is behind a
+    coroutine and a callback cannot await, so a task of its own asks for it."""
+
+    async def tell() -> None:
+        then(await call.code())
+
+    def later(_ended: Any) -> None:
+        task = asyncio.get_running_loop().create_task(tell())
+        _endings.add(task)
+        task.add_done_callback(_endings.discard)
+
+    call.add_done_callback(later)
+
+
 def path_of(details: grpc.aio.ClientCallDetails) -> str:
     """Full path of the method; grpc.aio passes bytes where its types say text."""
     method: str | bytes = details.method

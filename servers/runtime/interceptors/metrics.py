@@ -3,10 +3,19 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
+import grpc
 from prometheus_client import Counter, Histogram
 
-from servers.runtime.interceptors.chain import Around, Incoming
+from servers.runtime.interceptors.chain import (
+    Around,
+    Continuation,
+    Incoming,
+    Send,
+    path_of,
+    when_ended,
+)
 
 REQUESTS = Counter("kari_chat_requests_total", "Calls served.", ("module", "method", "code"))
 LATENCY = Histogram(
@@ -15,6 +24,7 @@ LATENCY = Histogram(
     ("module",),
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
+CALLS = Counter("kari_chat_peer_calls_total", "Calls made.", ("caller", "callee", "code"))
 ERRORS = Counter("kari_chat_errors_total", "Errors told to callers.", ("module", "type", "reason"))
 
 
@@ -42,3 +52,18 @@ class Metrics(Around):
             LATENCY.labels(module).observe(time.perf_counter() - began)
             name = call.method.rpartition("/")[2]
             REQUESTS.labels(module, name, call.code(error).name).inc()
+
+
+def send_metrics(name: str) -> Send:
+    """Counts the calls that server `name` makes, by callee and code: a peer that is away shows
+    here, not in its own counts."""
+
+    async def send(
+        continuation: Continuation, details: grpc.aio.ClientCallDetails, request: Any
+    ) -> Any:
+        callee = module_of(path_of(details))
+        call = await continuation(details, request)
+        when_ended(call, lambda code: CALLS.labels(name, callee, code.name).inc())
+        return call
+
+    return send

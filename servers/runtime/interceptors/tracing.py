@@ -4,9 +4,9 @@ Written on the OpenTelemetry API because its gRPC instrumentation records succes
 cancelled calls on the server side, and hides `cancel` of streams on the client side.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import grpc
@@ -18,12 +18,13 @@ from servers.runtime.interceptors.chain import (
     Around,
     Continuation,
     Incoming,
+    Send,
     path_of,
+    when_ended,
     with_headers,
 )
 
 _tracer = trace.get_tracer("kari")
-_endings: set[asyncio.Task[None]] = set()
 
 
 class Tracing(Around):
@@ -50,22 +51,28 @@ class Tracing(Around):
             _end(span, call.code(error))
 
 
-async def send_tracing(
-    continuation: Continuation, details: grpc.aio.ClientCallDetails, request: Any
-) -> Any:
-    """Opens a client span and passes it on; it ends with the call."""
-    method = path_of(details)
-    span = _tracer.start_span(method[1:], kind=SpanKind.CLIENT, attributes=_attributes(method))
-    headers: dict[str, str] = {}
-    propagate.inject(headers, context=trace.set_span_in_context(span))
-    try:
-        call = await continuation(with_headers(details, *headers.items()), request)
-    except BaseException:
-        _end(span, grpc.StatusCode.CANCELLED)
-        raise
-    if span.is_recording():
-        call.add_done_callback(lambda ended: _end_later(span, ended))
-    return call
+def send_tracing(name: str) -> Send:
+    """Opens a client span for each call that server `name` makes and passes it on; it ends with
+    the call."""
+
+    async def send(
+        continuation: Continuation, details: grpc.aio.ClientCallDetails, request: Any
+    ) -> Any:
+        method = path_of(details)
+        attributes = {**_attributes(method), "kari.module": name}
+        span = _tracer.start_span(method[1:], kind=SpanKind.CLIENT, attributes=attributes)
+        headers: dict[str, str] = {}
+        propagate.inject(headers, context=trace.set_span_in_context(span))
+        try:
+            call = await continuation(with_headers(details, *headers.items()), request)
+        except BaseException:
+            _end(span, grpc.StatusCode.CANCELLED)
+            raise
+        if span.is_recording():
+            when_ended(call, partial(_end, span))
+        return call
+
+    return send
 
 
 def _attributes(method: str) -> dict[str, str]:
@@ -83,14 +90,3 @@ def _end(span: Span, code: grpc.StatusCode) -> None:
     if code is not grpc.StatusCode.OK:
         span.set_status(StatusCode.ERROR, code.name)
     span.end()
-
-
-def _end_later(span: Span, ended: Any) -> None:
-    """The code of an ended call is behind a coroutine, and a callback cannot await."""
-    task = asyncio.get_running_loop().create_task(_end_with_code(span, ended))
-    _endings.add(task)
-    task.add_done_callback(_endings.discard)
-
-
-async def _end_with_code(span: Span, ended: Any) -> None:
-    _end(span, await ended.code())
