@@ -23,7 +23,7 @@ from kari.conversation_models.v1.degradation_pb2 import Feature
 from kari.conversation_models.v1.instruction_pb2 import InstructionResult, InstructionStatus
 from kari.conversation_models.v1.turn_pb2 import Turn, TurnEvent
 from servers.runtime.errors import from_rpc
-from servers.runtime.settings import Settings
+from servers.runtime.settings import read_settings
 
 PROMPT = "you> "
 
@@ -44,7 +44,7 @@ def run(once: str | None, conversation_id: str, user: str, tenant: str) -> int:
 
 
 async def _run(once: str | None, conversation_id: str, user: str, tenant: str) -> int:
-    settings = Settings()
+    settings = read_settings()
     async with connected(settings) as mesh:
         await mesh.sign_in(user, tenant)
         terminal = Terminal(mesh, conversation_id)

@@ -10,12 +10,12 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
 from servers import topology
-from servers.runtime.settings import Placement, Settings
+from servers.runtime.settings import Placement, Settings, read_settings, unknown_variables
 
 LEAST_FREE_BYTES = 512 * 1024 * 1024
 CHECK_SECONDS = 3.0
@@ -52,13 +52,7 @@ STORES = {
 
 def run() -> int:
     """Prints the report; exit code 1 if something is broken."""
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        for problem in error.errors():
-            name = "_".join(("KARI", *map(str, problem["loc"]))).upper()
-            sys.stderr.write(f"{name}: {problem['msg']}\n")
-        return 1
+    settings = read_settings()
     findings = asyncio.run(_examine(settings))
     _print(findings)
     return 1 if any(f.state is State.BROKEN for f in findings) else 0
@@ -88,6 +82,8 @@ def _configured(settings: Settings) -> Iterator[Finding]:
         url: SecretStr | None = getattr(settings, f"{store}_url")
         note = "embedded" if url is None else f"at {_without_secret(url)}"
         yield Finding(f"{store} is", State.OK, note)
+    for name in unknown_variables():
+        yield Finding(name, State.DEGRADED, "is no setting", "docs/settings.md lists them")
     file = settings.models_file or settings.data / "models.toml"
     if file.exists():
         yield Finding("models", State.OK, f"configured in {file}")

@@ -4,15 +4,17 @@ import sys
 
 import click
 
+from servers.runtime.settings import Misconfigured
+
 EPILOG = "Settings are read from the environment (KARI_*); docs/settings.md lists them."
 
 
 @click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
+def kari() -> None:
     """Kari Chat: a conversational runtime as a gRPC mesh."""
 
 
-@main.command()
+@kari.command()
 @click.option("--spread", is_flag=True, help="One process a server, as in production.")
 def up(spread: bool) -> None:
     """Run everything in the foreground: stores, servers, gateway. Ctrl-C stops it."""
@@ -21,7 +23,7 @@ def up(spread: bool) -> None:
     sys.exit(run(spread=spread))
 
 
-@main.command()
+@kari.command()
 @click.argument("names", nargs=-1, required=True)
 def serve(names: tuple[str, ...]) -> None:
     """Serve only the parts NAMES of the mesh, in this process.
@@ -33,7 +35,7 @@ def serve(names: tuple[str, ...]) -> None:
     sys.exit(serve_names(names))
 
 
-@main.command()
+@kari.command()
 def migrate() -> None:
     """Bring the schema of KARI_POSTGRES_URL up to date. `kari up` does so by itself."""
     from cli.migrate import run
@@ -41,7 +43,7 @@ def migrate() -> None:
     sys.exit(run())
 
 
-@main.command()
+@kari.command()
 @click.option("--user", default="demo", show_default=True, help="Name of the user.")
 @click.option("--tenant", default="demo", show_default=True, help="Name of the tenant.")
 def token(user: str, tenant: str) -> None:
@@ -54,7 +56,7 @@ def token(user: str, tenant: str) -> None:
     sys.exit(run(user, tenant))
 
 
-@main.command()
+@kari.command()
 @click.option("--once", metavar="TEXT", help="Send one message, print the answer, end.")
 @click.option("--conversation", metavar="ID", help="Go on with this conversation.")
 @click.option("--user", default="demo", show_default=True, help="Name of the user.")
@@ -66,12 +68,21 @@ def chat(once: str | None, conversation: str | None, user: str, tenant: str) -> 
     sys.exit(run(once, conversation or "", user, tenant))
 
 
-@main.command()
+@kari.command()
 def doctor() -> None:
     """Say what is configured, what answers, what is degraded, and how to mend it."""
     from cli.doctor import run
 
     sys.exit(run())
+
+
+def main() -> None:
+    """Runs a command; a wrong setting is told in a line and is exit code 2."""
+    try:
+        kari()
+    except Misconfigured as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import asyncpg
 
 from embedded.errors import StartError
 from embedded.progress import announced
-from servers.runtime.settings import Settings
+from servers.runtime.settings import read_settings
 
 MIGRATIONS = Path(__file__).parent.parent / "deploy" / "migrations"
 RECORD = "kari.schema_migrations"
@@ -25,7 +25,7 @@ Progress = Callable[[str], None]
 
 def run() -> int:
     """Migrates the database of the settings; gives the exit code."""
-    url = Settings().postgres_url
+    url = read_settings().postgres_url
     if url is None:
         sys.stderr.write("KARI_POSTGRES_URL is not set; `kari up` migrates the embedded store.\n")
         return 2

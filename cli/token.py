@@ -7,7 +7,7 @@ import grpc
 
 from cli.mesh import NotRunning, connected
 from servers.runtime.errors import from_rpc
-from servers.runtime.settings import Settings
+from servers.runtime.settings import read_settings
 
 
 def run(user: str, tenant: str) -> int:
@@ -24,5 +24,5 @@ def run(user: str, tenant: str) -> int:
 
 
 async def _token(user: str, tenant: str) -> str:
-    async with connected(Settings()) as mesh:
+    async with connected(read_settings()) as mesh:
         return (await mesh.sign_in(user, tenant)).tokens.access_token

@@ -16,14 +16,14 @@ from embedded.stores import EmbeddedStores, missing_stores
 from embedded.supervisor import Supervisor
 from servers import topology
 from servers.runtime.keys import ensure_keys
-from servers.runtime.settings import Placement, Settings, child_environment
+from servers.runtime.settings import Placement, Settings, child_environment, read_settings
 
 FIRST_ACCOUNTS = "first-accounts"
 
 
 def run(*, spread: bool) -> int:
     """Runs until a signal; gives the exit code."""
-    settings = Settings(placement=Placement.SPREAD) if spread else Settings()
+    settings = read_settings(placement=Placement.SPREAD) if spread else read_settings()
     try:
         with DataFolder(settings.data) as folder:
             return asyncio.run(_up(settings, folder))

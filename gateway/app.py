@@ -19,12 +19,14 @@ from gateway.page import Page
 from gateway.probes import Probes
 from gateway.readiness import Readiness
 from gateway.session import Terms
+from gateway.sessions import Sessions
 from gateway.shared import SharedCounters
 from gateway.upgrading import Sockets
 from kari.chat_hub.v1.chat_hub_pb2 import SendMessageRequest
 from kari.edge.v1.frames_pb2 import Limits
 from kari.identity.v1.identity_pb2_grpc import IdentityServiceStub
 from servers.runtime.access_tokens import AccessTokens
+from servers.runtime.ended_sessions import EndedSessions
 from servers.runtime.resources import Resource
 from servers.runtime.settings import Settings
 
@@ -59,6 +61,7 @@ class Gateway:
             Hub(chat_hub),
             limits,
             self._connections,
+            Sessions(EndedSessions(redis, settings.access_token_seconds), shared),
             self._readiness,
             terms,
             settings.allowed_origins,
@@ -110,6 +113,7 @@ class Gateway:
     async def _look_around(self) -> None:
         await self._readiness.check()
         await self._sockets.degrade()
+        await self._sockets.close_ended()
 
 
 @asynccontextmanager

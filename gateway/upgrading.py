@@ -16,6 +16,7 @@ from gateway.hub import Hub
 from gateway.limits import Limits
 from gateway.readiness import Readiness
 from gateway.session import Session, Terms
+from gateway.sessions import Sessions
 from gateway.websocket import Socket
 from kari.conversation_models.v1.degradation_pb2 import Degradation
 from kari.edge.v1.frames_pb2 import ServerFrame
@@ -35,6 +36,7 @@ class Sockets:
         hub: Hub,
         limits: Limits,
         connections: Connections,
+        sessions: Sessions,
         readiness: Readiness,
         terms: Terms,
         origins: frozenset[str],
@@ -43,6 +45,7 @@ class Sockets:
         self._hub = hub
         self._limits = limits
         self._connections = connections
+        self._sessions = sessions
         self._readiness = readiness
         self._terms = terms
         self._origins = origins
@@ -57,6 +60,7 @@ class Sockets:
         with acting(Call(correlation_id, method="upgrade")):
             try:
                 principal, encoding, subprotocol = self._admit(websocket)
+                await self._sessions.require_running(principal)
             except KariError as refusal:
                 CONNECTIONS.labels(Reason.Name(refusal.reason)).inc()
                 await websocket.send_denial_response(error_response(refusal))
@@ -79,9 +83,11 @@ class Sockets:
             session_id = self._terms.verify(access_token).session_id
         except KariError:
             return
-        for socket, principal in list(self._open.items()):
-            if principal.session_id == session_id:
-                await socket.close(SESSION_ENDED)
+        await self._close_sessions({session_id})
+
+    async def close_ended(self) -> None:
+        """Closes the sockets of sessions that were signed out on other gateways."""
+        await self._close_sessions(await self._sessions.ended_among(self._open.values()))
 
     async def degrade(self) -> None:
         """Tells every socket what is missing by now."""
@@ -129,6 +135,11 @@ class Sockets:
             if code == 1009:
                 REFUSED.labels(Reason.Name(Reason.REASON_TOO_LARGE)).inc()
             log.info("socket ended", code=code, user=who.user_id)
+
+    async def _close_sessions(self, session_ids: set[str]) -> None:
+        for socket, principal in list(self._open.items()):
+            if principal.session_id in session_ids:
+                await socket.close(SESSION_ENDED)
 
     async def _tell_gone(self) -> None:
         async with self._gone:

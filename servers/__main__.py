@@ -9,9 +9,9 @@ import structlog
 import uvloop
 
 from servers import dependencies, topology
-from servers.runtime.bootstrap import Bootstrap, serving, until_signalled
+from servers.runtime.bootstrap import serving, until_signalled
 from servers.runtime.keys import ensure_keys
-from servers.runtime.settings import Settings
+from servers.runtime.settings import Misconfigured, Settings, read_settings
 from servers.runtime.telemetry import configure_logging, configure_tracing, serve_metrics
 
 log = structlog.get_logger("kari.main")
@@ -24,9 +24,13 @@ def main(arguments: Sequence[str]) -> int:
         known = " ".join(topology.NODES)
         sys.stderr.write(f"usage: python -m servers NAME...\nnames: {known}\n")
         return 2
-    settings = Settings()
-    configure_logging(settings.log_level)
-    uvloop.run(serve(arguments, settings))
+    try:
+        settings = read_settings()
+        configure_logging(settings.log_level)
+        uvloop.run(serve(arguments, settings))
+    except Misconfigured as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     return 0
 
 

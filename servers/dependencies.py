@@ -53,6 +53,8 @@ from servers.instruction_processor.processing import Processing
 from servers.instruction_processor.servicer import InstructionProcessor
 from servers.memory_processor.retrieval import ShortTerm
 from servers.memory_processor.servicer import MemoryProcessor
+from servers.model_factory.factory import ModelFactory
+from servers.model_factory.servicer import ModelFactoryServicer
 from servers.production_memory.beginning import Beginning
 from servers.production_memory.buffering import Buffering
 from servers.production_memory.embedding import Embedding
@@ -64,8 +66,6 @@ from servers.production_memory.servicer import ProductionMemory
 from servers.production_memory.store import VectorStore
 from servers.production_memory.store_milvus import open_milvus
 from servers.production_memory.vectorizing import Vectorizing
-from servers.model_factory.factory import ModelFactory
-from servers.model_factory.servicer import ModelFactoryServicer
 from servers.runtime import postgres, redis
 from servers.runtime.access_tokens import AccessTokens
 from servers.runtime.bootstrap import Bootstrap, Hook, Hosted, Security

@@ -87,6 +87,6 @@ def settings_for(stores: EmbeddedStores, data: Path) -> Settings:
 async def until(check: Callable[[], Awaitable[T]], seconds: float = 30.0) -> T:
     """What `check` gives, as soon as it is true; TimeoutError if it never is."""
     async with asyncio.timeout(seconds):
-        while not (found := await check()):  # noqa: ASYNC110  # what is waited for is elsewhere
+        while not (found := await check()):  # what is waited for is elsewhere
             await asyncio.sleep(0.02)
     return found

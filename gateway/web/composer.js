@@ -1,6 +1,8 @@
 // The message field: grows with its text, sends, stops, and completes commands.
 
 import { byId, make } from "./elements.js";
+import { inline } from "./markdown.js";
+import { suggestionsFor } from "./suggestions.js";
 
 const form = byId("composer");
 const field = byId("composer-text");
@@ -70,9 +72,8 @@ export class Composer {
 
   #keyInList(event) {
     const moves = { ArrowDown: 1, ArrowUp: -1 };
-    const exact = this.#shown.some((command) => field.value.trim() === `/${command.name}`);
     if (event.key in moves) this.#choose(this.#chosen + moves[event.key]);
-    else if (event.key === "Tab" || (event.key === "Enter" && !event.shiftKey && !exact)) this.#take();
+    else if (event.key === "Tab" || (event.key === "Enter" && !event.shiftKey && !this.#isExact())) this.#take();
     else if (event.key === "Escape") this.#hide();
     else return false;
     event.preventDefault();
@@ -80,22 +81,21 @@ export class Composer {
   }
 
   #suggest() {
-    const typed = field.value.match(/^\/([a-z]*)$/);
-    this.#shown = typed ? this.#commands.filter((c) => c.name.startsWith(typed[1])) : [];
-    list.replaceChildren(...this.#shown.map((command, index) => this.#option(command, index)));
+    this.#shown = suggestionsFor(field.value, this.#commands);
+    list.replaceChildren(...this.#shown.map((entry, index) => this.#option(entry, index)));
     list.hidden = this.#shown.length === 0;
     field.setAttribute("aria-expanded", String(!list.hidden));
     if (this.#shown.length) this.#choose(0);
     else field.removeAttribute("aria-activedescendant");
   }
 
-  #option(command, index) {
+  #option(entry, index) {
     const option = make(
       "li",
-      { id: `suggestion-${index}`, role: "option", "aria-disabled": String(!command.allowed) },
-      make("code", { textContent: command.usage || `/${command.name}` }),
-      make("span", { textContent: command.summary }),
-      command.allowed ? null : make("em", { textContent: "not for you" }),
+      { id: `suggestion-${index}`, role: "option", "aria-disabled": String(!entry.allowed) },
+      make("code", { textContent: entry.usage }),
+      make("span", {}, ...inline(entry.summary)),
+      entry.allowed ? null : make("em", { textContent: "not for you" }),
     );
     option.onpointerdown = (event) => {
       event.preventDefault();
@@ -115,12 +115,16 @@ export class Composer {
   }
 
   #take() {
-    const command = this.#shown[this.#chosen];
-    const takesMore = (command.usage ?? "").includes(" ");
-    field.value = `/${command.name}${takesMore ? " " : ""}`;
+    field.value = this.#shown[this.#chosen].insert;
     field.focus();
-    this.#hide();
+    this.#suggest();
+    if (this.#isExact()) this.#hide();
     this.#fit();
+  }
+
+  // True if what is typed is a whole entry already, so that Enter sends it.
+  #isExact() {
+    return this.#shown.some((entry) => field.value.trim() === entry.exact);
   }
 
   #hide() {
@@ -132,7 +136,9 @@ export class Composer {
 
   #fit() {
     field.style.height = "auto";
-    field.style.height = `${Math.min(field.scrollHeight, innerHeight * 0.4)}px`;
+    const height = Math.min(field.scrollHeight, innerHeight * 0.4);
+    // While the field is not shown it has no height to speak of.
+    if (height && field.value) field.style.height = `${height}px`;
     send.disabled = field.value.trim() === "";
   }
 }

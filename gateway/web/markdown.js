@@ -85,7 +85,8 @@ function listNode(lines) {
   return list;
 }
 
-function inline(text) {
+// A line of text with its code, bold and emphasis.
+export function inline(text) {
   const nodes = [];
   let rest = 0;
   for (const found of text.matchAll(/`([^`\n]+)`|\*\*([^*\n]+)\*\*|\*([^*\s][^*\n]*)\*/g)) {

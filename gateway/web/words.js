@@ -31,7 +31,8 @@ export function sentence(error) {
   const fields = (error.violations ?? []).map((v) => `${v.field}: ${v.description}`);
   const wait = parseFloat(error.retryAfter ?? "");
   const later = wait >= 1 ? ` Try again in ${Math.ceil(wait)} s.` : "";
-  return [words + later, ...(error.reason === "REASON_FIELD_INVALID" ? fields.slice(1) : [])].join(" ");
+  const end = /[.!?]$/.test(words) ? "" : ".";
+  return [words + end + later, ...(error.reason === "REASON_FIELD_INVALID" ? fields.slice(1) : [])].join(" ");
 }
 
 export const feature = (name) => FEATURES[name] ?? "A feature is missing.";

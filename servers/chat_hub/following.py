@@ -31,6 +31,8 @@ TRIES = 4
 """How often in a row a stream that cannot be reached is tried before a turn that is over is told
 from storage instead."""
 
+SILENCE_SECONDS = 15.0
+
 log = structlog.get_logger("kari.chat_hub")
 
 
@@ -42,8 +44,11 @@ class Following:
         conversations: "ConversationManagerServiceAsyncStub",
         streams: "StreamProcessorServiceAsyncStub",
         pauses: Callable[[], Iterator[float]] = growing_pauses,
+        silence: float = SILENCE_SECONDS,
     ) -> None:
-        """`pauses` gives the seconds to wait between tries."""
+        """`pauses` gives the seconds to wait between tries; `silence` is how long a stream may say
+        nothing before storage is asked whether the turn is over."""
+        self._silence = silence
         self._conversations = conversations
         self._streams = streams
         self._pauses = pauses
@@ -64,6 +69,13 @@ class Following:
                 return
             except KariError as error:
                 gone = _is_gone(error)
+            except TimeoutError:
+                # The last event is lost if the orchestrator died between the commit and telling it.
+                stored = await self._stored(turn_id)
+                if is_over(stored.turn):
+                    yield FollowTurnResponse(turn_event=end_of(stored))
+                    return
+                continue
             stored, failures = await self._stored(turn_id), failures + 1
             lost = gone or (failures > TRIES and is_over(stored.turn))
             if lost and place is not None:
@@ -79,9 +91,14 @@ class Following:
         self, turn_id: str, place: StreamPosition | None
     ) -> AsyncGenerator[TurnEvent, None]:
         call = self._streams.Follow(FollowRequest(stream_id=turn_id, after=place))
+        responses = aiter(call)
         try:
-            async for response in call:
+            while True:
+                async with asyncio.timeout(self._silence):
+                    response = await anext(responses)
                 yield response.event
+        except StopAsyncIteration:
+            return
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error) from error
         finally:

@@ -6,6 +6,7 @@ import asyncio
 import structlog
 
 from kari.conversation_models.v1.turn_pb2 import StreamPosition, TurnEvent
+from kari.errors.v1.errors_pb2 import Reason
 from kari.stream_processor.v1.stream_processor_pb2 import AppendRequest, OpenRequest, OpenResponse
 from servers.chat_orchestrator.answer import merged
 from servers.chat_orchestrator.peers import Peers, patiently
@@ -14,16 +15,22 @@ from servers.runtime.errors import KariError
 # A stream processor that restarts is back within this; a turn does not fail without its stream.
 PATIENCE_SECONDS = 20.0
 
+# The contract's largest batch.
+LARGEST_BATCH = 1000
+
 log = structlog.get_logger("kari.chat_orchestrator")
 
 
 class Publisher:
-    """The writing end of one turn's stream."""
+    """The writing end of one turn's stream. Everything that was told is kept until the turn ends: a
+    stream whose journal was lost on the way is told again."""
 
     def __init__(self, peers: Peers, turn_id: str) -> None:
         self._peers = peers
         self._turn_id = turn_id
-        self._next_index = 1
+        self._told: list[TurnEvent] = []
+        self._first_index = 1
+        self._arrived = 0
         self._pending: list[TurnEvent] = []
         self._wake = asyncio.Event()
         self._closing = False
@@ -31,14 +38,13 @@ class Publisher:
 
     async def open(self) -> OpenResponse:
         """Opens the stream, or takes it over; events may be put from now on."""
+        request = OpenRequest(stream_id=self._turn_id)
         try:
-            opened = await patiently(
-                lambda: self._peers.streams.Open(OpenRequest(stream_id=self._turn_id)), 2.0
-            )
+            opened = await patiently(lambda: self._peers.streams.Open(request), 2.0)
         except KariError as error:
-            log.warning("turn goes on without its stream", error=error.message)
+            log.warning("stream could not be opened", error=error.message)
             opened = OpenResponse(position=StreamPosition(stream_id=self._turn_id), next_index=1)
-        self._next_index = opened.next_index
+        self._first_index = opened.next_index
         self._task = asyncio.create_task(self._send())
         return opened
 
@@ -58,16 +64,36 @@ class Publisher:
         while not (self._closing and not self._pending):
             await self._wake.wait()
             self._wake.clear()
-            batch, self._pending = merged(self._pending), []
-            if batch and not await self._append(batch):
+            self._told += merged(self._pending)
+            self._pending = []
+            try:
+                await self._append_all()
+            except KariError as error:
+                log.error("turn goes on without its stream", error=error.message)
                 return
 
-    async def _append(self, batch: list[TurnEvent]) -> bool:
-        request = AppendRequest(stream_id=self._turn_id, first_index=self._next_index, events=batch)
-        self._next_index += len(batch)
-        try:
-            await patiently(lambda: self._peers.streams.Append(request), PATIENCE_SECONDS)
-        except KariError as error:
-            log.error("turn goes on without its stream", error=error.message)
-            return False
-        return True
+    async def _append_all(self) -> None:
+        while self._arrived < len(self._told):
+            batch = self._told[self._arrived : self._arrived + LARGEST_BATCH]
+            request = AppendRequest(
+                stream_id=self._turn_id,
+                first_index=self._first_index + self._arrived,
+                events=batch,
+            )
+            try:
+                await self._append(request)
+            except KariError as error:
+                if error.reason != Reason.REASON_STREAM_GAP:
+                    raise
+                self._go_back_to(int(error.details["next_index"]))
+            else:
+                self._arrived += len(batch)
+
+    async def _append(self, request: AppendRequest) -> None:
+        await patiently(lambda: self._peers.streams.Append(request), PATIENCE_SECONDS)
+
+    def _go_back_to(self, next_index: int) -> None:
+        """The stream knows less than it did: its journal was lost. What an earlier leader told is
+        gone; what this one told is told again."""
+        self._first_index = min(self._first_index, next_index)
+        self._arrived = max(0, next_index - self._first_index)

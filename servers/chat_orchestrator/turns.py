@@ -1,10 +1,11 @@
 """The turns that this process leads: begun, claimed, called off, seen to their end."""
 
 import asyncio
-import contextvars
 import os
 import secrets
 import socket
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import structlog
 
@@ -34,6 +35,8 @@ NAME = "chat_orchestrator"
 # What is left of the time to drain is for committing what was written.
 COMMIT_SECONDS = 2.0
 
+T = TypeVar("T")
+
 log = structlog.get_logger("kari.chat_orchestrator")
 
 
@@ -46,11 +49,15 @@ class Turns:
         self._mesh_key = mesh_key
         self._owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._leads: dict[str, Lead] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._draining = False
 
     async def begin(self, request: StartTurnRequest) -> tuple[Turn, StreamPosition]:
-        """Commits a message and starts its turn, or queues it."""
+        """Commits a message and starts its turn, or queues it. A caller that goes away between the
+        two takes nothing with it: a committed message is led."""
+        return await asyncio.shield(self._keep(self._begin(request)))
+
+    async def _begin(self, request: StartTurnRequest) -> tuple[Turn, StreamPosition]:
         if self._draining:
             raise Unavailable(
                 Reason.REASON_SHUTTING_DOWN, "the server is stopping; try again", retry_after=1.0
@@ -60,7 +67,8 @@ class Turns:
         log.info("turn accepted", turn_id=led.turn.id, repeated=begun.repeated_request)
         for interrupted in begun.interrupted_turn_ids:
             self._cancel_here(interrupted)
-        if not begun.repeated_request:
+        # A repeated request brings the lease again where the first answer was lost on its way.
+        if not begun.repeated_request or (led.HasField("lease") and led.turn.id not in self._leads):
             await self._start(led)
         return led.turn, StreamPosition(stream_id=led.turn.id)
 
@@ -134,9 +142,14 @@ class Turns:
     def _lead(self, lead: Lead) -> None:
         """Leads in the background, under the current call."""
         self._leads[lead.turn_id] = lead
-        task = asyncio.create_task(self._to_the_end(lead), name=lead.turn_id)
+        self._keep(self._to_the_end(lead))
+
+    def _keep(self, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
+        """Does something in the background that drain waits for."""
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _to_the_end(self, lead: Lead) -> None:
         try:
@@ -166,10 +179,7 @@ class Turns:
             claimed = await self._peers.memory.ClaimAbandonedTurns(request)
         for led in claimed.led_turns:
             log.warning("turn taken over", turn_id=led.turn.id)
-            context = contextvars.copy_context()
-            task = asyncio.create_task(self._take_over(led), context=context)
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._keep(self._take_over(led))
 
     async def _take_over(self, led: LedTurn) -> None:
         """One without a word is written anew; one with text ends with what there is."""

@@ -14,9 +14,7 @@ from kari.conversation_models.v1.context_pb2 import (
 )
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
 from servers.context_integrator.ranking import Candidate, ranked
-
-# Role and separators of one message in the ChatML framing that most models use.
-FRAMING_TOKENS = 4
+from servers.runtime.tokens import MESSAGE_OVERHEAD, PROMPT_OVERHEAD
 
 # The last exchanges go in before anything that merely matches: an answer has to know what it
 # answers.
@@ -38,7 +36,7 @@ class Packing:
 
     def __init__(self, budget: int, count: Count, shorten: Shorten) -> None:
         self._budget = budget
-        self._left = budget
+        self._left = budget - PROMPT_OVERHEAD
         self._count = count
         self._shorten = shorten
         self._kept: list[_Kept] = []
@@ -49,7 +47,7 @@ class Packing:
         """Takes candidates that have to be in. Where they do not fit together, the longest ones
         lose their ends until they do."""
         sizes = [self._count(c.message.content) for c in candidates]
-        room = max(0, self._left - FRAMING_TOKENS * len(candidates))
+        room = max(0, self._left - MESSAGE_OVERHEAD * len(candidates))
         level = water_level(sizes, room)
         for candidate, size in zip(candidates, sizes, strict=True):
             if size <= level:
@@ -83,7 +81,7 @@ class Packing:
         tokens = self._count(message.content)
         if (message.role, message.content) in self._texts:
             self._note(candidate, tokens, ContextVerdict.CONTEXT_VERDICT_DUPLICATE)
-        elif tokens + FRAMING_TOKENS > self._left:
+        elif tokens + MESSAGE_OVERHEAD > self._left:
             self._note(candidate, tokens, ContextVerdict.CONTEXT_VERDICT_CUT_BUDGET)
         else:
             self._keep(candidate, message.content, tokens)
@@ -100,7 +98,7 @@ class Packing:
         tokens: int,
         verdict: ContextVerdict.ValueType = ContextVerdict.CONTEXT_VERDICT_KEPT,
     ) -> None:
-        self._left -= tokens + FRAMING_TOKENS
+        self._left -= tokens + MESSAGE_OVERHEAD
         self._kept.append(_Kept(candidate.order, candidate.message.role, text))
         self._texts.add((candidate.message.role, text))
         self._note(candidate, tokens, verdict)

@@ -17,11 +17,12 @@ from servers.model_factory.configuration import (
     Routing,
     entries,
 )
+from servers.runtime.settings import Misconfigured
 
 T = TypeVar("T")
 
 
-class ConfigurationError(Exception):
+class ConfigurationError(Misconfigured):
     """The models file is wrong; the message is for the person who wrote it."""
 
 

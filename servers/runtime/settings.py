@@ -6,9 +6,12 @@ Every field is read from `KARI_<NAME>`; `docs/settings.md` is generated from thi
 import os
 from enum import StrEnum
 from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "KARI_"
 
 
 class Placement(StrEnum):
@@ -21,7 +24,7 @@ class Placement(StrEnum):
 class Settings(BaseSettings):
     """Every setting, its default and its unit."""
 
-    model_config = SettingsConfigDict(env_prefix="KARI_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     data: Path = Field(
         Path(".kari"), description="Folder of everything that is kept; created with mode 0700."
@@ -113,7 +116,9 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         10.0, ge=0, description="How long a stopping server lets calls under way finish."
     )
-    log_level: str = Field("info", description="`debug`, `info`, `warning` or `error`.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="`debug`, `info`, `warning` or `error`."
+    )
     otlp_endpoint: str | None = Field(
         None, description="`http://host:4317` of an OpenTelemetry collector; unset exports nothing."
     )
@@ -122,6 +127,31 @@ class Settings(BaseSettings):
     def allowed_origins(self) -> frozenset[str]:
         """The further origins, one by one."""
         return frozenset(filter(None, (origin.strip() for origin in self.origins.split(","))))
+
+
+class Misconfigured(Exception):
+    """A setting, or a file that a setting names, is wrong. The message is for the person who wrote
+    it: what, where, and the way out."""
+
+
+def read_settings(**given: Any) -> Settings:
+    """The settings of the environment, with `given` before them. Misconfigured, naming each wrong
+    variable, if they are not valid."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        wrong = "\n".join(f"{_variable(e['loc'])}: {e['msg']}" for e in error.errors())
+        raise Misconfigured(f"{wrong}\ndocs/settings.md says what belongs there") from None
+
+
+def unknown_variables() -> list[str]:
+    """Variables that look like settings and are none: misspelt ones, mostly."""
+    known = {_variable((name,)) for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return PREFIX + "_".join(map(str, location)).upper()
 
 
 def secret_from_environment(variable: str) -> str | None:

@@ -1,14 +1,22 @@
 """Following turns through the hub, whatever happens to the stream."""
 
 import asyncio
+from functools import partial
 
 import grpc
 import pytest
 
 from kari.chat_hub.v1.chat_hub_pb2 import FollowTurnResponse
+from kari.conversation_manager.v1 import conversation_manager_pb2
+from kari.conversation_manager.v1.conversation_manager_pb2_grpc import (
+    ConversationManagerServiceStub,
+)
 from kari.conversation_models.v1.message_pb2 import Message
 from kari.conversation_models.v1.turn_pb2 import StreamPosition, TurnEvent, TurnState
 from kari.errors.v1.errors_pb2 import Reason
+from kari.stream_processor.v1 import stream_processor_pb2
+from kari.stream_processor.v1.stream_processor_pb2_grpc import StreamProcessorServiceStub
+from servers.chat_hub.following import Following
 from servers.runtime.errors import from_rpc
 from tests.chat_hub.conftest import House
 from tests.stream_processor.conditions import metric, until
@@ -167,3 +175,22 @@ async def test_readers_that_leave_leave_nothing_behind(house: House) -> None:
         reader.cancel()
     await asyncio.gather(*readers, return_exceptions=True)
     await until(lambda: metric("kari_chat_stream_followers") == before)
+
+
+async def test_an_end_that_was_never_told_is_told_from_storage(house: House) -> None:
+    """The orchestrator died between the commit and the last event: the stream just stays silent."""
+    turn = house.turn()
+    await house.streams.open(turn.id)
+    await house.streams.append(turn.id, 1, delta("the "))
+    channel = partial(house.mesh.channel, "chat_hub")
+    following = Following(
+        ConversationManagerServiceStub(
+            channel("conversation_manager", conversation_manager_pb2.DESCRIPTOR)
+        ),
+        StreamProcessorServiceStub(channel("stream_processor", stream_processor_pb2.DESCRIPTOR)),
+        silence=0.2,
+    )
+    end(house, turn.id, "the answer")
+    events = events_of([step async for step in following.follow(turn.id, None)])
+    assert text_of(events) == "the "
+    assert events[-1].completed.message.content == "the answer"

@@ -61,7 +61,7 @@ async def test_a_repeated_request_returns_the_first_turn(mesh: Mesh) -> None:
         request.conversation_id = first.ack.conversation_id
         second = await client.ask(send_message=request)
         listing = ListMessagesRequest(conversation_id=first.ack.conversation_id)
-        await client.events(second.id)
+        await client.events(first.id)
         history = await client.ask(history=listing)
     assert first.ack.turn.id == second.ack.turn.id
     assert len(history.result.history.messages) == 2

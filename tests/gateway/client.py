@@ -87,7 +87,7 @@ async def connected(url: str, token: str, **options: Any) -> AsyncIterator[Clien
 async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
     """Returns when something holds that no message tells of."""
     async with asyncio.timeout(SECONDS):
-        while not await holds():  # noqa: ASYNC110  # there is no event to wait for
+        while not await holds():  # there is no event to wait for
             await asyncio.sleep(0.01)
 
 

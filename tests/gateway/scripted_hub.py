@@ -47,6 +47,7 @@ class ScriptedHub(ChatHubServiceServicer):
         self.turns: dict[str, ScriptedTurn] = {}
         self.by_request: dict[str, hub.SendMessageResponse] = {}
         self.correlation_ids: list[str] = []
+        self.request_ids: list[str] = []
         self.steps = asyncio.Semaphore(0)
         self.hanging = asyncio.Event()
         self.let_go = asyncio.Event()
@@ -64,6 +65,7 @@ class ScriptedHub(ChatHubServiceServicer):
     ) -> hub.SendMessageResponse:
         """Begins a turn, or runs commands."""
         self.correlation_ids.append(current().correlation_id)
+        self.request_ids.append(request.request_id)
         if request.request_id in self.by_request:
             return self.by_request[request.request_id]
         script = Script.of(request.content)

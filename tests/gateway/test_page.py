@@ -1,5 +1,6 @@
 """The page in a headless Chromium, against the scripted hub."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -120,6 +121,19 @@ async def test_commands_complete_and_ask_for_confirmation(page: Page) -> None:
     await expect(page.locator(".result").last).to_contain_text("technical_expert now")
 
 
+async def test_values_of_a_command_complete_too(page: Page) -> None:
+    """First the command, then one of its choices."""
+    field = page.get_by_label("Message", exact=True)
+    await expect(field).to_be_focused()
+    await field.press_sequentially("/se")
+    await expect(page.get_by_role("option")).to_have_count(1)
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("option")).to_have_count(6)
+    await page.keyboard.type("an")
+    await page.keyboard.press("Enter")
+    await expect(field).to_have_value("/set mode analysis")
+
+
 async def test_errors_are_told_in_words_with_their_reference(page: Page) -> None:
     """With a way to try again where that may help."""
     await say(page, "down")
@@ -172,6 +186,25 @@ async def test_a_cut_is_bridged(chromium: Browser, serve: Serve, mesh: Mesh) -> 
             await expect(answer).to_have_text("Words arrive one after")
             await expect(banner).to_be_hidden()
             await expect(page.locator("article")).to_have_count(2)
+
+
+async def test_a_message_cut_off_on_its_way_is_sent_again(
+    chromium: Browser, serve: Serve, mesh: Mesh
+) -> None:
+    """As the same request, shown once."""
+    first = serve(http_port=free_block(1))
+    gateway = await first.__aenter__()
+    async with visiting(chromium, gateway.url) as page:
+        await sign_in(page)
+        await say(page, "hang")
+        await mesh.hub.hanging.wait()
+        await first.__aexit__(None, None, None)
+        mesh.hub.hanging.clear()
+        async with serve(http_port=urlsplit(gateway.url).port):
+            await asyncio.wait_for(mesh.hub.hanging.wait(), 10)
+            await expect(page.locator("article.sending")).to_have_count(1)
+    first_id, second_id = mesh.hub.request_ids
+    assert first_id == second_id
 
 
 async def test_two_windows_show_the_same_turn(page: Page, gateway: Gateway, mesh: Mesh) -> None:

@@ -1,7 +1,11 @@
 """How long a socket lives: as long as its token, or the one that renews it."""
 
+import pytest
+from websockets.exceptions import InvalidStatus
+
 from gateway.app import Gateway
-from gateway.closing import TOKEN_EXPIRED
+from gateway.closing import SESSION_ENDED, TOKEN_EXPIRED
+from servers.runtime.ended_sessions import EndedSessions
 from tests.gateway.client import Client, connected
 from tests.gateway.mesh import Mesh
 from tests.gateway.scripted_identity import BOB
@@ -11,6 +15,20 @@ async def test_a_socket_closes_when_its_token_ends(gateway: Gateway, mesh: Mesh)
     """With the code that says: refresh and come back."""
     async with connected(gateway.url, mesh.identity.token(seconds=2)) as client:
         assert await client.closed() == TOKEN_EXPIRED.code
+
+
+async def test_a_session_that_was_signed_out_elsewhere_ends_here(
+    gateway: Gateway, mesh: Mesh
+) -> None:
+    """Within seconds for open sockets, at once for new ones."""
+    token, ended = mesh.identity.token(session="ses_9"), EndedSessions(mesh.redis, 60)
+    async with connected(gateway.url, token) as client:
+        await ended.add("ten_demo", "ses_9")
+        assert await client.closed() == SESSION_ENDED.code
+    with pytest.raises(InvalidStatus) as refused:
+        async with connected(gateway.url, token):
+            pass
+    assert b"REASON_SESSION_REVOKED" in (refused.value.response.body or b"")
 
 
 async def test_a_renewed_socket_outlives_its_first_token(gateway: Gateway, mesh: Mesh) -> None:

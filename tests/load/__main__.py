@@ -92,10 +92,10 @@ async def turn_times(kari: Kari) -> tuple[list[float], list[float]]:
     """Seconds to the ack and to the first text of each turn."""
     acks, first_texts = [], []
     async with opened(kari, await login(kari)) as client:
-        await client.turn("warm up")
+        ack, _ = await client.turn("warm up")
         for number in range(TURNS):
             began = time.perf_counter()
-            _, frame_id = await client.say(f"message {number}")
+            _, frame_id = await client.say(f"message {number}", ack.conversation_id)
             acks.append(time.perf_counter() - began)
             while not (await client.answer_to(frame_id)).turn_event.HasField("delta"):
                 continue

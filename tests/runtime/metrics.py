@@ -20,5 +20,5 @@ def counted(name: str, values: tuple[str, ...]) -> float:
 async def counts_up(name: str, values: tuple[str, ...], before: float) -> None:
     """Returns when the counter has gone up by one: servers count after the client knows."""
     async with asyncio.timeout(5):
-        while counted(name, values) != before + 1:  # noqa: ASYNC110  # counters tell nobody
+        while counted(name, values) != before + 1:  # counters tell nobody
             await asyncio.sleep(0.01)

@@ -122,7 +122,7 @@ async def test_two_hundred_streams_cancelled_at_once_leave_no_task(mesh: Mesh) -
         call.cancel()
     async with asyncio.timeout(30):
         await asyncio.gather(*(ending.over.wait() for ending in endings))
-        while len(asyncio.all_tasks()) > before:  # noqa: ASYNC110  # nobody tells
+        while len(asyncio.all_tasks()) > before:  # nobody tells
             await asyncio.sleep(0.01)
 
 

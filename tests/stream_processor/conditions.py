@@ -11,7 +11,7 @@ SECONDS = 20.0
 async def until(condition: Callable[[], bool]) -> None:
     """Returns when the condition holds; fails if it never does."""
     async with asyncio.timeout(SECONDS):
-        while not condition():  # noqa: ASYNC110  # nothing tells us
+        while not condition():  # nothing tells us
             await asyncio.sleep(0.01)
 
 

@@ -91,7 +91,7 @@ class SelectModelRequest(_message.Message):
     mode: _conversation_pb2.ConversationMode.ValueType
     """Mode of the conversation."""
     content: _builtins.str
-    """The message; only its shape is looked at."""
+    """The message, or its beginning; only its shape is looked at."""
     def __init__(
         self,
         *,
@@ -150,7 +150,7 @@ class GenerateRequest(_message.Message):
     """0 to 2; unset is 0.7."""
     @_builtins.property
     def fallback_model_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Models to try next, in order."""
+        """Models to try next, in order; unknown ones are passed over."""
 
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[_context_pb2.PromptMessage]:
@@ -297,7 +297,7 @@ class Finished(_message.Message):
     """Why it ended."""
     @_builtins.property
     def usage(self) -> _model_pb2.Usage:
-        """Tokens."""
+        """Tokens, and times from the start of this call."""
 
     def __init__(
         self,
