@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import pytest_asyncio
 
@@ -16,6 +17,13 @@ from servers.runtime.settings import Settings
 # The machine's own settings must not leak into tests.
 for name in [n for n in os.environ if n.startswith("KARI_")]:
     del os.environ[name]
+
+
+# How long an example takes says nothing on a machine that others use too.
+hypothesis.settings.register_profile(
+    "kari", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("kari")
 
 
 def report(_line: str) -> None:

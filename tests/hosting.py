@@ -31,7 +31,7 @@ async def hosting(
     here = settings.model_copy(update={"grpc_port": free_block(len(topology.SERVERS))})
     wiring = Wiring(here, ensure_keys(here))
     hosted = [*(dependencies.HOW[name](wiring) for name in names), *others]
-    address = wiring.address_of(names[0])
+    address = wiring.address_of(hosted[0].name)
     bootstrap = Bootstrap(hosted, wiring.resources, wiring.security(), address)
     async with serving(bootstrap, 2.0):
         yield wiring

@@ -25,12 +25,13 @@ def is_over(turn: Turn) -> bool:
     return turn.state in OVER
 
 
-def end_of(stored: GetTurnResponse) -> TurnEvent:
-    """The last event of a turn that is over. It has no number: the stream that had them is gone."""
+def end_of(stored: GetTurnResponse, place: StreamPosition | None = None) -> TurnEvent:
+    """The last event of a turn that is over, at its place in the stream. Without a place it has no
+    number: the stream that had them is gone."""
     turn = stored.turn
     answer = stored.answer if stored.HasField("answer") else None
     event = TurnEvent(
-        position=StreamPosition(stream_id=turn.id),
+        position=place or StreamPosition(stream_id=turn.id),
         correlation_id=turn.correlation_id,
         created_at=turn.ended_at,
     )

@@ -57,7 +57,7 @@ class Following:
         self, turn_id: str, after: StreamPosition | None
     ) -> AsyncGenerator[FollowTurnResponse, None]:
         """The events behind a place (None: all) to the last one, without gap or repeat. A reader
-        whose place is gone is told so and begins anew. NotFound if the caller may not see it."""
+        whose place is gone is told so and begins anew. The last one is an end, always. NotFound if the caller may not see it."""
         await self._stored(turn_id)
         place, pauses, failures = after, self._pauses(), 0
         while True:
@@ -66,6 +66,9 @@ class Following:
                     async for event in events:
                         yield FollowTurnResponse(turn_event=event)
                         place, pauses, failures = event.position, self._pauses(), 0
+                if place is not None and place is after:
+                    # The reader has seen everything: every answer ends with an end, this one too.
+                    yield FollowTurnResponse(turn_event=end_of(await self._stored(turn_id), place))
                 return
             except KariError as error:
                 gone = _is_gone(error)

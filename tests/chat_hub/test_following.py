@@ -194,3 +194,14 @@ async def test_an_end_that_was_never_told_is_told_from_storage(house: House) -> 
     events = events_of([step async for step in following.follow(turn.id, None)])
     assert text_of(events) == "the "
     assert events[-1].completed.message.content == "the answer"
+
+
+async def test_a_reader_at_the_end_is_told_the_end_again(house: House) -> None:
+    """It cannot know that there was nothing after what it saw."""
+    turn = house.turn()
+    await house.streams.open(turn.id)
+    place = await house.streams.append(turn.id, 1, delta("all"), completed())
+    end(house, turn.id, "all")
+    (only,) = events_of(await house.all_steps(turn.id, place))
+    assert only.completed.message.content == "all"
+    assert only.position.seq == place.seq

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
-import hypothesis
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
@@ -18,12 +17,6 @@ from servers.runtime.resources import Resources
 from servers.runtime.settings import Settings
 from tests.gateway.client import Client, connected
 from tests.gateway.mesh import Mesh, serving_mesh
-
-# How long an example takes says nothing on a machine that others use too.
-hypothesis.settings.register_profile(
-    "gateway", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
-hypothesis.settings.load_profile("gateway")
 
 Serve = Callable[..., AbstractAsyncContextManager[Gateway]]
 
