@@ -57,7 +57,8 @@ class Following:
         self, turn_id: str, after: StreamPosition | None
     ) -> AsyncGenerator[FollowTurnResponse, None]:
         """The events behind a place (None: all) to the last one, without gap or repeat. A reader
-        whose place is gone is told so and begins anew. The last one is an end, always. NotFound if the caller may not see it."""
+        whose place is gone is told so and begins anew. The last one is an end, always. NotFound if
+        the caller may not see it."""
         await self._stored(turn_id)
         place, pauses, failures = after, self._pauses(), 0
         while True:

@@ -105,13 +105,6 @@ async def test_a_reader_whose_stream_is_gone_gets_the_end_of_the_turn(house: Hou
     assert last.turn_event.completed.message.content == "the answer"
 
 
-async def test_a_reader_that_has_seen_the_end_gets_nothing_more(house: House) -> None:
-    turn = house.turn()
-    await house.streams.open(turn.id)
-    last = await house.streams.append(turn.id, 1, delta("a "), completed())
-    assert await house.all_steps(turn.id, last) == []
-
-
 async def test_a_stream_processor_that_dies_is_followed_again_without_gap_or_repeat(
     house: House,
 ) -> None:

@@ -156,9 +156,18 @@ async def test_unknown_streams_and_places_are_not_there(client: Client) -> None:
     assert await refusal(client.append(turn, 1, delta("a"))) == Reason.REASON_STREAM_NOT_FOUND
     here = (await client.open(turn)).position
     beyond = StreamPosition(stream_id=turn, epoch=here.epoch, seq=1)
-    other_epoch = StreamPosition(stream_id=turn, epoch=here.epoch + 1, seq=0)
-    for place in (beyond, other_epoch):
-        assert await refusal(client.all_events(turn, place)) == Reason.REASON_STREAM_NOT_FOUND
+    assert await refusal(client.all_events(turn, beyond)) == Reason.REASON_STREAM_NOT_FOUND
+    await client.append(turn, 1, delta("a"), completed())
+    other_epoch = StreamPosition(stream_id=turn, epoch=here.epoch + 1, seq=1)
+    assert await refusal(client.all_events(turn, other_epoch)) == Reason.REASON_STREAM_NOT_FOUND
+
+
+async def test_the_place_before_the_first_event_is_the_same_in_every_epoch(client: Client) -> None:
+    turn = a_turn()
+    await client.open(turn)
+    await client.append(turn, 1, delta("a"), completed())
+    start = StreamPosition(stream_id=turn)
+    assert kinds_of(await client.all_events(turn, start)) == ["delta", "completed"]
 
 
 async def test_rubbish_is_refused_and_nothing_is_written(client: Client) -> None:
