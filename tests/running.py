@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -102,7 +103,9 @@ class Kari:
         """SIGKILL for every process of the system, the supervisor first."""
         processes = self.processes()
         for process in processes:
-            process.kill()
+            # With the supervisor everything under it dies by itself.
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         assert self._process is not None
         await self._process.wait()
         await asyncio.to_thread(psutil.wait_procs, processes, 30)

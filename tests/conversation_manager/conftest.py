@@ -11,10 +11,11 @@ from tests.hosting import Somebody, hosting, settings_for
 from tests.production_memory.embedder import Embedder
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def manager_server(
     stores: EmbeddedStores, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Manager]:
+    """Gone with its package: another production memory on the same stores takes its jobs."""
     settings = settings_for(stores, tmp_path_factory.mktemp("conversation_manager"))
     names = ("conversation_manager", "production_memory")
     async with hosting(settings, *names, others=[Embedder().hosted()]) as wiring:

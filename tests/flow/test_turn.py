@@ -60,8 +60,10 @@ async def test_a_repeated_request_returns_the_first_turn(mesh: Mesh) -> None:
         first = await client.ask(send_message=request)
         request.conversation_id = first.ack.conversation_id
         second = await client.ask(send_message=request)
+    async with opened(mesh.kari, await mesh.token()) as client:
+        resume = FollowTurnRequest(turn_id=first.ack.turn.id)
+        await client.events(await client.send(ClientFrame(resume=resume)))
         listing = ListMessagesRequest(conversation_id=first.ack.conversation_id)
-        await client.events(first.id)
         history = await client.ask(history=listing)
     assert first.ack.turn.id == second.ack.turn.id
     assert len(history.result.history.messages) == 2

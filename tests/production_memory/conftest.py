@@ -19,8 +19,9 @@ def store_settings(stores: EmbeddedStores, tmp_path_factory: pytest.TempPathFact
     return settings_for(stores, tmp_path_factory.mktemp("production_memory"))
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def memory_server(store_settings: Settings) -> AsyncIterator[Memory]:
+    """Gone with its package: another one on the same stores would take its jobs."""
     embedder = Embedder()
     async with hosting(store_settings, "production_memory", others=[embedder.hosted()]) as wiring:
         yield Memory(wiring, embedder, Somebody())
