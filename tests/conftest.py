@@ -52,12 +52,3 @@ def settings(stores: EmbeddedStores, tmp_path: Path) -> Settings:
     )
     ensure_keys(made)
     return made
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For runs on several cores: one worker runs a file, so that its servers start once, and one
-    runs all tests of the running mesh."""
-    for item in items:
-        group = "mesh" if "mesh" in getattr(item, "fixturenames", ()) else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))

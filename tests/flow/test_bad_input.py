@@ -67,8 +67,7 @@ async def test_a_frame_far_over_the_limit_closes_the_socket(mesh: Mesh) -> None:
     """1009, as RFC 6455 says."""
     async with opened(mesh.kari, await mesh.token()) as client:
         with pytest.raises(websockets.ConnectionClosed) as closed:
-            await client.socket.send("x" * 3_000_000)
-            await client.next()
+            await asyncio.gather(client.socket.send("x" * 3_000_000), client.next())
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1009
 
