@@ -19,9 +19,16 @@ from servers.runtime.weights import SMOLLM2, Weights, WeightsWrong
 
 log = structlog.get_logger("kari.model_factory.local")
 
-EXTRA = {"return_progress": True, "cache_prompt": True}
+EXTRA = {
+    "return_progress": True,
+    "cache_prompt": True,
+    "temperature": 0.2,
+    "top_p": 0.9,
+    "repeat_penalty": 1.1,
+}
 """Progress while the prompt is read: it shows that the model works, and lets it notice a caller
-who left."""
+who left. Temperature and top_p are those of SmolLM2's model card: at the usual 0.7 a model this
+small loses its thread, and without a penalty it goes round in circles."""
 
 
 class LocalProvider:

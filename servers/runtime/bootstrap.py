@@ -113,8 +113,13 @@ class Bootstrap:
         """Pings every resource and publishes what it found: a name for each server, one for each
         store (`store.redis`), and the empty one for all."""
         found = await self._resources.health()
+        stores: dict[str, bool] = {}
         for name, (_, wrong) in found.items():
-            await self._health.set(f"store.{name}", _status(not wrong))
+            # Several servers of a process have a schema each in the one Postgres.
+            store = name.partition(".")[0]
+            stores[store] = stores.get(store, True) and not wrong
+        for store, healthy in stores.items():
+            await self._health.set(f"store.{store}", _status(healthy))
         await self._say_health(not any(required and wrong for required, wrong in found.values()))
 
     async def drain(self) -> None:
