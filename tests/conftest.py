@@ -7,6 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import pytest_asyncio
+from xdist.scheduler import LoadScopeScheduling
 
 from cli.migrate import migrate
 from embedded.folder import DataFolder
@@ -52,3 +53,21 @@ def settings(stores: EmbeddedStores, tmp_path: Path) -> Settings:
     )
     ensure_keys(made)
     return made
+
+
+MESH = ("test_bad_input", "test_command_line", "test_commands", "test_turn")
+"""Files of tests/flow whose tests share one running mesh for each placement."""
+
+
+class BySystem(LoadScopeScheduling):  # type: ignore[misc]
+    """For runs on several cores: a file is one worker's, and so is everything that shares a running
+    mesh, which then starts once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "mesh" if Path(file).stem in MESH else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> BySystem:
+    """How tests are shared out."""
+    return BySystem(config, log)
