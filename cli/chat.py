@@ -23,6 +23,7 @@ from kari.conversation_models.v1.degradation_pb2 import Feature
 from kari.conversation_models.v1.instruction_pb2 import InstructionResult, InstructionStatus
 from kari.conversation_models.v1.turn_pb2 import Turn, TurnEvent
 from servers.runtime.errors import from_rpc
+from servers.runtime.names import short
 from servers.runtime.settings import read_settings
 
 PROMPT = "you> "
@@ -142,7 +143,7 @@ class Terminal:
             case "delta":
                 self._write(event.delta.text)
             case "degraded":
-                feature = Feature.Name(event.degraded.feature).removeprefix("FEATURE_").lower()
+                feature = short(Feature, event.degraded.feature)
                 _note(f"without {feature}: {event.degraded.cause}")
             case "provider_switched":
                 _note(f"{event.provider_switched.from_model} failed")

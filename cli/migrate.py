@@ -132,7 +132,7 @@ def _program() -> str:
     if found is None:
         raise StartError(
             "dbmate is not installed.",
-            "Run `make setup`, or install dbmate and put it on the PATH.",
+            "Run `make run`, or install dbmate and put it on the PATH.",
         )
     return found
 

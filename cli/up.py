@@ -16,7 +16,13 @@ from embedded.stores import EmbeddedStores, missing_stores
 from embedded.supervisor import Supervisor
 from servers import topology
 from servers.runtime.keys import ensure_keys
-from servers.runtime.settings import Placement, Settings, child_environment, read_settings
+from servers.runtime.settings import (
+    Placement,
+    Settings,
+    child_environment,
+    read_settings,
+    unknown_variables,
+)
 
 FIRST_ACCOUNTS = "first-accounts"
 
@@ -24,6 +30,8 @@ FIRST_ACCOUNTS = "first-accounts"
 def run(*, spread: bool) -> int:
     """Runs until a signal; gives the exit code."""
     settings = read_settings(placement=Placement.SPREAD) if spread else read_settings()
+    for name in unknown_variables():
+        say(f"{name} is no setting; docs/settings.md lists them")
     try:
         with DataFolder(settings.data) as folder:
             return asyncio.run(_up(settings, folder))

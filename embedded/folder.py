@@ -12,6 +12,9 @@ from embedded.errors import StartError
 LAYOUT = "kari data, layout 1"
 LEAST_FREE_BYTES = 512 * 1024 * 1024
 ELSEWHERE = "set KARI_DATA to another folder"
+# A start that ended before the stamp leaves its lock; docs/models.md has people put models.toml
+# there; `kari serve` and `kari chat` leave the rest.
+BEFORE_THE_STAMP = {"lock", "models.toml", "keys", "first-accounts", "chat-history"}
 
 
 class DataFolder:
@@ -80,8 +83,7 @@ class DataFolder:
             )
 
     def _require_empty(self) -> None:
-        # A lock alone is what a start leaves that ended before the stamp was written.
-        if {entry.name for entry in self.path.iterdir()} - {"lock"}:
+        if {entry.name for entry in self.path.iterdir()} - BEFORE_THE_STAMP:
             raise StartError(
                 f"The folder {self.path} holds files that are not Kari's.",
                 f"Empty it, or {ELSEWHERE}.",

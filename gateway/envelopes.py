@@ -10,7 +10,7 @@ from starlette.responses import Response
 from kari.errors.v1.errors_pb2 import ErrorType, Reason
 from servers.runtime.call import current
 from servers.runtime.errors import KariError
-from servers.runtime.interceptors.metrics import ERRORS
+from servers.runtime.interceptors.metrics import count_error
 
 STATUS: Mapping[ErrorType.ValueType, int] = {
     ErrorType.ERROR_TYPE_AUTHENTICATION: 401,
@@ -34,8 +34,7 @@ def error_response(error: KariError, status: int | None = None) -> Response:
     """The error as a response, counted; `status` where the type alone does not say enough."""
     correlation_id = current().correlation_id
     reason = Reason.Name(error.reason)
-    kind = ErrorType.Name(error.type).removeprefix("ERROR_TYPE_").lower()
-    ERRORS.labels("gateway", kind, reason).inc()
+    count_error("gateway", error.type, error.reason)
     log.info("request refused", reason=reason, message=error.message)
     headers = {"cache-control": "no-store"}
     if error.retry_after is not None:

@@ -24,11 +24,6 @@ class Watching:
         self._cause: Cause | None = None
         self._failures = 0
 
-    @property
-    def troubled(self) -> bool:
-        """True from a cut until something is heard again."""
-        return self._failures > 0
-
     def watch(self, conversation_ids: Sequence[str], cause: Cause) -> list[Action]:
         """Watches exactly these from now on."""
         wanted = tuple(dict.fromkeys(conversation_ids))

@@ -21,10 +21,10 @@ from gateway.outbox import Outbox
 from gateway.session import Session
 from gateway.spans import Spans
 from kari.conversation_models.v1.degradation_pb2 import Degradation
-from kari.errors.v1.errors_pb2 import ErrorEnvelope, ErrorType, Reason
+from kari.errors.v1.errors_pb2 import ErrorEnvelope, Reason
 from servers.runtime.call import Call, acting
 from servers.runtime.errors import KariError
-from servers.runtime.interceptors.metrics import ERRORS, LATENCY
+from servers.runtime.interceptors.metrics import LATENCY, count_error
 
 LONGEST_SLEEP = 15.0
 """How long the token's end may go unnoticed when a renewal has moved it closer."""
@@ -208,8 +208,7 @@ class Socket:
 
 
 def _count(error: ErrorEnvelope, refusal: bool) -> None:
-    kind = ErrorType.Name(error.type).removeprefix("ERROR_TYPE_").lower()
-    ERRORS.labels("gateway", kind, Reason.Name(error.reason)).inc()
+    count_error("gateway", error.type, error.reason)
     if refusal:
         REFUSED.labels(Reason.Name(error.reason)).inc()
 

@@ -26,12 +26,25 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         settings = read_settings()
+        require_stores(arguments, settings)
         configure_logging(settings.log_level)
         uvloop.run(serve(arguments, settings))
     except Misconfigured as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
+
+
+def require_stores(names: Sequence[str], settings: Settings) -> None:
+    """Misconfigured, naming each variable, if a store of the named parts has no URL."""
+    stores = {store for name in names for store in topology.NODES[name].stores}
+    missing = sorted(store for store in stores if getattr(settings, f"{store}_url") is None)
+    if missing:
+        variables = ", ".join(f"KARI_{store.upper()}_URL" for store in missing)
+        raise Misconfigured(
+            f"not set, and needed to serve {' '.join(names)}: {variables} "
+            "(docs/settings.md; `kari up` brings stores of its own)"
+        )
 
 
 async def serve(names: Sequence[str], settings: Settings) -> None:

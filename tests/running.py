@@ -79,11 +79,11 @@ class Kari:
         waiting.cancel()
         assert ready.is_set(), self.story()
 
-    async def stop(self) -> int:
-        """SIGTERM; the exit code."""
+    async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Asks it to stop as a service manager does, or with SIGINT as Ctrl-C; the exit code."""
         assert self._process is not None
         if self._process.returncode is None:
-            self._process.send_signal(signal.SIGTERM)
+            self._process.send_signal(how)
         code = await asyncio.wait_for(self._process.wait(), 60)
         assert self._reading is not None
         await self._reading

@@ -80,10 +80,13 @@ CREATE TABLE conversation_manager.proposals (
   id text NOT NULL,
   conversation_id text NOT NULL,
   user_id text NOT NULL,
+  request_id text NOT NULL,
+  request_digest bytea NOT NULL,
   changes bytea[] NOT NULL,
   expires_at timestamptz NOT NULL,
   accepted boolean,
   PRIMARY KEY (tenant_id, id),
+  UNIQUE (tenant_id, conversation_id, request_id),
   FOREIGN KEY (tenant_id, conversation_id) REFERENCES conversation_manager.conversations
 );
 

@@ -23,6 +23,7 @@ from servers.chat_hub.news import News
 from servers.chat_hub.peers import Peers
 from servers.chat_hub.routing import conversation_request_id, route, title_of
 from servers.runtime.errors import from_rpc
+from servers.runtime.names import short
 
 ROUTED = Counter(
     "kari_chat_routing_decisions_total", "Messages, by where they were sent.", ("destination",)
@@ -41,7 +42,7 @@ class Sending:
     async def send(self, request: SendMessageRequest) -> SendMessageResponse:
         """Routes a message. One that is only white space goes nowhere and leaves nothing."""
         destination = route(request.content)
-        name = Destination.Name(destination).removeprefix("DESTINATION_").lower()
+        name = short(Destination, destination)
         ROUTED.labels(name).inc()
         log.info("message routed", destination=name)
         if destination == Destination.DESTINATION_DISCARD:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
+from kari.conversation_models.v1.degradation_pb2 import Degradation
 from kari.conversation_models.v1.model_pb2 import FinishReason, Usage
 from kari.conversation_models.v1.turn_pb2 import ProviderSwitched, TextDelta, TurnEvent
 from kari.model_factory.v1.model_factory_pb2 import GenerateResponse
@@ -65,14 +65,10 @@ class Answer:
 
     def _switched(self, response: GenerateResponse) -> list[TurnEvent]:
         switched = response.switched
-        event = TurnEvent(
-            provider_switched=ProviderSwitched(
-                from_model=switched.from_model, to_model=switched.to_model, error=switched.error
-            )
+        told = ProviderSwitched(
+            from_model=switched.from_model, to_model=switched.to_model, error=switched.error
         )
-        provider = switched.from_model.partition("/")[0]
-        missing = Degradation(feature=Feature.FEATURE_CHOSEN_MODEL, cause=provider)
-        return [event, *self.degrade(missing)]
+        return [TurnEvent(provider_switched=told)]
 
 
 def merged(events: list[TurnEvent]) -> list[TurnEvent]:

@@ -11,6 +11,7 @@ from kari.conversation_manager.v1.conversation_manager_pb2 import (
 )
 from kari.conversation_models.v1.context_pb2 import ContextBundle
 from kari.conversation_models.v1.conversation_pb2 import Conversation
+from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
 from kari.conversation_models.v1.model_pb2 import ModelSelection, Usage
 from kari.conversation_models.v1.turn_pb2 import (
     Accepted,
@@ -35,11 +36,12 @@ from servers.chat_orchestrator.answer import Answer
 from servers.chat_orchestrator.peers import Peers, patiently
 from servers.chat_orchestrator.prompt import APOLOGY, snapshot
 from servers.chat_orchestrator.publisher import Publisher
-from servers.chat_orchestrator.stages import LATENCY, TURNS, stage
+from servers.chat_orchestrator.stages import DEGRADED, LATENCY, TURNS, stage
 from servers.chat_orchestrator.writing import PATIENCE_SECONDS, Writing
 from servers.runtime.call import current
 from servers.runtime.durations import duration
 from servers.runtime.errors import Conflict, Internal, KariError, TimedOut, Unavailable
+from servers.runtime.names import short
 from servers.runtime.settings import Settings
 
 log = structlog.get_logger("kari.chat_orchestrator")
@@ -97,6 +99,7 @@ class Lead:
 
     async def run(self) -> None:
         """Leads the turn from assembling to its end. The stream has to be open."""
+        log.info("turn led", after=[instruction.action for instruction in self.led.instructions])
         keeping = asyncio.create_task(self._keep_lease())
         try:
             state, error = await self._write()
@@ -181,6 +184,7 @@ class Lead:
     async def _commit(self, state: TurnState.ValueType, error: KariError | None) -> None:
         """Ends the turn in storage, then tells. Storage that is away is waited for."""
         self._state = turn.end(self._state, state)
+        self._note_lost_stream()
         request = self._ending(state, error)
         try:
             with stage("commit"):
@@ -192,11 +196,18 @@ class Lead:
             self._lease_trouble(failure)
             log.error("turn could not be committed", error=failure.message)
             return
-        TURNS.labels(TurnState.Name(state).removeprefix("TURN_STATE_").lower()).inc()
+        TURNS.labels(short(TurnState, state)).inc()
+        for missing in self._answer.degradations:
+            DEGRADED.labels(short(Feature, missing.feature)).inc()
         self._publisher.put(
             TurnEvent(usage=finished.turn.usage), _final_event(finished, self._answer)
         )
         await self._snapshot()
+
+    def _note_lost_stream(self) -> None:
+        if self._publisher.lost:
+            missing = Degradation(feature=Feature.FEATURE_RESUME, cause="stream_processor")
+            self._answer.degrade(missing)
 
     def _ending(self, state: TurnState.ValueType, error: KariError | None) -> FinishTurnRequest:
         apology = state == turn.FAILED and not self._answer.begun

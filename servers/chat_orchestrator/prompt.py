@@ -10,6 +10,7 @@ from kari.conversation_models.v1.context_pb2 import (
 from kari.conversation_models.v1.conversation_pb2 import ContextSnapshot
 from kari.conversation_models.v1.message_pb2 import MessageRole
 from kari.conversation_models.v1.model_pb2 import Model
+from servers.runtime.names import short
 
 # Characters of a message that fit any model's window when nothing can be counted.
 MINIMAL_CHARACTERS = 2_000
@@ -43,7 +44,7 @@ def tokens_by_source(manifest: ContextManifest) -> dict[str, int]:
     found: dict[str, int] = {}
     for candidate in manifest.candidates:
         if candidate.verdict in _IN_PROMPT:
-            name = ContextSource.Name(candidate.source).removeprefix("CONTEXT_SOURCE_").lower()
+            name = short(ContextSource, candidate.source)
             found[name] = found.get(name, 0) + candidate.tokens
     return found
 

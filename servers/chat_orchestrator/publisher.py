@@ -35,6 +35,7 @@ class Publisher:
         self._wake = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
+        self.lost = False
 
     async def open(self) -> OpenResponse:
         """Opens the stream, or takes it over; events may be put from now on."""
@@ -70,6 +71,7 @@ class Publisher:
                 await self._append_all()
             except KariError as error:
                 log.error("turn goes on without its stream", error=error.message)
+                self.lost = True
                 return
 
     async def _append_all(self) -> None:

@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from prometheus_client import Counter, Histogram
 
 TURNS = Counter("kari_chat_orchestration_total", "Turns led to their end.", ("outcome",))
+DEGRADED = Counter(
+    "kari_chat_degradations_total", "Turns that ended with a feature missing.", ("feature",)
+)
 STAGES = Histogram(
     "kari_chat_orchestration_latency_seconds",
     "Time that a stage of a turn took.",

@@ -11,6 +11,7 @@ from kari.conversation_models.v1.context_pb2 import ContextBundle, ContextSource
 from servers.context_integrator.assembly import assemble
 from servers.context_integrator.gathering import Gathering
 from servers.runtime.grpc_types import Context
+from servers.runtime.names import short
 from servers.runtime.tokens import count, shorten
 
 TOKENS = Counter("kari_chat_context_tokens_total", "Tokens of prompts.")
@@ -41,6 +42,6 @@ class ContextIntegrator(ContextIntegratorServiceServicer):
 def _count(bundle: ContextBundle) -> None:
     TOKENS.inc(bundle.manifest.tokens)
     for candidate in bundle.manifest.candidates:
-        source = ContextSource.Name(candidate.source).removeprefix("CONTEXT_SOURCE_").lower()
-        verdict = ContextVerdict.Name(candidate.verdict).removeprefix("CONTEXT_VERDICT_").lower()
+        source = short(ContextSource, candidate.source)
+        verdict = short(ContextVerdict, candidate.verdict)
         ITEMS.labels(source, verdict).inc()

@@ -19,6 +19,7 @@ from kari.conversation_models.v1.conversation_pb2 import (
 )
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import Conflict, NotFound
+from servers.runtime.names import short
 from servers.runtime.queries import Row
 
 
@@ -49,7 +50,7 @@ def columns_of(conversation: Conversation) -> tuple[object, ...]:
         conversation.id,
         conversation.version,
         conversation.title,
-        ConversationMode.Name(conversation.mode).removeprefix("CONVERSATION_MODE_").lower(),
+        short(ConversationMode, conversation.mode),
         conversation.model,
         conversation.system_instructions,
         _serialized(conversation, "persona"),

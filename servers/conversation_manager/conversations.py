@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from kari.conversation_manager.v1.conversation_manager_pb2 import (
     ConversationUpdate,
     CreateConversationRequest,
+    ListUpdatesRequest,
 )
 from kari.conversation_models.v1.conversation_pb2 import ContextSnapshot, Conversation
 from servers.conversation_manager.conversation import (
@@ -76,15 +77,21 @@ class Conversations:
         return shown, paging.token_of((last["updated_at"] - EPOCH) // MICROSECOND, last["id"])
 
     async def updates(
-        self, conversation_id: str, who: Principal, size: int, token: str
+        self, request: ListUpdatesRequest, who: Principal
     ) -> tuple[Sequence[ConversationUpdate], str]:
         """The log of changes, the latest first, and the token of the next page."""
-        size = paging.size_of(size)
-        (before,) = paging.place_of(token, int) or (paging.LARGEST_INTEGER,)
+        conversation_id, size = request.conversation_id, paging.size_of(request.page_size)
+        (before,) = paging.place_of(request.page_token, int) or (paging.LARGEST_INTEGER,)
+        place = (conversation_id, before, size + 1)
         database = await self._database.get()
         async with database.transaction(who.tenant_id) as connection:
             await conversation_for(connection, conversation_id, who.user_id)
-            rows = await connection.fetch(QUERIES.updates_before, conversation_id, before, size + 1)
+            if request.request_id:
+                rows = await connection.fetch(
+                    QUERIES.updates_of_request, *place, request.request_id
+                )
+            else:
+                rows = await connection.fetch(QUERIES.updates_before, *place)
         more = len(rows) > size
         token = paging.token_of(rows[size - 1]["version"]) if more else ""
         return [update_of(row) for row in rows[:size]], token

@@ -14,7 +14,7 @@ from kari.conversation_manager.v1.conversation_manager_pb2 import (
 from kari.conversation_models.v1.conversation_pb2 import Conversation, ConversationChange
 from kari.errors.v1.errors_pb2 import Reason
 from servers.conversation_manager.changes import apply_all
-from servers.conversation_manager.conversation import timestamp
+from servers.conversation_manager.conversation import digest_of, require_same, timestamp
 from servers.conversation_manager.tables import QUERIES, conversation_for
 from servers.conversation_manager.updating import Update, Updating, count, make
 from servers.runtime.call import Principal
@@ -38,23 +38,17 @@ class Proposals:
         self._field_roles = FieldRoles()
 
     async def propose(self, request: ProposeUpdateRequest, who: Principal) -> tuple[str, Timestamp]:
-        """Keeps changes that could be made now; gives the proposal's id and when it lapses."""
-        latest = await self._updating.look(request.conversation_id, request.changes, who)
+        """Keeps changes that could be made now; gives the proposal's id and when it lapses. The
+        first proposal of a repeated request is given again, whether or not it could be made now."""
         database = await self._database.get()
-        proposal_id = new_id("prop")
         async with database.transaction(who.tenant_id) as connection:
-            conversation = await conversation_for(connection, request.conversation_id, who.user_id)
-            apply_all(conversation, request.changes, latest)
-            await connection.execute(QUERIES.forget_proposals, request.conversation_id)
-            expires_at = await connection.fetchval(
-                QUERIES.add_proposal,
-                proposal_id,
-                request.conversation_id,
-                who.user_id,
-                [change.SerializeToString(deterministic=True) for change in request.changes],
-                LIFETIME,
-            )
-        return proposal_id, timestamp(expires_at)
+            await conversation_for(connection, request.conversation_id, who.user_id)
+            first = await _proposed_before(connection, request, who)
+        if first is None:
+            latest = await self._updating.look(request.conversation_id, request.changes, who)
+            async with database.transaction(who.tenant_id) as connection:
+                first = await _propose(connection, request, who, latest)
+        return first["id"], timestamp(first["expires_at"])
 
     async def answer(
         self, request: AnswerProposalRequest, who: Principal, correlation_id: str
@@ -93,6 +87,40 @@ class Proposals:
         if missing:
             names = ", ".join(sorted(missing))
             raise Forbidden(Reason.REASON_ROLE_MISSING, f"this needs the role {names}", role=names)
+
+
+async def _propose(
+    connection: Connection, request: ProposeUpdateRequest, who: Principal, latest_sequence: int
+) -> Record:
+    conversation = await conversation_for(connection, request.conversation_id, who.user_id)
+    apply_all(conversation, request.changes, latest_sequence)
+    await connection.execute(QUERIES.forget_proposals, request.conversation_id)
+    row = await connection.fetchrow(
+        QUERIES.add_proposal,
+        new_id("prop"),
+        request.conversation_id,
+        who.user_id,
+        request.request_id,
+        digest_of(who.user_id, *request.changes),
+        [change.SerializeToString(deterministic=True) for change in request.changes],
+        LIFETIME,
+    )
+    row = row or await _proposed_before(connection, request, who)
+    if row is None:
+        raise LookupError("a proposal was in the way and is not there")
+    return row
+
+
+async def _proposed_before(
+    connection: Connection, request: ProposeUpdateRequest, who: Principal
+) -> Record | None:
+    """The proposal of the same request; Conflict if the id was used for another one."""
+    first = await connection.fetchrow(
+        QUERIES.proposed_before, request.conversation_id, request.request_id
+    )
+    if first is not None:
+        require_same(first["request_digest"], digest_of(who.user_id, *request.changes))
+    return first
 
 
 async def _answer(

@@ -73,15 +73,27 @@ SELECT request_digest FROM updates WHERE conversation_id = $1 AND request_id = $
 SELECT * FROM updates WHERE conversation_id = $1 AND version < $2
 ORDER BY version DESC LIMIT $3;
 
+-- name: updates_of_request
+-- $1 conversation, $2 and $3 as above, $4 request. The latest first.
+SELECT * FROM updates WHERE conversation_id = $1 AND version < $2 AND request_id = $4
+ORDER BY version DESC LIMIT $3;
+
 -- name: record_snapshot
 UPDATE conversations SET snapshot = $2, updated_at = greatest(updated_at, statement_timestamp())
 WHERE id = $1
 RETURNING updated_at;
 
 -- name: add_proposal
-INSERT INTO proposals (id, conversation_id, user_id, changes, expires_at)
-VALUES ($1, $2, $3, $4, statement_timestamp() + $5::interval)
-RETURNING expires_at;
+-- No row if the request id is known; the other transaction is over by then.
+INSERT INTO proposals (id, conversation_id, user_id, request_id, request_digest, changes,
+  expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, statement_timestamp() + $7::interval)
+ON CONFLICT (tenant_id, conversation_id, request_id) DO NOTHING
+RETURNING id, expires_at;
+
+-- name: proposed_before
+SELECT id, expires_at, request_digest FROM proposals
+WHERE conversation_id = $1 AND request_id = $2;
 
 -- name: forget_proposals
 DELETE FROM proposals

@@ -88,9 +88,7 @@ class ConversationManager(ConversationManagerServiceServicer):
         self, request: contract.ListUpdatesRequest, context: Context
     ) -> contract.ListUpdatesResponse:
         """A page of the log of changes."""
-        updates, token = await self._conversations.updates(
-            request.conversation_id, principal(), request.page_size, request.page_token
-        )
+        updates, token = await self._conversations.updates(request, principal())
         return contract.ListUpdatesResponse(updates=updates, next_page_token=token)
 
     async def RecordSnapshot(

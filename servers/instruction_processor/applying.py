@@ -53,7 +53,7 @@ class Applying:
             found = await self._find(conversation_id, step)
             step.instruction.parameters["message"] = found
         if step.instruction.requires_confirmation:
-            return await self._propose(conversation_id, step)
+            return await self._propose(conversation_id, step, request_id)
         change = step.change()
         await self._conversations.UpdateConversation(
             UpdateConversationRequest(
@@ -62,10 +62,14 @@ class Applying:
         )
         return _result(step, replies.done(change))
 
-    async def _propose(self, conversation_id: str, step: Step) -> InstructionResult:
+    async def _propose(
+        self, conversation_id: str, step: Step, request_id: str
+    ) -> InstructionResult:
         change = step.change()
         proposed = await self._conversations.ProposeUpdate(
-            ProposeUpdateRequest(conversation_id=conversation_id, changes=[change])
+            ProposeUpdateRequest(
+                conversation_id=conversation_id, request_id=request_id, changes=[change]
+            )
         )
         result = _result(step, replies.asked(change))
         result.status = InstructionStatus.INSTRUCTION_STATUS_NEEDS_CONFIRMATION

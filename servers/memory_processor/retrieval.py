@@ -1,10 +1,12 @@
 """Asking the sources: each with its fallback, its report and its metrics."""
 
+import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import grpc
 import structlog
 from prometheus_client import Counter, Histogram
 
@@ -29,29 +31,54 @@ LATENCY = Histogram(
 log = structlog.get_logger("kari.memory_processor")
 
 
+SOURCE_SECONDS = 2.0
+"""A source that takes longer is skipped: an answer with less memory beats a late one."""
+
+
 @dataclass(frozen=True)
 class Recent:
     """Recent messages, the oldest first, and what was missing while they were fetched."""
 
     messages: Sequence[Message]
     degradations: Sequence[Degradation] = ()
-    seconds: float = field(default=0.0)
+    seconds: float = 0.0
+    skipped: bool = False
 
 
 class ShortTerm:
     """Recent turns: from the session buffer, with Postgres behind it."""
 
     def __init__(
-        self, buffer: SessionBuffer, production_memory: "ProductionMemoryServiceAsyncStub"
+        self,
+        buffer: SessionBuffer,
+        production_memory: "ProductionMemoryServiceAsyncStub",
+        seconds: float = SOURCE_SECONDS,
     ) -> None:
         self._buffer = buffer
         self._production_memory = production_memory
+        self._seconds = seconds
 
     async def recent(
         self, tenant_id: str, conversation_id: str, through_sequence: int, limit: int
     ) -> Recent:
-        """The last `limit` messages up to a sequence."""
+        """The last `limit` messages up to a sequence; none, and said so, if nobody has them in
+        time."""
         began = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._seconds):
+                found = await self._find(tenant_id, conversation_id, through_sequence, limit)
+        except (grpc.aio.AioRpcError, TimeoutError) as error:
+            log.warning("recent messages are skipped", error=type(error).__name__)
+            missing = Degradation(feature=Feature.FEATURE_FULL_CONTEXT, cause="production_memory")
+            found = Recent((), (missing,), skipped=True)
+            RETRIEVALS.labels("short_term", "skipped").inc()
+        seconds = time.perf_counter() - began
+        LATENCY.labels("short_term").observe(seconds)
+        return replace(found, seconds=seconds)
+
+    async def _find(
+        self, tenant_id: str, conversation_id: str, through_sequence: int, limit: int
+    ) -> Recent:
         degradations: tuple[Degradation, ...] = ()
         buffered: Sequence[Message] | None = None
         try:
@@ -60,10 +87,9 @@ class ShortTerm:
             log.warning("session buffer is away", error=type(error).__name__)
             degradations = (Degradation(feature=Feature.FEATURE_SESSION_BUFFER, cause="redis"),)
         RETRIEVALS.labels("short_term", "miss" if buffered is None else "hit").inc()
-        messages = buffered or await self._stored(conversation_id, through_sequence, limit)
-        seconds = time.perf_counter() - began
-        LATENCY.labels("short_term").observe(seconds)
-        return Recent(messages, degradations, seconds)
+        if buffered is None:
+            buffered = await self._stored(conversation_id, through_sequence, limit)
+        return Recent(buffered, degradations)
 
     async def _stored(
         self, conversation_id: str, through_sequence: int, limit: int

@@ -29,6 +29,7 @@ class MemoryProcessor(MemoryProcessorServiceServicer):
             source=MemorySource.MEMORY_SOURCE_SHORT_TERM,
             items=len(recent.messages),
             duration=duration(recent.seconds),
+            skipped=recent.skipped,
         )
         return RetrieveResponse(
             items=short_term(recent.messages), sources=[report], degradations=recent.degradations

@@ -27,6 +27,7 @@ from servers.model_factory.routing import Router, Wish
 from servers.runtime import paging
 from servers.runtime.call import Principal
 from servers.runtime.errors import Unavailable
+from servers.runtime.names import short
 from servers.runtime.settings import Settings
 from servers.runtime.weights import WeightsWrong
 
@@ -98,7 +99,7 @@ class ModelFactory:
     def select(self, wish: Wish, principal: Principal) -> ModelSelection:
         """The model for a message, why, and those that come after it."""
         choice = self._router.choose(wish, principal)
-        rule = SelectionRule.Name(choice.rule).removeprefix("SELECTION_RULE_").lower()
+        rule = short(SelectionRule, choice.rule)
         metrics.SELECTIONS.labels(choice.model.id, rule).inc()
         fallbacks = self._router.fallbacks(choice.model, self._is_open)
         return ModelSelection(

@@ -16,6 +16,7 @@ from kari.errors.v1.errors_pb2 import ErrorEnvelope, Reason
 from kari.production_memory.v1.production_memory_pb2 import BeginTurnRequest, Lease, LedTurn
 from servers.production_memory.message import timestamp
 from servers.runtime.errors import Conflict, NotFound
+from servers.runtime.names import short
 from servers.runtime.queries import Row
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
@@ -23,7 +24,7 @@ ENDED = frozenset({"completed", "failed", "cancelled"})
 
 def name_of(state: TurnState.ValueType) -> str:
     """A state as the table has it, such as `generating`."""
-    return TurnState.Name(state).removeprefix("TURN_STATE_").lower()
+    return short(TurnState, state)
 
 
 def turn_of(row: Row) -> Turn:

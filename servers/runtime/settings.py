@@ -111,7 +111,9 @@ class Settings(BaseSettings):
     turn_lease_seconds: float = Field(
         15.0, gt=0, description="A turn whose orchestrator is silent for so long is taken over."
     )
-    turn_deadline_seconds: float = Field(300.0, gt=0, description="Longest time a turn may take.")
+    turn_deadline_seconds: float = Field(
+        300.0, gt=0, le=300, description="Longest time a turn may take; no model is given longer."
+    )
 
     drain_seconds: float = Field(
         10.0, ge=0, description="How long a stopping server lets calls under way finish."

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kari.conversation_models.v1.degradation_pb2 import Feature
+from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
 from kari.conversation_models.v1.model_pb2 import FinishReason, Model
 from kari.conversation_models.v1.turn_pb2 import TextDelta, TurnEvent, TurnState
 from kari.model_factory.v1.model_factory_pb2 import Finished, GenerateResponse, Started, Switched
@@ -47,14 +47,16 @@ def test_an_answer_collects_its_text() -> None:
     assert (answer.text, answer.model, answer.finished) == ("Hello", "a/b", True)
 
 
-def test_a_switch_of_models_is_told_and_is_a_degradation() -> None:
-    """The wanted model did not answer."""
+def test_a_switch_of_models_is_told() -> None:
+    """What is missing by it, the factory says itself."""
     answer = Answer()
-    switched = GenerateResponse(switched=Switched(from_model="openai/x", to_model="local/y"))
-    events = answer.take(switched, 0.0)
+    switched = Switched(from_model="openai/x", to_model="local/y")
+    missing = Degradation(feature=Feature.FEATURE_CHOSEN_MODEL, cause="openai/x")
+    events = answer.take(GenerateResponse(switched=switched), 0.0)
+    events += answer.take(GenerateResponse(degraded=missing), 0.0)
+    events += answer.take(GenerateResponse(degraded=missing), 0.0)
     assert [e.WhichOneof("event") for e in events] == ["provider_switched", "degraded"]
-    assert answer.degradations[0].feature == Feature.FEATURE_CHOSEN_MODEL
-    assert answer.take(switched, 0.0)[1:] == []
+    assert answer.degradations == [missing]
 
 
 def test_neighbouring_deltas_become_one() -> None:

@@ -75,11 +75,14 @@ class Manager:
         )
 
     async def propose(
-        self, conversation_id: str, *changes: ConversationChange
+        self, conversation_id: str, *changes: ConversationChange, request_id: str = ""
     ) -> contract.ProposeUpdateResponse:
-        return await self.stub.ProposeUpdate(
-            contract.ProposeUpdateRequest(conversation_id=conversation_id, changes=changes)
+        request = contract.ProposeUpdateRequest(
+            conversation_id=conversation_id,
+            changes=changes,
+            request_id=request_id or new_id("req"),
         )
+        return await self.stub.ProposeUpdate(request)
 
     async def answer(
         self, conversation_id: str, proposal_id: str, *, accepted: bool = True

@@ -107,3 +107,31 @@ async def test_who_takes_no_part_cannot_propose(manager: Manager) -> None:
     with colleague.somebody.acts(colleague.wiring):
         refused = await refusal(colleague.propose(made.id, EXPERT))
     assert refused.reason == Reason.REASON_CONVERSATION_NOT_FOUND
+
+
+async def test_a_repeated_request_gives_the_first_proposal(manager: Manager) -> None:
+    """Also when several are under way at once, and when it is answered by then."""
+    made = await manager.create()
+    calls = (manager.propose(made.id, EXPERT, request_id="req-1") for _ in range(5))
+    (proposal_id,) = {response.proposal_id for response in await asyncio.gather(*calls)}
+    await manager.answer(made.id, proposal_id)
+    again = await manager.propose(made.id, EXPERT, request_id="req-1")
+    assert again.proposal_id == proposal_id
+
+
+async def test_a_repeated_proposal_is_given_even_if_it_cannot_be_made_any_more(
+    manager: Manager,
+) -> None:
+    made, colleague = await manager.create(), new_id("user")
+    await manager.update(made.id, ConversationChange(add_participant_id=colleague))
+    leave = ConversationChange(remove_participant_id=colleague)
+    first = await manager.propose(made.id, leave, request_id="req-1")
+    await manager.answer(made.id, first.proposal_id)
+    assert await manager.propose(made.id, leave, request_id="req-1") == first
+
+
+async def test_a_request_id_is_not_used_for_two_proposals(manager: Manager) -> None:
+    made = await manager.create()
+    await manager.propose(made.id, EXPERT, request_id="req-1")
+    other = manager.propose(made.id, ConversationChange(title="x"), request_id="req-1")
+    assert (await refusal(other)).reason == Reason.REASON_REQUEST_ID_REUSED

@@ -167,3 +167,12 @@ async def test_a_change_needs_the_role_that_its_field_names(manager: Manager) ->
         refused = await refusal(poor.update(made.id, Change(mode=ANALYSIS)))
         assert refused.details["role"] == "chat.mode.switch"
         assert (await poor.update(made.id, Change(title="allowed"))).title == "allowed"
+
+
+async def test_the_log_tells_what_a_request_did(manager: Manager) -> None:
+    made = await manager.create()
+    await manager.update(made.id, ConversationChange(title="a"), request_id="req-1")
+    await manager.update(made.id, ConversationChange(title="b"), request_id="req-2")
+    (mine,) = (await manager.updates(made.id, request_id="req-1")).updates
+    assert mine.change.title == "a"
+    assert not (await manager.updates(made.id, request_id="req-3")).updates

@@ -10,6 +10,8 @@ import pytest
 from embedded.errors import StartError
 from embedded.folder import DataFolder
 from embedded.stores import EmbeddedStores, Store
+from servers.runtime.keys import ensure_keys
+from servers.runtime.settings import Settings
 from tests.embedded.processes import Holder
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can do this")
@@ -73,6 +75,21 @@ def test_a_folder_with_files_of_somebody_else_is_refused_untouched(tmp_path: Pat
     assert "not Kari's" in refusal(tmp_path).message
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
     assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_models_file_may_be_there_before_the_first_start(data: Path) -> None:
+    """docs/models.md has people put it into the data folder."""
+    data.mkdir()
+    (data / "models.toml").write_text("[routing]\n")
+    with DataFolder(data):
+        assert (data / "models.toml").read_text() == "[routing]\n"
+
+
+def test_parts_may_be_served_from_a_folder_before_the_first_start(data: Path) -> None:
+    """`kari serve` makes keys there, `kari up` goes on with them."""
+    mesh_key = ensure_keys(Settings(data=data)).mesh.read_bytes()
+    with DataFolder(data):
+        assert ensure_keys(Settings(data=data)).mesh.read_bytes() == mesh_key
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(data: Path) -> None:

@@ -1,5 +1,6 @@
 """A production memory that has three messages and counts how often it is asked."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -30,12 +31,17 @@ class ScriptedMemory(ProductionMemoryServiceServicer):  # type: ignore[misc]
 
     def __init__(self) -> None:
         self.asked = 0
+        self.trouble = ""
 
     async def ListRecentMessages(  # noqa: N802  # the contract's name
         self, request: ListRecentMessagesRequest, context: Any
     ) -> ListRecentMessagesResponse:
         """All messages up to the wanted sequence."""
         self.asked += 1
+        if self.trouble == "hangs":
+            await asyncio.Event().wait()
+        if self.trouble == "fails":
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
         found = [m for m in MESSAGES if m.sequence <= request.through_sequence]
         return ListRecentMessagesResponse(messages=found)
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
 
+import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
@@ -25,14 +26,15 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 
 async def short_term_memory(
-    stack: AsyncExitStack, settings: Settings
+    stack: AsyncExitStack, settings: Settings, seconds: float = 2.0
 ) -> tuple[ShortTerm, SessionBuffer, ScriptedMemory]:
     """The source under test, its buffer, and what is behind it."""
     resources, behind = Resources(), ScriptedMemory()
     stack.push_async_callback(resources.close)
     redis = resources.add("redis", partial(open_redis, settings), ping, required=False)
     buffer = SessionBuffer(redis)
-    return ShortTerm(buffer, await stack.enter_async_context(served(behind))), buffer, behind
+    stub = await stack.enter_async_context(served(behind))
+    return ShortTerm(buffer, stub, seconds), buffer, behind
 
 
 async def test_buffered_messages_need_no_storage(stack: AsyncExitStack, settings: Settings) -> None:
@@ -89,6 +91,18 @@ async def test_without_redis_the_answer_is_the_same_and_says_so(
     assert [m.sequence for m in recent.messages] == [1, 2, 3]
     assert [d.feature for d in recent.degradations] == [Feature.FEATURE_SESSION_BUFFER]
     assert behind.asked == 1
+
+
+@pytest.mark.parametrize("trouble", ["hangs", "fails"])
+async def test_storage_in_trouble_is_skipped_and_said(
+    stack: AsyncExitStack, settings: Settings, trouble: str
+) -> None:
+    """Late or down: reported, never waited for."""
+    source, _, behind = await short_term_memory(stack, settings, seconds=0.3)
+    behind.trouble = trouble
+    recent = await source.recent("tenant", new_id("conv"), 3, 10)
+    assert (list(recent.messages), recent.skipped) == ([], True)
+    assert [d.feature for d in recent.degradations] == [Feature.FEATURE_FULL_CONTEXT]
 
 
 def test_recency_falls_evenly() -> None:

@@ -13,6 +13,7 @@ from servers.runtime.interceptors.chain import Around, both
 from servers.runtime.interceptors.correlation import Correlation, send_correlation
 from servers.runtime.interceptors.deadline import Deadline, send_deadline
 from servers.runtime.interceptors.metrics import Metrics, send_metrics
+from servers.runtime.interceptors.recording import Recording
 from servers.runtime.interceptors.status import Status
 from servers.runtime.interceptors.tracing import Tracing, send_tracing
 from servers.runtime.interceptors.under_way import UnderWay
@@ -30,7 +31,7 @@ def server_interceptors(
 ) -> tuple[Around, ...]:
     """Outermost first. The id comes before everything that logs; spans and counts see what Status
     made of an error; Status sees what Deadline and everything inside raise; nobody's fields are
-    validated before it is known who sends them."""
+    validated before it is known who sends them; what is recorded was let in."""
     return (
         Correlation(),
         Tracing(),
@@ -40,6 +41,7 @@ def server_interceptors(
         Deadline(policies),
         Authentication(policies, verify_user, mesh_key, callers),
         Validation(),
+        Recording(),
     )
 
 

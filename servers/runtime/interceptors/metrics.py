@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 from prometheus_client import Counter, Histogram
 
+from kari.errors.v1.errors_pb2 import ErrorType, Reason
 from servers.runtime.interceptors.chain import (
     Around,
     Continuation,
@@ -16,6 +17,7 @@ from servers.runtime.interceptors.chain import (
     path_of,
     when_ended,
 )
+from servers.runtime.names import short
 
 REQUESTS = Counter("kari_chat_requests_total", "Calls served.", ("module", "method", "code"))
 LATENCY = Histogram(
@@ -26,6 +28,11 @@ LATENCY = Histogram(
 )
 CALLS = Counter("kari_chat_peer_calls_total", "Calls made.", ("caller", "callee", "code"))
 ERRORS = Counter("kari_chat_errors_total", "Errors told to callers.", ("module", "type", "reason"))
+
+
+def count_error(module: str, kind: ErrorType.ValueType, reason: Reason.ValueType) -> None:
+    """Counts an error that `module` told its caller."""
+    ERRORS.labels(module, short(ErrorType, kind), Reason.Name(reason)).inc()
 
 
 def module_of(method: str) -> str:

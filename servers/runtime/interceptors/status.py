@@ -8,11 +8,11 @@ import grpc
 import structlog
 from grpc_status import rpc_status
 
-from kari.errors.v1.errors_pb2 import ErrorType, Reason
+from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import current
 from servers.runtime.errors import Internal, KariError, envelope_of, from_rpc, to_status
 from servers.runtime.interceptors.chain import Around, Incoming
-from servers.runtime.interceptors.metrics import ERRORS, module_of
+from servers.runtime.interceptors.metrics import count_error, module_of
 
 log = structlog.get_logger("kari.errors")
 
@@ -57,8 +57,7 @@ def _of_peer(call: Incoming, error: grpc.aio.AioRpcError) -> KariError:
 
 
 async def _abort(call: Incoming, error: KariError) -> None:
-    module = module_of(call.method)
-    ERRORS.labels(module, _short(ErrorType.Name(error.type)), Reason.Name(error.reason)).inc()
+    count_error(module_of(call.method), error.type, error.reason)
     log.info(
         "call refused",
         method=call.method,
@@ -71,7 +70,3 @@ async def _abort(call: Incoming, error: KariError) -> None:
     details = rpc_status.to_status(status).trailing_metadata
     headers = (*call.context.trailing_metadata(), NO_RETRY, *details)
     await call.context.abort(error.status, error.message, headers)
-
-
-def _short(name: str) -> str:
-    return name.removeprefix("ERROR_TYPE_").lower()

@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from kari.policy.v1 import policy_pb2 as kari_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.kari/conversation_models/v1/conversation.proto\x12\x1bkari.conversation_models.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bkari/policy/v1/policy.proto\"\xa0\x04\n\x0c\x43onversation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x17\n\x0fparticipant_ids\x18\x03 \x03(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12;\n\x04mode\x18\x06 \x01(\x0e\x32-.kari.conversation_models.v1.ConversationMode\x12\r\n\x05model\x18\x07 \x01(\t\x12 \n\x13system_instructions\x18\x08 \x01(\tB\x03\x80\x01\x01\x12\x35\n\x07persona\x18\t \x01(\x0b\x32$.kari.conversation_models.v1.Persona\x12\x1a\n\x12pinned_message_ids\x18\n \x03(\t\x12\x46\n\x10\x63ontext_snapshot\x18\x0b \x01(\x0b\x32,.kari.conversation_models.v1.ContextSnapshot\x12)\n\x08metadata\x18\x0c \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\x05title\x18\r \x01(\tB\x03\x80\x01\x01\x12\x0f\n\x07version\x18\x0e \x01(\x03\x12\x1f\n\x17\x63ontext_cleared_through\x18\x0f \x01(\x03\"\xd6\x01\n\x07Persona\x12+\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12o\n\x06traits\x18\x02 \x03(\x0b\x32\x30.kari.conversation_models.v1.Persona.TraitsEntryB-\xbaH*\x9a\x01\'\x10\x10\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$*\x07r\x05\x10\x01\x18\xc8\x01\x1a-\n\x0bTraitsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x92\x01\n\x0f\x43ontextSnapshot\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x0e\n\x06tokens\x18\x02 \x01(\x05\x12\x0c\n\x04kept\x18\x03 \x01(\x05\x12\x0b\n\x03\x63ut\x18\x04 \x01(\x05\x12\x13\n\x0bprompt_hash\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb1\x05\n\x12\x43onversationChange\x12_\n\x04mode\x18\x01 \x01(\x0e\x32-.kari.conversation_models.v1.ConversationModeB \xbaH\x07\x82\x01\x04\x10\x01 \x00\xa2\xbb\x18\x12\n\x10\x63hat.mode.switchH\x00\x12\x33\n\x05model\x18\x02 \x01(\tB\"\xbaH\tr\x07\x18\xc8\x01\xba\x01\x01\x00\xa2\xbb\x18\x12\n\x10\x63hat.config.editH\x00\x12\x44\n\x13system_instructions\x18\x03 \x01(\tB%\x80\x01\x01\xbaH\tr\x07\x18\xc0>\xba\x01\x01\x00\xa2\xbb\x18\x12\n\x10\x63hat.config.editH\x00\x12X\n\x07persona\x18\x04 \x01(\x0b\x32*.kari.conversation_models.v1.PersonaChangeB\x19\xa2\xbb\x18\x15\n\x13\x63hat.persona.changeH\x00\x12\x33\n\x0epin_message_id\x18\x05 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^msg_[0-9a-f]{32}$H\x00\x12\x35\n\x10unpin_message_id\x18\x06 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^msg_[0-9a-f]{32}$H\x00\x12\"\n\x05title\x18\x07 \x01(\tB\x11\x80\x01\x01\xbaH\x0br\t\x10\x01\x18\xc8\x01\xba\x01\x01\x00H\x00\x12 \n\rclear_context\x18\x08 \x01(\x08\x42\x07\xbaH\x04j\x02\x08\x01H\x00\x12\x38\n\x12\x61\x64\x64_participant_id\x18\t \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^user_[0-9a-f]{32}$H\x00\x12;\n\x15remove_participant_id\x18\n \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^user_[0-9a-f]{32}$H\x00\x12+\n\x08metadata\x18\x0b \x01(\x0b\x32\x17.google.protobuf.StructH\x00\x42\x0f\n\x06\x63hange\x12\x05\xbaH\x02\x08\x01\"F\n\rPersonaChange\x12\x35\n\x07persona\x18\x01 \x01(\x0b\x32$.kari.conversation_models.v1.Persona*\xf3\x01\n\x10\x43onversationMode\x12!\n\x1d\x43ONVERSATION_MODE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43ONVERSATION_MODE_CHAT\x10\x01\x12\x1e\n\x1a\x43ONVERSATION_MODE_ANALYSIS\x10\x02\x12\x1e\n\x1a\x43ONVERSATION_MODE_CREATIVE\x10\x03\x12\x1f\n\x1b\x43ONVERSATION_MODE_TECHNICAL\x10\x04\x12\x1a\n\x16\x43ONVERSATION_MODE_CODE\x10\x05\x12#\n\x1f\x43ONVERSATION_MODE_SUMMARIZATION\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.kari/conversation_models/v1/conversation.proto\x12\x1bkari.conversation_models.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bkari/policy/v1/policy.proto\"\xa5\x04\n\x0c\x43onversation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x17\n\x0fparticipant_ids\x18\x03 \x03(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12;\n\x04mode\x18\x06 \x01(\x0e\x32-.kari.conversation_models.v1.ConversationMode\x12\r\n\x05model\x18\x07 \x01(\t\x12 \n\x13system_instructions\x18\x08 \x01(\tB\x03\x80\x01\x01\x12\x35\n\x07persona\x18\t \x01(\x0b\x32$.kari.conversation_models.v1.Persona\x12\x1a\n\x12pinned_message_ids\x18\n \x03(\t\x12\x46\n\x10\x63ontext_snapshot\x18\x0b \x01(\x0b\x32,.kari.conversation_models.v1.ContextSnapshot\x12.\n\x08metadata\x18\x0c \x01(\x0b\x32\x17.google.protobuf.StructB\x03\x80\x01\x01\x12\x12\n\x05title\x18\r \x01(\tB\x03\x80\x01\x01\x12\x0f\n\x07version\x18\x0e \x01(\x03\x12\x1f\n\x17\x63ontext_cleared_through\x18\x0f \x01(\x03\"\xd9\x01\n\x07Persona\x12+\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12r\n\x06traits\x18\x02 \x03(\x0b\x32\x30.kari.conversation_models.v1.Persona.TraitsEntryB0\x80\x01\x01\xbaH*\x9a\x01\'\x10\x10\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$*\x07r\x05\x10\x01\x18\xc8\x01\x1a-\n\x0bTraitsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x92\x01\n\x0f\x43ontextSnapshot\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x0e\n\x06tokens\x18\x02 \x01(\x05\x12\x0c\n\x04kept\x18\x03 \x01(\x05\x12\x0b\n\x03\x63ut\x18\x04 \x01(\x05\x12\x13\n\x0bprompt_hash\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb6\x05\n\x12\x43onversationChange\x12_\n\x04mode\x18\x01 \x01(\x0e\x32-.kari.conversation_models.v1.ConversationModeB \xbaH\x07\x82\x01\x04\x10\x01 \x00\xa2\xbb\x18\x12\n\x10\x63hat.mode.switchH\x00\x12\x33\n\x05model\x18\x02 \x01(\tB\"\xbaH\tr\x07\x18\xc8\x01\xba\x01\x01\x00\xa2\xbb\x18\x12\n\x10\x63hat.config.editH\x00\x12\x44\n\x13system_instructions\x18\x03 \x01(\tB%\x80\x01\x01\xbaH\tr\x07\x18\xc0>\xba\x01\x01\x00\xa2\xbb\x18\x12\n\x10\x63hat.config.editH\x00\x12X\n\x07persona\x18\x04 \x01(\x0b\x32*.kari.conversation_models.v1.PersonaChangeB\x19\xa2\xbb\x18\x15\n\x13\x63hat.persona.changeH\x00\x12\x33\n\x0epin_message_id\x18\x05 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^msg_[0-9a-f]{32}$H\x00\x12\x35\n\x10unpin_message_id\x18\x06 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^msg_[0-9a-f]{32}$H\x00\x12\"\n\x05title\x18\x07 \x01(\tB\x11\x80\x01\x01\xbaH\x0br\t\x10\x01\x18\xc8\x01\xba\x01\x01\x00H\x00\x12 \n\rclear_context\x18\x08 \x01(\x08\x42\x07\xbaH\x04j\x02\x08\x01H\x00\x12\x38\n\x12\x61\x64\x64_participant_id\x18\t \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^user_[0-9a-f]{32}$H\x00\x12;\n\x15remove_participant_id\x18\n \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^user_[0-9a-f]{32}$H\x00\x12\x30\n\x08metadata\x18\x0b \x01(\x0b\x32\x17.google.protobuf.StructB\x03\x80\x01\x01H\x00\x42\x0f\n\x06\x63hange\x12\x05\xbaH\x02\x08\x01\"F\n\rPersonaChange\x12\x35\n\x07persona\x18\x01 \x01(\x0b\x32$.kari.conversation_models.v1.Persona*\xf3\x01\n\x10\x43onversationMode\x12!\n\x1d\x43ONVERSATION_MODE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43ONVERSATION_MODE_CHAT\x10\x01\x12\x1e\n\x1a\x43ONVERSATION_MODE_ANALYSIS\x10\x02\x12\x1e\n\x1a\x43ONVERSATION_MODE_CREATIVE\x10\x03\x12\x1f\n\x1b\x43ONVERSATION_MODE_TECHNICAL\x10\x04\x12\x1a\n\x16\x43ONVERSATION_MODE_CODE\x10\x05\x12#\n\x1f\x43ONVERSATION_MODE_SUMMARIZATION\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CONVERSATION'].fields_by_name['system_instructions']._loaded_options = None
   _globals['_CONVERSATION'].fields_by_name['system_instructions']._serialized_options = b'\200\001\001'
+  _globals['_CONVERSATION'].fields_by_name['metadata']._loaded_options = None
+  _globals['_CONVERSATION'].fields_by_name['metadata']._serialized_options = b'\200\001\001'
   _globals['_CONVERSATION'].fields_by_name['title']._loaded_options = None
   _globals['_CONVERSATION'].fields_by_name['title']._serialized_options = b'\200\001\001'
   _globals['_PERSONA_TRAITSENTRY']._loaded_options = None
@@ -44,7 +46,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PERSONA'].fields_by_name['name']._loaded_options = None
   _globals['_PERSONA'].fields_by_name['name']._serialized_options = b'\272H\032r\0302\026^[a-z][a-z0-9_]{0,63}$'
   _globals['_PERSONA'].fields_by_name['traits']._loaded_options = None
-  _globals['_PERSONA'].fields_by_name['traits']._serialized_options = b'\272H*\232\001\'\020\020\"\032r\0302\026^[a-z][a-z0-9_]{0,63}$*\007r\005\020\001\030\310\001'
+  _globals['_PERSONA'].fields_by_name['traits']._serialized_options = b'\200\001\001\272H*\232\001\'\020\020\"\032r\0302\026^[a-z][a-z0-9_]{0,63}$*\007r\005\020\001\030\310\001'
   _globals['_CONVERSATIONCHANGE'].oneofs_by_name['change']._loaded_options = None
   _globals['_CONVERSATIONCHANGE'].oneofs_by_name['change']._serialized_options = b'\272H\002\010\001'
   _globals['_CONVERSATIONCHANGE'].fields_by_name['mode']._loaded_options = None
@@ -67,18 +69,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONVERSATIONCHANGE'].fields_by_name['add_participant_id']._serialized_options = b'\272H\027r\0252\023^user_[0-9a-f]{32}$'
   _globals['_CONVERSATIONCHANGE'].fields_by_name['remove_participant_id']._loaded_options = None
   _globals['_CONVERSATIONCHANGE'].fields_by_name['remove_participant_id']._serialized_options = b'\272H\027r\0252\023^user_[0-9a-f]{32}$'
-  _globals['_CONVERSATIONMODE']._serialized_start=1878
-  _globals['_CONVERSATIONMODE']._serialized_end=2121
+  _globals['_CONVERSATIONCHANGE'].fields_by_name['metadata']._loaded_options = None
+  _globals['_CONVERSATIONCHANGE'].fields_by_name['metadata']._serialized_options = b'\200\001\001'
+  _globals['_CONVERSATIONMODE']._serialized_start=1891
+  _globals['_CONVERSATIONMODE']._serialized_end=2134
   _globals['_CONVERSATION']._serialized_start=201
-  _globals['_CONVERSATION']._serialized_end=745
-  _globals['_PERSONA']._serialized_start=748
-  _globals['_PERSONA']._serialized_end=962
-  _globals['_PERSONA_TRAITSENTRY']._serialized_start=917
-  _globals['_PERSONA_TRAITSENTRY']._serialized_end=962
-  _globals['_CONTEXTSNAPSHOT']._serialized_start=965
-  _globals['_CONTEXTSNAPSHOT']._serialized_end=1111
-  _globals['_CONVERSATIONCHANGE']._serialized_start=1114
-  _globals['_CONVERSATIONCHANGE']._serialized_end=1803
-  _globals['_PERSONACHANGE']._serialized_start=1805
-  _globals['_PERSONACHANGE']._serialized_end=1875
+  _globals['_CONVERSATION']._serialized_end=750
+  _globals['_PERSONA']._serialized_start=753
+  _globals['_PERSONA']._serialized_end=970
+  _globals['_PERSONA_TRAITSENTRY']._serialized_start=925
+  _globals['_PERSONA_TRAITSENTRY']._serialized_end=970
+  _globals['_CONTEXTSNAPSHOT']._serialized_start=973
+  _globals['_CONTEXTSNAPSHOT']._serialized_end=1119
+  _globals['_CONVERSATIONCHANGE']._serialized_start=1122
+  _globals['_CONVERSATIONCHANGE']._serialized_end=1816
+  _globals['_PERSONACHANGE']._serialized_start=1818
+  _globals['_PERSONACHANGE']._serialized_end=1888
 # @@protoc_insertion_point(module_scope)
