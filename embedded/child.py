@@ -69,6 +69,10 @@ class Child:
         await self._process.wait()
         return time.monotonic() - self._began, self._ending()
 
+    async def bound_log(self, most: int) -> None:
+        """Keeps the log at no more than `most` bytes, on a thread: the disk may be slow."""
+        await asyncio.to_thread(self.log.bound, most)
+
     def _ending(self) -> str:
         status = self._process.returncode or 0
         how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from embedded.child import Child
+from embedded.child_log import LogLimit
 from embedded.errors import StartError
 from embedded.program import Program
 from embedded.progress import Report
@@ -35,12 +36,19 @@ class Supervisor:
     """
 
     def __init__(
-        self, logs: Path, report: Report, *, stop_seconds: float, backoff: Backoff | None = None
+        self,
+        logs: Path,
+        report: Report,
+        *,
+        stop_seconds: float,
+        backoff: Backoff | None = None,
+        log_limit: LogLimit | None = None,
     ) -> None:
         self._logs = logs
         self._report = report
         self._stop_seconds = stop_seconds
         self._backoff = backoff or Backoff()
+        self._log_limit = log_limit or LogLimit()
         self._children: dict[str, Child] = {}
         self._watches: list[asyncio.Task[None]] = []
 
@@ -52,6 +60,8 @@ class Supervisor:
 
     async def start(self, program: Program) -> None:
         """Returns when the program answers. Raises `StartError` if it does not start; no retry."""
+        if not self._watches:
+            self._watches.append(asyncio.create_task(self._bound_logs()))
         child = await self._launch(program)
         self._watches.append(asyncio.create_task(self._keep(program, child)))
 
@@ -91,6 +101,15 @@ class Supervisor:
             self._report(f"{program.name}: {why}; starting again in {wait:g} s")
             await asyncio.sleep(wait)
             lived, why = await self._run_again(program)
+
+    async def _bound_logs(self) -> None:
+        while True:
+            await asyncio.sleep(self._log_limit.seconds)
+            for child in tuple(self._children.values()):
+                try:
+                    await child.bound_log(self._log_limit.most)
+                except OSError as error:
+                    self._report(f"{child.program.name}: its log cannot be bounded: {error}")
 
     async def _run_again(self, program: Program) -> tuple[float, str]:
         try:

@@ -49,7 +49,9 @@ from servers.identity.sign_in import SignIn
 from servers.identity.store import Sessions, Users
 from servers.identity.store_lockout import Lockout
 from servers.instruction_processor.applying import Applying
+from servers.instruction_processor.models import Models
 from servers.instruction_processor.processing import Processing
+from servers.instruction_processor.questions import Questions
 from servers.instruction_processor.servicer import InstructionProcessor
 from servers.memory_processor.retrieval import ShortTerm
 from servers.memory_processor.servicer import MemoryProcessor
@@ -171,7 +173,13 @@ def instruction_processor(w: Wiring) -> Hosted:
     orchestrator = chat_orchestrator_pb2_grpc.ChatOrchestratorServiceStub(
         channel("chat_orchestrator", chat_orchestrator_pb2.DESCRIPTOR)
     )
-    processing = Processing(Applying(conversations), orchestrator)
+    models = Models(
+        model_factory_pb2_grpc.ModelFactoryServiceStub(
+            channel("model_factory", model_factory_pb2.DESCRIPTOR)
+        )
+    )
+    applying = Applying(conversations, Questions(conversations, models))
+    processing = Processing(applying, models, orchestrator)
     return _hosted(
         "instruction_processor",
         instruction_processor_pb2.DESCRIPTOR,

@@ -31,7 +31,11 @@ SERVERS = (
         ),
         stores=("redis",),
     ),
-    Node("instruction_processor", port=1, calls=("conversation_manager", "chat_orchestrator")),
+    Node(
+        "instruction_processor",
+        port=1,
+        calls=("conversation_manager", "chat_orchestrator", "model_factory"),
+    ),
     Node("context_integrator", port=2, calls=("memory_processor", "production_memory")),
     Node("memory_processor", port=3, calls=("production_memory",), stores=("redis",)),
     Node(

@@ -90,6 +90,11 @@ class Lead:
         self._cancelled = True
         self._interrupt()
 
+    def lose(self) -> None:
+        """Another one leads by now: this one ends without a word."""
+        self._lost = True
+        self._interrupt()
+
     def stop(self) -> None:
         """The process has to end: the text so far is kept."""
         self._stopped = Unavailable(
@@ -260,8 +265,7 @@ class Lead:
         """A lost lease ends this leader's work without a word: another one leads by now."""
         if isinstance(error, Conflict) and error.reason in _NOT_OURS:
             log.warning("turn is led by another orchestrator by now")
-            self._lost = True
-            self._interrupt()
+            self.lose()
         else:
             log.warning("could not record the turn's progress", error=error.message)
 

@@ -35,6 +35,9 @@ NAME = "chat_orchestrator"
 # What is left of the time to drain is for committing what was written.
 COMMIT_SECONDS = 2.0
 
+# A turn that has outlived so many leaders is likely what ended them.
+MOST_LEADERS = 3
+
 T = TypeVar("T")
 
 log = structlog.get_logger("kari.chat_orchestrator")
@@ -120,11 +123,12 @@ class Turns:
         """Opens the stream before the caller is answered, so that a reader finds it."""
         with acting(self._acting_for(led)):
             lead = Lead(self._peers, self._settings, led)
-            if led.HasField("lease"):
-                await lead.open()
-                self._lead(lead)
-            else:
+            if not led.HasField("lease"):
                 await lead.announce_only()
+                return
+            self._reserve(lead)
+            await lead.open()
+            self._keep(self._to_the_end(lead))
 
     def _acting_for(self, led: LedTurn) -> Call:
         """The call under which a turn is led: it outlives the request and the user's token."""
@@ -139,10 +143,17 @@ class Turns:
             turn_id=led.turn.id,
         )
 
-    def _lead(self, lead: Lead) -> None:
-        """Leads in the background, under the current call."""
+    def _reserve(self, lead: Lead) -> None:
+        """Before anything is awaited, so that a request that is repeated meanwhile starts no second
+        lead. One of ours that lost its lease to this one ends without a word."""
+        earlier = self._leads.get(lead.turn_id)
+        if earlier is not None:
+            earlier.lose()
         self._leads[lead.turn_id] = lead
-        self._keep(self._to_the_end(lead))
+
+    def _release(self, lead: Lead) -> None:
+        if self._leads.get(lead.turn_id) is lead:
+            del self._leads[lead.turn_id]
 
     def _keep(self, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
         """Does something in the background that drain waits for."""
@@ -157,7 +168,7 @@ class Turns:
         except Exception as error:  # the lease runs out and the turn is swept
             log.error("turn was dropped", exc_info=error)
         finally:
-            self._leads.pop(lead.turn_id, None)
+            self._release(lead)
         await self._lead_next(lead.led.turn.conversation_id)
 
     async def _lead_next(self, conversation_id: str) -> None:
@@ -182,15 +193,19 @@ class Turns:
             self._keep(self._take_over(led))
 
     async def _take_over(self, led: LedTurn) -> None:
-        """One without a word is written anew; one with text ends with what there is."""
-        if led.turn.state in (turn.ACCEPTED, turn.ASSEMBLING):
+        """One without a word is written anew, unless it has brought several leaders down already;
+        one with text ends with what there is."""
+        silent = led.turn.state in (turn.ACCEPTED, turn.ASSEMBLING)
+        if silent and led.lease.number <= MOST_LEADERS:
             led.turn.state = turn.ASSEMBLING
             await self._start(led)
             return
         with acting(self._acting_for(led)):
             lead = Lead(self._peers, self._settings, led)
+            self._reserve(lead)
             opened = await lead.open()
             await lead.fail(_abandoned(), opened.text)
+            self._release(lead)
             await self._lead_next(led.turn.conversation_id)
 
     async def _tell_cancelled(self, waiting: Turn) -> None:

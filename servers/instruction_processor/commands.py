@@ -104,7 +104,7 @@ COMMANDS: Mapping[str, Command] = {
         Command(
             "model",
             "/model [NAME|default]",
-            "Chooses the model that answers, or shows it; `default` leaves it to the rules.",
+            "Chooses the model that answers, or lists them; `default` leaves it to the rules.",
             "/model local/smollm2-135m",
             InstructionType.INSTRUCTION_TYPE_ROUTING_HINT,
             arguments.optional("model"),
@@ -153,7 +153,7 @@ COMMANDS: Mapping[str, Command] = {
         Command(
             "status",
             "/status",
-            "Shows how the conversation is set up.",
+            "Shows how the conversation is set up and what was changed last.",
             "/status",
             InstructionType.INSTRUCTION_TYPE_QUERY,
             arguments.nothing,

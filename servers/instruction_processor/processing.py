@@ -13,6 +13,7 @@ from kari.chat_orchestrator.v1.chat_orchestrator_pb2 import StartTurnRequest, St
 from kari.conversation_models.v1.instruction_pb2 import InstructionResult, InstructionStatus
 from kari.instruction_processor.v1.instruction_processor_pb2 import ProcessRequest
 from servers.instruction_processor.applying import Applying, line_request_id
+from servers.instruction_processor.models import Models
 from servers.instruction_processor.parsing import parts_of
 from servers.instruction_processor.steps import Step, steps_of
 from servers.runtime.call import principal
@@ -42,9 +43,13 @@ class Processing:
     """Carries out texts that start with commands."""
 
     def __init__(
-        self, applying: Applying, orchestrator: "ChatOrchestratorServiceAsyncStub"
+        self,
+        applying: Applying,
+        models: Models,
+        orchestrator: "ChatOrchestratorServiceAsyncStub",
     ) -> None:
         self._applying = applying
+        self._models = models
         self._orchestrator = orchestrator
 
     async def process(self, request: ProcessRequest) -> Processed:
@@ -52,6 +57,7 @@ class Processing:
         taken. What follows the commands starts a turn."""
         parts = parts_of(request.content)
         steps = steps_of(parts.lines, principal())
+        await self._require_models(steps)
         results = list[InstructionResult]()
         for number, step in enumerate(steps, start=1):
             request_id = line_request_id(request.request_id, number)
@@ -62,6 +68,13 @@ class Processing:
             return Processed(results)
         async with _telling(None, steps):
             return Processed(results, await self._start(request, parts.message, results))
+
+    async def _require_models(self, steps: Sequence[Step]) -> None:
+        """Refuses models that the user cannot choose, before any step is taken."""
+        for step in steps:
+            if step.model:
+                async with _refusing(step, ()):
+                    await self._models.require(step.model, principal())
 
     async def _start(
         self, request: ProcessRequest, message: str, results: Sequence[InstructionResult]
@@ -87,15 +100,25 @@ APPLIED = InstructionStatus.INSTRUCTION_STATUS_APPLIED
 @asynccontextmanager
 async def _telling(step: Step | None, taken: Sequence[Step]) -> AsyncIterator[None]:
     """Counts a step and lets its error say what was done before it."""
-    name = step.command.name if step else "message"
+    async with _refusing(step, taken):
+        yield
+    INSTRUCTIONS.labels(_name(step), "done").inc()
+
+
+@asynccontextmanager
+async def _refusing(step: Step | None, taken: Sequence[Step]) -> AsyncIterator[None]:
+    """Counts a step that fails; its error says what was done before it."""
     try:
         yield
     except (KariError, grpc.aio.AioRpcError) as failure:
         error = failure if isinstance(failure, KariError) else from_rpc(failure)
-        INSTRUCTIONS.labels(name, "failed").inc()
-        log.info("instruction failed", command=name, taken=[s.command.name for s in taken])
+        INSTRUCTIONS.labels(_name(step), "failed").inc()
+        log.info("instruction failed", command=_name(step), taken=[s.command.name for s in taken])
         raise _with_taken(error, taken) from failure
-    INSTRUCTIONS.labels(name, "done").inc()
+
+
+def _name(step: Step | None) -> str:
+    return step.command.name if step else "message"
 
 
 def _with_taken(error: KariError, taken: Sequence[Step]) -> KariError:

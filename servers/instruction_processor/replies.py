@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from kari.conversation_manager.v1.conversation_manager_pb2 import ConversationUpdate
 from kari.conversation_models.v1.conversation_pb2 import Conversation, ConversationChange, Persona
+from kari.conversation_models.v1.model_pb2 import Model
 from servers.instruction_processor.changes import mode_name
 from servers.instruction_processor.commands import COMMANDS, Command
 
@@ -22,11 +24,13 @@ def declined(change: ConversationChange) -> str:
     return f"Left as it was ({_kind(change).replace('_', ' ')})."
 
 
-def about_model(conversation: Conversation) -> str:
-    """Which model answers."""
-    if not conversation.model:
-        return "The routing rules choose the model."
-    return f"The model is {code(conversation.model)}."
+def about_model(conversation: Conversation, choices: Sequence[Model] | None) -> str:
+    """Which model answers, and which the user may choose; None while nobody knows."""
+    model = f"The model is {code(conversation.model)}."
+    now = model if conversation.model else "The routing rules choose the model."
+    if choices is None:
+        return f"{now} Which others there are is not known at the moment."
+    return "\n".join([f"{now} You may choose:", "", *map(_choice, choices)])
 
 
 def about_persona(conversation: Conversation) -> str:
@@ -48,8 +52,8 @@ def about_participants(conversation: Conversation) -> str:
     return "\n".join(f"- {code(user)}" for user in conversation.participant_ids)
 
 
-def status(conversation: Conversation) -> str:
-    """How the conversation is set up."""
+def status(conversation: Conversation, latest: Sequence[ConversationUpdate]) -> str:
+    """How the conversation is set up, and its latest changes, the last one first."""
     persona = _persona(conversation.persona) if conversation.HasField("persona") else "none"
     rows = {
         "mode": mode_name(conversation.mode),
@@ -61,6 +65,7 @@ def status(conversation: Conversation) -> str:
         "last context": _snapshot(conversation),
         "context begins after message": str(conversation.context_cleared_through),
         "version": str(conversation.version),
+        "latest changes": "".join(map(_change, latest)) or "none yet",
     }
     return "\n".join(f"- **{name}**: {value}" for name, value in rows.items())
 
@@ -125,6 +130,16 @@ def _persona(persona: Persona) -> str:
 def _entry(command: Command, allowed: bool) -> str:
     usage = f"`{command.usage}`"
     return f"- {usage if allowed else f'~~{usage}~~'}: {command.summary}"
+
+
+def _choice(model: Model) -> str:
+    away = "" if model.available else "; does not answer at the moment"
+    return f"- {code(model.id)}: context of {model.context_window} tokens{away}"
+
+
+def _change(update: ConversationUpdate) -> str:
+    when = update.timestamp.ToDatetime().strftime("%Y-%m-%d %H:%M UTC")
+    return f"\n  - {when}: {done(update.change)}"
 
 
 def _snapshot(conversation: Conversation) -> str:

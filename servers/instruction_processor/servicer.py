@@ -16,9 +16,9 @@ from kari.instruction_processor.v1.instruction_processor_pb2_grpc import (
     InstructionProcessorServiceServicer,
 )
 from servers.instruction_processor.answers import answered
-from servers.instruction_processor.applying import may_use
 from servers.instruction_processor.commands import COMMANDS, Command
 from servers.instruction_processor.processing import Processing
+from servers.instruction_processor.questions import may_use
 from servers.runtime.grpc_types import Context
 
 if TYPE_CHECKING:

@@ -33,6 +33,11 @@ class Step:
         word = self.instruction.parameters.get("message", "")
         return word if word in (LAST, ANSWER) else ""
 
+    @property
+    def model(self) -> str:
+        """Name of the model that it chooses, empty if it chooses none."""
+        return "" if self.asks or self.reference else self.change().model
+
     def change(self) -> ConversationChange:
         """The change it makes; InvalidRequest if it breaks a rule of the contract."""
         change = self.command.changes(self.instruction.parameters)

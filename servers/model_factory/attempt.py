@@ -12,6 +12,11 @@ from servers.model_factory.catalog import Known
 from servers.model_factory.failure import Kind, ProviderFailure
 from servers.model_factory.provider import Prompt, Provider
 
+MOST_CHARACTERS = 400_000
+"""Of one answer, reasoning included, as a provider's own limit counts both. At four bytes each it
+is 1.6 MB and fits the 4 MiB of a gRPC message, wherever the answer goes as a whole. No model
+known writes as much; one that repeats itself without end would."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -34,6 +39,7 @@ class Attempt:
         self._clock = clock
         self._began = clock()
         self._heard = False
+        self._left = MOST_CHARACTERS
         self._outcome = "cancelled"
         self.first_text: float | None = None
         self.text: list[str] = []
@@ -50,8 +56,10 @@ class Attempt:
             async with aclosing(self._asked.provider.stream(self._prompt)) as events:
                 async for event in events:
                     if isinstance(event, Text | Reasoning):
-                        self._hear(event)
-                        yield event
+                        yield self._hear(event)
+                        if not self._left:
+                            self._cut_off()
+                            break
                     else:
                         self._note(event)
             self._complete()
@@ -61,7 +69,10 @@ class Attempt:
         finally:
             self._end()
 
-    def _hear(self, event: Text | Reasoning) -> None:
+    def _hear(self, event: Text | Reasoning) -> Text | Reasoning:
+        """The event, or as much of it as there is room for."""
+        event = type(event)(event.text[: self._left])
+        self._left -= len(event.text)
         if not self._heard:
             self._asked.breaker.began()
             self._heard = True
@@ -69,6 +80,12 @@ class Attempt:
             self.text.append(event.text)
             if self.first_text is None:
                 self.first_text = self._clock()
+        return event
+
+    def _cut_off(self) -> None:
+        self.reason = FinishReason.FINISH_REASON_LENGTH
+        # What was counted so far stands for less than the text; ours is nearer.
+        self.used = Used(self.used.prompt_tokens)
 
     def _note(self, event: object) -> None:
         if isinstance(event, Stopped):

@@ -9,6 +9,7 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 
 from servers.runtime.interceptors import client_interceptors
 from servers.runtime.mesh_key import MeshKey
+from servers.runtime.policy import of_service
 
 # Pings find dead peers on idle channels; both ends have to agree on how often is too often.
 KEEPALIVE = (
@@ -36,7 +37,8 @@ class Channels:
         self._name = name
         self._peers = peers
         self._address_of = address_of
-        self._interceptors = client_interceptors(key, name)
+        self._deadlines: dict[str, float | None] = {}
+        self._interceptors = client_interceptors(key, name, self._deadlines)
         self._open: dict[str, grpc.aio.Channel] = {}
 
     def to(self, peer: str, service: ServiceDescriptor) -> grpc.aio.Channel:
@@ -44,6 +46,7 @@ class Channels:
         if peer not in self._peers:
             raise KeyError(f"the topology has no arrow from {self._name} to {peer}")
         if peer not in self._open:
+            self._deadlines |= {path: p.deadline for path, p in of_service(service).items()}
             self._open[peer] = grpc.aio.insecure_channel(
                 self._address_of(peer),
                 options=(*KEEPALIVE, ("grpc.service_config", service_config(service))),

@@ -160,7 +160,12 @@ WITHOUT_ENVELOPE: Mapping[grpc.StatusCode, tuple[type[KariError], Reason.ValueTy
         Reason.REASON_DEADLINE,
         "the deadline of the call passed",
     ),
-    grpc.StatusCode.CANCELLED: (CalledOff, Reason.REASON_UNSPECIFIED, "the call was cancelled"),
+    # Who cancels a call sees no status of it: whoever sees this one had a peer that was stopped.
+    grpc.StatusCode.CANCELLED: (
+        Unavailable,
+        Reason.REASON_SERVER_UNAVAILABLE,
+        "a server of the mesh was stopped",
+    ),
     grpc.StatusCode.RESOURCE_EXHAUSTED: (
         InvalidRequest,
         Reason.REASON_TOO_LARGE,

@@ -10,7 +10,11 @@ from kari.conversation_manager.v1.conversation_manager_pb2 import GetConversatio
 from kari.conversation_models.v1.degradation_pb2 import Feature
 from kari.conversation_models.v1.turn_pb2 import TurnState, WhenBusy
 from kari.errors.v1.errors_pb2 import Reason
-from kari.production_memory.v1.production_memory_pb2 import BeginTurnRequest, Lease
+from kari.production_memory.v1.production_memory_pb2 import (
+    BeginTurnRequest,
+    ClaimAbandonedTurnsRequest,
+    Lease,
+)
 from servers.chat_orchestrator.prompt import APOLOGY
 from servers.runtime.durations import duration
 from servers.runtime.settings import Settings
@@ -179,3 +183,44 @@ async def test_a_stopping_orchestrator_keeps_the_text(
     assert stored.turn.state == TurnState.TURN_STATE_FAILED
     assert stored.turn.error.reason == Reason.REASON_SHUTTING_DOWN
     assert stored.answer.content == "Hello"
+
+
+async def test_requests_repeated_at_once_are_one_turn_led_once(
+    stack: AsyncExitStack, settings: Settings
+) -> None:
+    """What is streamed is what is committed, whoever asked how often."""
+    stage = await staged(stack, settings)
+    for number in range(5):
+        turns = await asyncio.gather(
+            *(stage.start("hello", request_id=f"same-{number}") for _ in range(4))
+        )
+        (turn_id,) = {turn.id for turn in turns}
+        events = await stage.events(turns[0])
+        assert "".join(e.delta.text for e in events) == "Hello world"
+        assert events[-1].completed.message.turn_id == turn_id
+    assert len(stage.models.requests) == 5
+
+
+async def test_a_turn_that_brings_its_leaders_down_is_not_begun_for_ever(
+    stack: AsyncExitStack, settings: Settings
+) -> None:
+    """After the third silent leader it fails."""
+    first = await staged(stack, settings, without="chat_orchestrator")
+    lease = Lease(owner="somebody dead", duration=duration(0.05))
+    request = BeginTurnRequest(
+        conversation_id=first.conversation_id, content="boom", request_id="boom", lease=lease
+    )
+    with first.user.acts(first.wiring):
+        turn = (await first.memory.BeginTurn(request)).led_turn.turn
+        claimed = 1
+        while claimed < 3:
+            sweep = ClaimAbandonedTurnsRequest(lease=lease)
+            claimed += len((await first.memory.ClaimAbandonedTurns(sweep)).led_turns)
+            await asyncio.sleep(0.02)
+    stage = await staged(stack, settings, turn_lease_seconds=0.5)
+    stage.user = first.user
+    while not (await stage.stored(turn)).turn.HasField("ended_at"):
+        await asyncio.sleep(0.05)
+    stored = (await stage.stored(turn)).turn
+    assert stored.error.reason == Reason.REASON_TURN_ABANDONED
+    assert stage.models.requests == []

@@ -10,7 +10,8 @@ import pytest_asyncio
 
 from kari.identity.v1.identity_pb2 import CreateUserRequest
 from kari.identity.v1.identity_pb2_grpc import IdentityServiceStub
-from tests.running import Kari
+from servers import topology
+from tests.running import Kari, free_block
 from tests.socket_client import login
 from tests.upstream.server import Upstream
 
@@ -104,6 +105,8 @@ async def mesh(
         spread=request.param,
         KARI_MODELS_FILE=str(models_file(folder, upstream)),
         KARI_MESSAGES_PER_MINUTE="10000",
+        KARI_SLOW_READER_SECONDS="2",
+        KARI_METRICS_PORT=str(free_block(len(topology.SERVERS))),
     )
     await kari.start()
     await create_plain_user(kari)

@@ -1,9 +1,12 @@
 """Death of everything, and after."""
 
 import asyncio
+import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from kari.chat_hub.v1.chat_hub_pb2 import (
     FollowTurnRequest,
@@ -18,66 +21,47 @@ from tests.socket_client import login, opened
 from tests.upstream.server import Upstream
 
 
-@pytest.fixture
-def kari(tmp_path: Path, upstream: Upstream) -> Kari:
+def restartable(folder: Path, upstream: Upstream, *, spread: bool) -> Kari:
     """Not started yet, with a short lease so that takeover is soon."""
     return Kari.at(
-        tmp_path / "data",
-        KARI_MODELS_FILE=str(models_file(tmp_path, upstream)),
+        folder / "data",
+        spread=spread,
+        KARI_MODELS_FILE=str(models_file(folder, upstream)),
         KARI_TURN_LEASE_SECONDS="3",
     )
 
 
-async def test_killing_everything_in_a_turn_loses_nothing_that_was_acknowledged(
-    kari: Kari,
-) -> None:
-    """The message is there, the text so far is there, the turn has ended."""
-    await kari.start()
-    async with opened(kari, await login(kari)) as client:
-        ack, frame_id = await client.say("long story", model=SLOW)
-        frame = await client.answer_to(frame_id)
-        while not frame.turn_event.HasField("delta"):
-            frame = await client.answer_to(frame_id)
-        position = frame.turn_event.position
-        await kari.kill_all()
-    await kari.start()
-    async with opened(kari, await login(kari)) as client:
-        resume = FollowTurnRequest(turn_id=ack.turn.id, after=position)
-        events = await client.events(await client.send(ClientFrame(resume=resume)))
-        listing = ListMessagesRequest(conversation_id=ack.conversation_id)
-        history = (await client.ask(history=listing)).result.history
-    await kari.stop()
-    assert events[-1].failed.error.reason == Reason.REASON_TURN_ABANDONED
-    assert [m.content for m in history.messages][-1] == "long story"
-    assert history.messages[0].partial
-    assert not history.HasField("active_turn")
+@pytest.fixture
+def kari(tmp_path: Path, upstream: Upstream) -> Kari:
+    """Not started yet."""
+    return restartable(tmp_path, upstream, spread=False)
 
 
-async def test_ctrl_c_and_another_start_keep_the_conversation(kari: Kari) -> None:
-    """And a stop leaves no process behind."""
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def spread(
+    tmp_path_factory: pytest.TempPathFactory, upstream: Upstream
+) -> AsyncIterator[Kari]:
+    """One that runs, spread; tests leave it running."""
+    kari = restartable(tmp_path_factory.mktemp("spread"), upstream, spread=True)
     await kari.start()
-    async with opened(kari, await login(kari)) as client:
-        ack, _ = await client.turn("remember me")
-    processes = kari.processes()
+    yield kari
     assert await kari.stop() == 0
-    assert not [p for p in processes if p.is_running() and p.status() != "zombie"]
-    await kari.start()
-    async with opened(kari, await login(kari)) as client:
-        frame = await client.ask(conversations=ListConversationsRequest())
-    await kari.stop()
-    found = [c.id for c in frame.result.conversations.conversations]
-    assert found == [ack.conversation_id]
 
 
-async def test_a_server_that_dies_is_started_again(tmp_path: Path, upstream: Upstream) -> None:
-    """Spread: the orchestrator is killed in a turn; the turn ends, the next one is answered."""
-    kari = Kari.at(
-        tmp_path / "data",
-        spread=True,
-        KARI_MODELS_FILE=str(models_file(tmp_path, upstream)),
-        KARI_TURN_LEASE_SECONDS="3",
-    )
+@pytest_asyncio.fixture(loop_scope="session", params=["together", "spread"])
+async def started(request: pytest.FixtureRequest, kari: Kari) -> AsyncIterator[Kari]:
+    """One that runs, in each placement."""
+    if request.param == "spread":
+        yield request.getfixturevalue("spread")
+        return
     await kari.start()
+    yield kari
+    assert await kari.stop() == 0
+
+
+async def test_a_server_that_dies_is_started_again(spread: Kari) -> None:
+    """The orchestrator is killed in a turn; the turn ends, the next one is answered."""
+    kari = spread
     async with opened(kari, await login(kari)) as client:
         ack, frame_id = await client.say("long story", model=SLOW)
         frame = await client.answer_to(frame_id)
@@ -93,6 +77,50 @@ async def test_a_server_that_dies_is_started_again(tmp_path: Path, upstream: Ups
                 break
             await asyncio.sleep(0.2)
         _, after = await client.turn("still there", ack.conversation_id)
-    await kari.stop()
     assert events[-1].failed.error.reason == Reason.REASON_TURN_ABANDONED
     assert after[-1].HasField("completed")
+
+
+async def test_killing_everything_in_a_turn_loses_nothing_that_was_acknowledged(
+    started: Kari,
+) -> None:
+    """The message is there, the text so far is there, the turn has ended."""
+    kari = started
+    async with opened(kari, await login(kari)) as client:
+        ack, frame_id = await client.say("long story", model=SLOW)
+        frame = await client.answer_to(frame_id)
+        while not frame.turn_event.HasField("delta"):
+            frame = await client.answer_to(frame_id)
+        position = frame.turn_event.position
+        await kari.kill_all()
+    await kari.start()
+    async with opened(kari, await login(kari)) as client:
+        resume = FollowTurnRequest(turn_id=ack.turn.id, after=position)
+        events = await client.events(await client.send(ClientFrame(resume=resume)))
+        listing = ListMessagesRequest(conversation_id=ack.conversation_id)
+        history = (await client.ask(history=listing)).result.history
+    assert events[-1].failed.error.reason == Reason.REASON_TURN_ABANDONED
+    assert [m.content for m in history.messages][-1] == "long story"
+    assert history.messages[0].partial
+    assert not history.HasField("active_turn")
+
+
+async def stopped(kari: Kari, how: signal.Signals) -> None:
+    """Stops it; it says that all went well and leaves no process behind."""
+    processes = kari.processes()
+    assert await kari.stop(how) == 0
+    assert not [p for p in processes if p.is_running() and p.status() != "zombie"]
+
+
+async def test_ctrl_c_and_another_start_keep_the_conversation(kari: Kari) -> None:
+    """Ctrl-C is SIGINT; the second time it is SIGTERM, as service managers send."""
+    await kari.start()
+    async with opened(kari, await login(kari)) as client:
+        ack, _ = await client.turn("remember me")
+    await stopped(kari, signal.SIGINT)
+    await kari.start()
+    async with opened(kari, await login(kari)) as client:
+        frame = await client.ask(conversations=ListConversationsRequest())
+    await stopped(kari, signal.SIGTERM)
+    found = [c.id for c in frame.result.conversations.conversations]
+    assert found == [ack.conversation_id]

@@ -1,6 +1,7 @@
 """An instruction processor between scripted peers, all of them real servers on loopback."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ class Desk:
     conversations: ScriptedConversations
     orchestrator: ScriptedOrchestrator
     mesh: Mesh
+    models: AsyncExitStack
     user: Principal
     conversation: Conversation = field(default_factory=Conversation)
 
@@ -54,19 +56,47 @@ class Desk:
             )
         )
 
+    async def stop_models(self) -> None:
+        """Ends the model factory."""
+        await self.models.aclose()
+
+
+MODELS = """
+[providers.acme]
+kind = "openai"
+base_url = "http://127.0.0.1:9"
+
+[[providers.acme.models]]
+id = "plain"
+context_window = 8192
+
+[[providers.acme.models]]
+id = "large"
+context_window = 8192
+roles = ["chat.models.large"]
+"""
+"""A model for everybody and one that takes a role; nobody has to answer for them to be chosen."""
+
 
 @pytest_asyncio.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    settings = Settings(data=tmp_path / "data")
+    file = tmp_path / "models.toml"
+    file.write_text(MODELS)
+    settings = Settings(data=tmp_path / "data", models_file=file)
     mesh, conversations = Mesh(settings), ScriptedConversations()
     orchestrator = ScriptedOrchestrator()
-    async with mesh.serving(conversations.hosted()), mesh.serving(orchestrator.hosted()):
+    async with (
+        mesh.serving(conversations.hosted()),
+        mesh.serving(orchestrator.hosted()),
+        AsyncExitStack() as models,
+    ):
         wiring = MeshWiring(settings, mesh)
+        await models.enter_async_context(mesh.serving(dependencies.model_factory(wiring)))
         async with mesh.serving(dependencies.instruction_processor(wiring)):
             channel = mesh.channel("chat_hub", "instruction_processor", pb.DESCRIPTOR)
             stub = instruction_processor_pb2_grpc.InstructionProcessorServiceStub(channel)
             with mesh.user() as user:
                 begun = conversations.begin(user.user_id)
-                yield Desk(stub, conversations, orchestrator, mesh, user, begun)
+                yield Desk(stub, conversations, orchestrator, mesh, models, user, begun)
         await wiring.close()
     await mesh.close()

@@ -29,7 +29,7 @@ class ScriptedConversations(conversation_manager_pb2_grpc.ConversationManagerSer
         self.failures: list[KariError | None] = []
         self._proposals: dict[str, list[ConversationChange]] = {}
         self._by_request: dict[str, str] = {}
-        self._applied: set[str] = set()
+        self._proposed: dict[str, str] = {}
 
     def begin(self, *participants: str, title: str = "", tenant: str = "acme") -> Conversation:
         made = Conversation(
@@ -80,8 +80,7 @@ class ScriptedConversations(conversation_manager_pb2_grpc.ConversationManagerSer
         failure = self.failures.pop(0) if self.failures else None
         if failure is not None:
             raise failure
-        if request.request_id not in self._applied:
-            self._applied.add(request.request_id)
+        if request.request_id not in {update.request_id for update in self.updates}:
             self.updates.append(request)
             self._change(conversation, request.changes)
         return pb.UpdateConversationResponse(conversation=conversation)
@@ -90,9 +89,10 @@ class ScriptedConversations(conversation_manager_pb2_grpc.ConversationManagerSer
         self, request: pb.ProposeUpdateRequest, context: Context
     ) -> pb.ProposeUpdateResponse:
         self._seen(request.conversation_id)
-        proposal = new_id("prop")
-        self._proposals[proposal] = list(request.changes)
-        return pb.ProposeUpdateResponse(proposal_id=proposal)
+        if request.request_id not in self._proposed:
+            proposal = self._proposed[request.request_id] = new_id("prop")
+            self._proposals[proposal] = list(request.changes)
+        return pb.ProposeUpdateResponse(proposal_id=self._proposed[request.request_id])
 
     async def AnswerProposal(
         self, request: pb.AnswerProposalRequest, context: Context
@@ -104,6 +104,19 @@ class ScriptedConversations(conversation_manager_pb2_grpc.ConversationManagerSer
         if request.accepted:
             self._change(conversation, changes)
         return pb.AnswerProposalResponse(conversation=conversation, changes=changes)
+
+    async def ListUpdates(
+        self, request: pb.ListUpdatesRequest, context: Context
+    ) -> pb.ListUpdatesResponse:
+        self._seen(request.conversation_id)
+        made = [
+            pb.ConversationUpdate(change=change)
+            for update in self.updates[::-1]
+            if update.conversation_id == request.conversation_id
+            and request.request_id in ("", update.request_id)
+            for change in update.changes
+        ]
+        return pb.ListUpdatesResponse(updates=made[: request.page_size or 50])
 
     async def ListMessages(
         self, request: pb.ListMessagesRequest, context: Context

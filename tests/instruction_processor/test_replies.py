@@ -1,5 +1,6 @@
 """What commands answer."""
 
+from kari.conversation_manager.v1.conversation_manager_pb2 import ConversationUpdate
 from kari.conversation_models.v1.conversation_pb2 import (
     ContextSnapshot,
     Conversation,
@@ -8,6 +9,7 @@ from kari.conversation_models.v1.conversation_pb2 import (
     Persona,
     PersonaChange,
 )
+from kari.conversation_models.v1.model_pb2 import Model
 from servers.instruction_processor import replies
 from servers.instruction_processor.answers import answered
 from servers.instruction_processor.commands import COMMANDS
@@ -38,16 +40,27 @@ def test_status_shows_all_there_is() -> None:
         context_snapshot=ContextSnapshot(tokens=900, kept=4, cut=2),
         version=7,
     )
-    text = replies.status(conversation)
+    made = ConversationUpdate(change=ConversationChange(title="Plans"))
+    made.timestamp.FromJsonString("2026-11-22T15:01:30Z")
+    text = replies.status(conversation, [made])
+    assert text.endswith("latest changes**: \n  - 2026-11-22 15:01 UTC: The title is `Plans` now.")
     wanted = ("code", "`local/small`", "`expert` (tone = formal)", "`msg_1`", "`user_2`")
     assert all(word in text for word in (*wanted, "900 tokens, 4 items kept, 2 cut", "7"))
 
 
 def test_status_of_a_new_conversation() -> None:
-    text = replies.status(Conversation(version=1))
+    text = replies.status(Conversation(version=1), [])
     assert "**mode**: chat" in text
     assert "chosen by the rules" in text
     assert "none yet" in text
+
+
+def test_a_model_is_shown_with_those_there_are() -> None:
+    away = Model(id="acme/large", context_window=8192)
+    text = replies.about_model(Conversation(model="acme/plain"), [away])
+    assert "The model is `acme/plain`." in text
+    assert "`acme/large`: context of 8192 tokens; does not answer at the moment" in text
+    assert "not known at the moment" in replies.about_model(Conversation(), None)
 
 
 def test_code_spans_hold_any_text() -> None:

@@ -7,7 +7,7 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from kari.chat_hub.v1.chat_hub_pb2 import GetConversationRequest
+from kari.chat_hub.v1.chat_hub_pb2 import GetConversationRequest, SendMessageRequest
 from kari.conversation_manager.v1.conversation_manager_pb2 import UpdateConversationRequest
 from kari.conversation_models.v1.conversation_pb2 import ConversationChange, ConversationMode
 from servers.runtime.errors import InvalidRequest, envelope_of
@@ -64,3 +64,14 @@ def test_what_a_field_held_is_not_repeated() -> None:
 
 def test_a_good_message_passes() -> None:
     validate(GetConversationRequest(conversation_id=CONVERSATION))
+
+
+async def test_a_huge_list_is_refused_for_one_reason(mesh: Mesh) -> None:
+    """Its length; nobody looks at each of its items, and nobody is told of each."""
+    stub = await mesh.user_stub()
+    request = SendMessageRequest(content="x", request_id="r", mentioned_user_ids=["x"] * 100_000)
+    with pytest.raises(grpc.aio.AioRpcError) as refusal:
+        await stub.SendMessage(request, metadata=mesh.as_user())
+    envelope = envelope_of(refusal.value)
+    assert envelope is not None
+    assert [v.field for v in envelope.violations] == ["mentioned_user_ids"]

@@ -45,12 +45,15 @@ def server_interceptors(
     )
 
 
-def client_interceptors(mesh_key: MeshKey, name: str) -> tuple[grpc.aio.ClientInterceptor, ...]:
-    """The client's side of the same, outermost first, for calls that server `name` makes."""
+def client_interceptors(
+    mesh_key: MeshKey, name: str, deadlines: Mapping[str, float | None]
+) -> tuple[grpc.aio.ClientInterceptor, ...]:
+    """The client's side of the same, outermost first, for calls that server `name` makes.
+    `deadlines` are those of the contracts, by full path of the method."""
     return (
         *both(send_correlation),
         *both(send_tracing(name)),
         *both(send_metrics(name)),
-        *both(send_deadline),
+        *both(send_deadline(deadlines)),
         *both(send_credentials(mesh_key, name)),
     )

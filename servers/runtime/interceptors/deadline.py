@@ -1,7 +1,7 @@
 """Deadlines: what remains of a call's time is passed on; grpc.aio does not do so by itself."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,9 +10,16 @@ import grpc
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import amend, current
 from servers.runtime.errors import TimedOut
-from servers.runtime.interceptors.chain import Around, Continuation, Incoming
+from servers.runtime.interceptors.chain import (
+    Around,
+    Continuation,
+    Incoming,
+    Send,
+    path_of,
+)
 from servers.runtime.policy import Policies
 
+SLACK_SECONDS = 1.0
 ROOM_SECONDS = 0.02
 
 
@@ -42,15 +49,27 @@ class Deadline(Around):
             ) from None
 
 
-async def send_deadline(
-    continuation: Continuation, details: grpc.aio.ClientCallDetails, request: Any
-) -> Any:
-    """Gives the call what remains of the current one's time."""
-    timeout = _earlier(details.timeout, current().remaining())
-    changed = grpc.aio.ClientCallDetails(
-        details.method, timeout, details.metadata, details.credentials, details.wait_for_ready
-    )
-    return await continuation(changed, request)
+def send_deadline(contracts: Mapping[str, float | None]) -> Send:
+    """Gives a call what remains of the current one's time. One that is made outside of any, as a
+    turn's are, has its contract's deadline, by full path: a peer that hangs is not waited for."""
+
+    async def send(
+        continuation: Continuation, details: grpc.aio.ClientCallDetails, request: Any
+    ) -> Any:
+        timeout = _earlier(details.timeout, current().remaining())
+        if timeout is None:
+            timeout = _with_slack(contracts.get(path_of(details)))
+        changed = grpc.aio.ClientCallDetails(
+            details.method, timeout, details.metadata, details.credentials, details.wait_for_ready
+        )
+        return await continuation(changed, request)
+
+    return send
+
+
+def _with_slack(seconds: float | None) -> float | None:
+    """A little more than the server's own, so that the server's answer is the one that counts."""
+    return None if seconds is None else seconds + SLACK_SECONDS
 
 
 def _with_room(remaining: float | None) -> float | None:

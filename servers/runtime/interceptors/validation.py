@@ -11,6 +11,9 @@ from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import InvalidRequest
 from servers.runtime.interceptors.chain import Around, Incoming
 
+SMALL_BYTES = 16_384
+MOST_TOLD = 20
+
 
 class Validation(Around):
     """Refuses requests that break a rule, naming each field."""
@@ -24,8 +27,12 @@ class Validation(Around):
 
 
 def validate(message: Message) -> None:
-    """Raises InvalidRequest with all broken rules of a message."""
-    found = [(_path(v.proto), v.proto.message) for v in protovalidate.collect_violations(message)]
+    """Raises InvalidRequest with the broken rules of a message: all of a small one, the first of a
+    large one, whose every item would else be looked at and told."""
+    broken = protovalidate.collect_violations(message, fail_fast=True)
+    if broken and message.ByteSize() <= SMALL_BYTES:
+        broken = protovalidate.collect_violations(message)[:MOST_TOLD]
+    found = [(_path(v.proto), v.proto.message) for v in broken]
     if found:
         field, description = found[0]
         raise InvalidRequest(
