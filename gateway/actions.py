@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 
 from gateway.closing import Closing
 from kari.edge.v1.frames_pb2 import ServerFrame
+from servers.runtime.call import Principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,19 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Renew:
+    """Find out whether the session of a renewed token still runs; go on as `principal` if so. No
+    frame is read before that."""
+
+    principal: Principal
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """Close the socket once everything before this is sent."""
 
     closing: Closing
 
 
-Action: TypeAlias = Send | Ask | Open | Stop | Close
+Action: TypeAlias = Send | Ask | Open | Stop | Renew | Close

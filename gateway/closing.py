@@ -25,6 +25,7 @@ GOING_AWAY = Closing(3001, "the server is stopping; come back")
 INTERNAL = Closing(3004, "internal error; come back")
 TOKEN_EXPIRED = Closing(3005, "the access token has ended; refresh it and come back")
 TOO_SLOW = Closing(3008, "the reader took nothing for too long; come back and resume")
+TOO_FAST = Closing(3009, "too many frames in too short a time; come back later")
 SESSION_ENDED = Closing(3500, "the session has ended; sign in")
 RUBBISH = Closing(3501, "too many frames in a row were not of the contract")
 TOO_MANY_CONNECTIONS = Closing(3505, "this user has too many open sockets")
@@ -34,6 +35,7 @@ CLOSINGS = (
     INTERNAL,
     TOKEN_EXPIRED,
     TOO_SLOW,
+    TOO_FAST,
     SESSION_ENDED,
     RUBBISH,
     TOO_MANY_CONNECTIONS,

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from google.protobuf.message import Message
 
 from gateway import watching
-from gateway.actions import Action, Ask, Cause, Close, Open, Send
-from gateway.closing import RUBBISH, TOKEN_EXPIRED
+from gateway.actions import Action, Ask, Cause, Close, Open, Renew, Send
+from gateway.closing import RUBBISH, TOKEN_EXPIRED, TOO_FAST, Closing
 from gateway.frames import Encoding, Refused, decode
 from gateway.lane import Lane
-from gateway.telling import tell, tell_error, too_many, welcome
+from gateway.pace import Pace
+from gateway.telling import tell, tell_error, too_fast, too_many, welcome
 from gateway.turns import Turns
 from gateway.watching import Watching
 from kari.chat_hub.v1 import chat_hub_pb2 as hub
@@ -25,7 +26,11 @@ from servers.runtime.call import Principal
 from servers.runtime.errors import KariError, Unauthenticated
 from servers.runtime.ids import new_correlation_id
 
+MOST_FRAMES = 200
+FRAMES_SECONDS = 10.0
 RUBBISH_IN_A_ROW = 5
+MOST_RUBBISH = 20
+RUBBISH_SECONDS = 60.0
 MOST_PENDING = 64
 MOST_FOLLOWED = 64
 LOST_FAN_OUT = Degradation(feature=Feature.FEATURE_FAN_OUT, cause="chat_hub")
@@ -69,6 +74,9 @@ class Session:
         self._held: list[ServerFrame] = []
         self._pending = 0
         self._rubbish = 0
+        self._frames = Pace(MOST_FRAMES, FRAMES_SECONDS)
+        self._refusals = Pace(MOST_RUBBISH, RUBBISH_SECONDS)
+        self._closing = False
         self._serial = 0
 
     def opened(self, degradations: Sequence[Degradation]) -> list[Action]:
@@ -76,12 +84,19 @@ class Session:
         self._degradations = list(degradations)
         return [self._welcome(self._cause("", new_correlation_id()))]
 
-    def received(self, data: str | bytes) -> list[Action]:
-        """The client sent a frame, or something that should have been one."""
+    def received(self, data: str | bytes, now: float) -> list[Action]:
+        """The client sent a frame, or something that should have been one, at `now` in seconds of
+        a clock that never goes back. What comes after a closing is not looked at."""
+        if self._closing:
+            return []
+        if not self._frames.kept(now):
+            cause = self._cause("", new_correlation_id())
+            error = too_fast(MOST_FRAMES, FRAMES_SECONDS)
+            return [tell_error(cause, error), self._close(TOO_FAST)]
         try:
             frame = decode(data, self._encoding, self._terms.limits.max_frame_bytes)
         except Refused as refused:
-            return self._refuse(refused)
+            return self._refuse(refused, now)
         self._rubbish = 0
         cause = self._cause(frame.id, frame.correlation_id)
         kind = frame.WhichOneof("kind") or ""
@@ -122,6 +137,13 @@ class Session:
         assert isinstance(response, hub.WatchResponse)  # noqa: S101  # there are two kinds of streams
         return self._seen(response)
 
+    def passed_on(self, stream: Open, response: Message) -> None:
+        """What a stream brought is on its way to the client. Not before this does a stream that is
+        opened anew begin behind it: one that is stopped may lose what it holds."""
+        if isinstance(response, hub.FollowTurnResponse):
+            assert isinstance(stream.request, hub.FollowTurnRequest)  # noqa: S101  # as it was opened
+            self._turns.progressed(stream.request.turn_id, response)
+
     def ended(self, stream: Open, error: KariError | None) -> list[Action]:
         """A stream of this session ended, well or not."""
         if stream.key == watching.KEY:
@@ -132,9 +154,20 @@ class Session:
             return []
         return [tell_error(stream.cause, found) if isinstance(found, KariError) else found]
 
+    def renewed(self, renew: Renew) -> list[Action]:
+        """The session of the renewed token runs: its streams are opened anew, since the hub ends
+        each with the token that it was opened with."""
+        same, self.principal = renew.principal == self.principal, renew.principal
+        told = self._welcome(renew.cause)
+        return [told] if same else [told, *self._watching.reopen(), *self._turns.reopen()]
+
+    def not_renewed(self, renew: Renew, error: KariError) -> list[Action]:
+        """The session of the renewed token has ended; the socket goes on under its own."""
+        return [tell_error(renew.cause, error)]
+
     def tick(self, now: float) -> list[Action]:
         """Time has passed: it is `now` (since the epoch). Due at `principal.expires_at`."""
-        return [Close(TOKEN_EXPIRED)] if now >= self.principal.expires_at else []
+        return [self._close(TOKEN_EXPIRED)] if now >= self.principal.expires_at else []
 
     def degraded(self, degradation: Degradation) -> list[Action]:
         """A feature went missing; the client is told once."""
@@ -172,8 +205,7 @@ class Session:
             _require_same_user(renewed, self.principal)
         except KariError as error:
             return [tell_error(cause, error)]
-        self.principal = renewed
-        return [self._welcome(cause)]
+        return [Renew(renewed, cause)]
 
     def _ask(self, ask: Ask) -> list[Action]:
         if self._pending >= MOST_PENDING:
@@ -203,8 +235,6 @@ class Session:
         return [Send(f) for f in held if f.turn_started.turn_id not in self._turns]
 
     def _turn_moved(self, stream: Open, response: hub.FollowTurnResponse) -> list[Action]:
-        assert isinstance(stream.request, hub.FollowTurnRequest)  # noqa: S101  # as it was opened
-        self._turns.progressed(stream.request.turn_id, response)
         if response.HasField("resync"):
             return [tell(stream.cause, resync=response.resync)]
         return [tell(stream.cause, turn_event=response.turn_event)]
@@ -236,11 +266,17 @@ class Session:
             return [tell_error(told, error)]
         return [] if again is None else [*self.degraded(LOST_FAN_OUT), again]
 
-    def _refuse(self, refused: Refused) -> list[Action]:
+    def _refuse(self, refused: Refused, now: float) -> list[Action]:
+        """A good frame ends the row, but not the count of the minute."""
         self._rubbish += 1
+        too_much = not self._refusals.kept(now) or self._rubbish == RUBBISH_IN_A_ROW
         cause = self._cause(refused.frame_id, refused.correlation_id)
         told = Send(tell_error(cause, refused.error).frame, refusal=True)
-        return [told, Close(RUBBISH)] if self._rubbish == RUBBISH_IN_A_ROW else [told]
+        return [told, self._close(RUBBISH)] if too_much else [told]
+
+    def _close(self, closing: Closing) -> Close:
+        self._closing = True
+        return Close(closing)
 
     def _cause(self, frame_id: str, correlation_id: str) -> Cause:
         self._serial += 1

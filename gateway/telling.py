@@ -43,6 +43,17 @@ def welcome(
     )
 
 
+def too_fast(limit: int, seconds: float) -> RateLimited:
+    """A socket sent more than `limit` frames in so many seconds."""
+    return RateLimited(
+        Reason.REASON_MESSAGE_RATE,
+        f"{limit} frames in {seconds:.0f} s are allowed on a socket; come back later",
+        retry_after=seconds,
+        limit=limit,
+        window="socket",
+    )
+
+
 def too_many(what: str, limit: int) -> RateLimited:
     """A socket asks for more at once than it may."""
     return RateLimited(

@@ -60,6 +60,12 @@ class Turns:
             followed.ended = event.WhichOneof("event") in LAST
             followed.attempts = 0
 
+    def reopen(self) -> list[Action]:
+        """Follows everything anew from where it is, but for turns that are over: those streams end
+        by themselves."""
+        going = [turn_id for turn_id, followed in self._followed.items() if not followed.ended]
+        return [a for id_ in going for a in (Stop(key_of(id_)), self._open(id_, 0.0))]
+
     def cut(self, turn_id: str, error: KariError | None) -> Action | KariError | None:
         """A follow has ended. None if its turn has; else the next attempt, or what to tell."""
         followed = self._followed[turn_id]

@@ -50,7 +50,7 @@ class Sockets:
         self._terms = terms
         self._origins = origins
         self._slow_reader_seconds = slow_reader_seconds
-        self._open: dict[Socket, Principal] = {}
+        self._open: set[Socket] = set()
         self._gone = asyncio.Condition()
         self._draining = False
 
@@ -87,7 +87,8 @@ class Sockets:
 
     async def close_ended(self) -> None:
         """Closes the sockets of sessions that were signed out on other gateways."""
-        await self._close_sessions(await self._sessions.ended_among(self._open.values()))
+        principals = [socket.principal for socket in self._open]
+        await self._close_sessions(await self._sessions.ended_among(principals))
 
     async def degrade(self) -> None:
         """Tells every socket what is missing by now."""
@@ -120,15 +121,21 @@ class Sockets:
     async def _run(self, websocket: WebSocket, who: Principal, encoding: Encoding) -> None:
         session = Session(who, encoding, self._terms)
         socket = Socket(
-            websocket, session, encoding, self._hub, self._limits, self._slow_reader_seconds
+            websocket,
+            session,
+            encoding,
+            self._hub,
+            self._limits,
+            self._sessions,
+            self._slow_reader_seconds,
         )
-        self._open[socket] = who
+        self._open.add(socket)
         ACTIVE.inc()
         code = INTERNAL.code
         try:
             code = await socket.run(self._degradations())
         finally:
-            del self._open[socket]
+            self._open.remove(socket)
             ACTIVE.dec()
             await self._tell_gone()
             CLOSED.labels(str(code)).inc()
@@ -137,8 +144,8 @@ class Sockets:
             log.info("socket ended", code=code, user=who.user_id)
 
     async def _close_sessions(self, session_ids: set[str]) -> None:
-        for socket, principal in list(self._open.items()):
-            if principal.session_id in session_ids:
+        for socket in list(self._open):
+            if socket.principal.session_id in session_ids:
                 await socket.close(SESSION_ENDED)
 
     async def _tell_gone(self) -> None:

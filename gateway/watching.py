@@ -33,6 +33,12 @@ class Watching:
         self._ids, self._cause, self._failures = wanted, cause, 0
         return [*stop, self._open(cause, 0.0)] if wanted else stop
 
+    def reopen(self) -> list[Action]:
+        """Watches the same anew."""
+        if self._cause is None or not self._ids:
+            return []
+        return [Stop(KEY), self._open(self._cause, 0.0)]
+
     def heard(self) -> None:
         """Something came: the stream works."""
         self._failures = 0

@@ -11,7 +11,7 @@ import structlog
 from google.protobuf.message import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from gateway.actions import Action, Ask, Cause, Close, Open, Send, Stop
+from gateway.actions import Action, Ask, Cause, Close, Open, Renew, Send, Stop
 from gateway.closing import INTERNAL, TOO_SLOW, Closing
 from gateway.counts import FORWARDED, REFUSED, SLOW_READERS
 from gateway.frames import Encoding, encode
@@ -19,10 +19,11 @@ from gateway.hub import Hub
 from gateway.limits import Limits
 from gateway.outbox import Outbox
 from gateway.session import Session
+from gateway.sessions import Sessions
 from gateway.spans import Spans
 from kari.conversation_models.v1.degradation_pb2 import Degradation
 from kari.errors.v1.errors_pb2 import ErrorEnvelope, Reason
-from servers.runtime.call import Call, acting
+from servers.runtime.call import Call, Principal, acting
 from servers.runtime.errors import KariError
 from servers.runtime.interceptors.metrics import LATENCY, count_error
 
@@ -42,6 +43,7 @@ class Socket:
         encoding: Encoding,
         hub: Hub,
         limits: Limits,
+        sessions: Sessions,
         slow_reader_seconds: float,
     ) -> None:
         self._websocket = websocket
@@ -49,10 +51,16 @@ class Socket:
         self._encoding = encoding
         self._hub = hub
         self._limits = limits
+        self._sessions = sessions
         self._slow_reader_seconds = slow_reader_seconds
         self._outbox = Outbox()
         self._spans = Spans()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def principal(self) -> Principal:
+        """Whose it is by now: renewing may have changed the session."""
+        return self._session.principal
 
     async def run(self, degradations: Sequence[Degradation]) -> int:
         """Serves until the client goes or the socket is closed; gives the close code."""
@@ -80,7 +88,8 @@ class Socket:
             if message["type"] == "websocket.disconnect":
                 return int(message.get("code") or 1006)
             data = message.get("text")
-            await self._act(self._session.received(message["bytes"] if data is None else data))
+            data = message["bytes"] if data is None else data
+            await self._act(self._session.received(data, time.monotonic()))
 
     async def _write(self) -> int:
         while True:
@@ -124,6 +133,8 @@ class Socket:
                     self._start(action.key, self._follow(action))
                 case Stop():
                     self._stop(action.key)
+                case Renew():
+                    await self._renew(action)
                 case Close():
                     await self._outbox.close(action.closing)
 
@@ -157,6 +168,14 @@ class Socket:
         for degradation in self._limits.degradations:
             await self._act(self._session.degraded(degradation))
 
+    async def _renew(self, renew: Renew) -> None:
+        try:
+            await self._sessions.require_running(renew.principal)
+        except KariError as error:
+            await self._act(self._session.not_renewed(renew, error))
+        else:
+            await self._act(self._session.renewed(renew))
+
     async def _follow(self, stream: Open) -> None:
         await asyncio.sleep(stream.delay)
         error: KariError | None = None
@@ -176,6 +195,7 @@ class Socket:
             async with aclosing(self._hub.read(stream.method, stream.request)) as responses:
                 async for response in responses:
                     await self._act(self._session.streamed(stream, response))
+                    self._session.passed_on(stream, response)
 
     def _call(self, cause: Cause, method: str) -> Call:
         return Call(

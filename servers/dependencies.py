@@ -312,7 +312,7 @@ def production_memory(w: Wiring) -> Hosted:
         production_memory_pb2.DESCRIPTOR,
         production_memory_pb2_grpc.add_ProductionMemoryServiceServicer_to_server,
         ProductionMemory(
-            Beginning(database, buffering),
+            Beginning(database, buffering, w.settings),
             Leading(database),
             Ending(database, buffering, jobs),
             Reading(database, buffering),

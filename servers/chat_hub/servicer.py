@@ -12,6 +12,7 @@ from servers.chat_hub.following import Following
 from servers.chat_hub.news import News
 from servers.chat_hub.peers import Peers
 from servers.chat_hub.sending import Sending
+from servers.chat_hub.token_life import while_valid
 from servers.chat_hub.watching import Watching
 from servers.runtime.call import principal
 from servers.runtime.grpc_types import Context
@@ -40,8 +41,9 @@ class ChatHub(ChatHubServiceServicer):
     ) -> AsyncGenerator[hub.FollowTurnResponse, None]:
         """The events of a turn; see the contract."""
         after = request.after if request.HasField("after") else None
-        async with aclosing(self._following.follow(request.turn_id, after)) as steps:
-            async for step in steps:
+        steps = self._following.follow(request.turn_id, after)
+        async with aclosing(while_valid(principal(), steps)) as valid_steps:
+            async for step in valid_steps:
                 yield step
 
     async def CancelTurn(
@@ -144,8 +146,8 @@ class ChatHub(ChatHubServiceServicer):
         self, request: hub.WatchRequest, context: Context
     ) -> AsyncGenerator[hub.WatchResponse, None]:
         """News of conversations; see the contract."""
-        async with aclosing(
-            self._watching.watch(request.conversation_ids, principal())
-        ) as all_news:
-            async for news in all_news:
+        who = principal()
+        all_news = self._watching.watch(request.conversation_ids, who)
+        async with aclosing(while_valid(who, all_news)) as valid_news:
+            async for news in valid_news:
                 yield news

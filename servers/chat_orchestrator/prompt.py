@@ -14,6 +14,9 @@ from servers.runtime.names import short
 
 # Characters of a message that fit any model's window when nothing can be counted.
 MINIMAL_CHARACTERS = 2_000
+MINIMAL_INSTRUCTIONS = 1_000
+
+BASE = "You are Kari, a helpful assistant."
 
 APOLOGY = (
     "I am sorry: no model could answer just now. Your message is saved; please try again in a "
@@ -28,14 +31,14 @@ def budget(model: Model, most: int) -> int:
     return max(64, min(most, model.context_window - max(answer, model.context_window // 4)))
 
 
-def minimal(content: str) -> ContextBundle:
-    """The message alone, for when no context can be had."""
+def minimal(content: str, instructions: str) -> ContextBundle:
+    """The message alone, with the conversation's own instructions (empty if it has none), for when
+    no context can be had."""
     message = PromptMessage(
         role=MessageRole.MESSAGE_ROLE_USER, content=content[:MINIMAL_CHARACTERS]
     )
-    system = PromptMessage(
-        role=MessageRole.MESSAGE_ROLE_SYSTEM, content="You are Kari, a helpful assistant."
-    )
+    told = f"{BASE}\n\n{instructions.strip()[:MINIMAL_INSTRUCTIONS]}".strip()
+    system = PromptMessage(role=MessageRole.MESSAGE_ROLE_SYSTEM, content=told)
     return ContextBundle(messages=[system, message])
 
 

@@ -64,7 +64,7 @@ class Writing:
     async def context(
         self, conversation: Conversation, message: Message, selection: ModelSelection
     ) -> ContextBundle:
-        """The prompt; the bare message where no context can be had."""
+        """The prompt; the message and the instructions where no context can be had."""
         request = AssembleRequest(
             conversation=conversation,
             current_message=message,
@@ -78,7 +78,7 @@ class Writing:
             log.error("answering without context", error=error.message)
             cause = error.details.get("store", "context_integrator")
             self._tell(*self._answer.degrade(_missing(Feature.FEATURE_FULL_CONTEXT, cause)))
-            return minimal(message.content)
+            return minimal(message.content, conversation.system_instructions)
         for degradation in response.degradations:
             self._tell(*self._answer.degrade(degradation))
         return response.bundle

@@ -27,7 +27,9 @@ def assemble(
         [
             system_candidate(system_message(conversation)),
             Candidate(current, ContextSource.CONTEXT_SOURCE_CURRENT, 0.0, max(1, current.sequence)),
-            *_pinned_candidates([m for m in pinned if m.sequence < current.sequence], wanted),
+            *_pinned_candidates(
+                [m for m in pinned if m.sequence < current.sequence and m.content], wanted
+            ),
         ]
     )
     packing.offer(_recent_candidates(visible(recent, conversation, current), wanted))

@@ -29,6 +29,11 @@ class Gathered:
     pinned: Sequence[Message]
     degradations: Sequence[Degradation]
 
+    @property
+    def characters(self) -> int:
+        """Length of all texts together."""
+        return sum(len(message.content) for message in (*self.recent, *self.pinned))
+
 
 class Gathering:
     """The two questions of a context."""

@@ -20,6 +20,10 @@ from servers.runtime.tokens import MESSAGE_OVERHEAD, PROMPT_OVERHEAD
 # answers.
 LATEST = 4
 
+# Hardly any token has more characters. What is longer than this for each token that is left is not
+# even counted.
+TOKEN_CHARACTERS = 64
+
 Count = Callable[[str], int]
 Shorten = Callable[[str, int], str]
 
@@ -78,6 +82,9 @@ class Packing:
 
     def _offer_one(self, candidate: Candidate) -> None:
         message = candidate.message
+        if len(message.content) > max(0, self._left) * TOKEN_CHARACTERS:
+            least = len(message.content) // TOKEN_CHARACTERS
+            return self._note(candidate, least, ContextVerdict.CONTEXT_VERDICT_CUT_BUDGET)
         tokens = self._count(message.content)
         if (message.role, message.content) in self._texts:
             self._note(candidate, tokens, ContextVerdict.CONTEXT_VERDICT_DUPLICATE)
@@ -85,6 +92,7 @@ class Packing:
             self._note(candidate, tokens, ContextVerdict.CONTEXT_VERDICT_CUT_BUDGET)
         else:
             self._keep(candidate, message.content, tokens)
+        return None
 
     def _keep_short(self, candidate: Candidate, level: int) -> None:
         text = self._shorten(candidate.message.content, level)

@@ -17,7 +17,7 @@ from servers.runtime.tokens import count, shorten
 TOKENS = Counter("kari_chat_context_tokens_total", "Tokens of prompts.")
 ITEMS = Counter("kari_chat_context_items_total", "Candidates of contexts.", ("source", "verdict"))
 
-# Counting a text of this length takes long enough to hold other calls up.
+# Counting texts of this length together takes long enough to hold other calls up.
 LONG = 20_000
 
 
@@ -33,7 +33,7 @@ class ContextIntegrator(ContextIntegratorServiceServicer):
         counting = partial(count, tokenizer=request.tokenizer)
         shortening = partial(shorten, tokenizer=request.tokenizer)
         work = partial(assemble, request, found.recent, found.pinned, counting, shortening)
-        long = len(request.current_message.content) > LONG
+        long = found.characters + len(request.current_message.content) > LONG
         bundle = await asyncio.to_thread(work) if long else work()
         _count(bundle)
         return AssembleResponse(bundle=bundle, degradations=found.degradations)

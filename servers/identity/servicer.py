@@ -28,10 +28,16 @@ from kari.identity.v1.identity_pb2 import (
 )
 from kari.identity.v1.identity_pb2_grpc import IdentityServiceServicer
 from servers.identity.accounts import Account, Tokens
+from servers.identity.addresses import address_of
 from servers.identity.administration import Administration, require_operator
 from servers.identity.sign_in import SignIn
 from servers.runtime.call import current, principal
 from servers.runtime.grpc_types import Context
+from servers.runtime.mesh_key import OPERATOR
+
+LIMITING = frozenset({"gateway", OPERATOR})
+"""Callers whose attempts are not counted by address here: the gateway counts those of the people
+behind it, and the operator may do as he likes."""
 
 
 class Identity(IdentityServiceServicer):
@@ -44,7 +50,10 @@ class Identity(IdentityServiceServicer):
 
     async def Login(self, request: LoginRequest, context: Context) -> LoginResponse:
         """Exchanges a password for tokens."""
-        found = await self._sign_in.with_password(request.tenant, request.name, request.password)
+        stranger = None if current().caller in LIMITING else address_of(context.peer())
+        found = await self._sign_in.with_password(
+            request.tenant, request.name, request.password, stranger
+        )
         return LoginResponse(tokens=_pair(found.tokens), user=_user(found.account))
 
     async def Refresh(self, request: RefreshRequest, context: Context) -> RefreshResponse:

@@ -1,5 +1,6 @@
 """Signing in, staying in, signing out."""
 
+import time
 from datetime import datetime, timedelta
 
 import structlog
@@ -8,6 +9,7 @@ from prometheus_client import Counter
 from kari.errors.v1.errors_pb2 import Reason
 from servers.identity.access import Signer
 from servers.identity.accounts import Account, SignedIn, Tokens
+from servers.identity.addresses import AddressCounts
 from servers.identity.clock import Clock, utc_now
 from servers.identity.passwords import Passwords
 from servers.identity.rotation import Verdict, new_refresh_token, tenant_of
@@ -51,15 +53,20 @@ class SignIn:
         self._signer = signer
         self._refresh_life = timedelta(days=settings.refresh_token_days)
         self._clock = clock
+        self._addresses = AddressCounts(time.monotonic)
 
-    async def with_password(self, tenant: str, name: str, password: str) -> SignedIn:
-        """A new session. RateLimited after too many attempts at the name, Unauthenticated if the
-        password is wrong; neither the answer nor its time says whether the name exists."""
+    async def with_password(
+        self, tenant: str, name: str, password: str, stranger: str | None = None
+    ) -> SignedIn:
+        """A new session. RateLimited after too many attempts at the name or by the `stranger`, the
+        address of a caller who did not prove who it is, or while too many wait; Unauthenticated if
+        the password is wrong. Neither the answer nor its time says whether the name exists."""
         tenant, name = tenant or DEFAULT_TENANT, name.lower()
+        self._require_room(stranger)
         await self._require_patience(tenant, name)
         account = await self._find(tenant, name)
         kept = account.password_hash if account else None
-        checked = await self._passwords.check(kept, password)
+        checked = await self._passwords.check(kept, password, known=stranger is None)
         if account is None or not checked.right:
             SIGN_INS.labels("password", "refused").inc()
             raise Unauthenticated(
@@ -110,6 +117,19 @@ class SignIn:
         if account is None:
             raise NotFound(Reason.REASON_USER_NOT_FOUND, "no such user")
         return SignedIn(self._tokens(account, new_id("session"), self._clock()), account)
+
+    def _require_room(self, stranger: str | None) -> None:
+        """Before anything is counted or looked up, so that who is refused here costs nothing, and
+        no name waits longer for it."""
+        seconds = 0.0 if stranger is None else self._addresses.begin(stranger)
+        if seconds:
+            SIGN_INS.labels("password", "delayed").inc()
+            raise RateLimited(
+                Reason.REASON_SIGN_IN_RATE,
+                "too many attempts from this address; wait and try again",
+                retry_after=seconds,
+            )
+        self._passwords.require_room(known=stranger is None)
 
     async def _require_patience(self, tenant: str, name: str) -> None:
         seconds = await self._lockout.begin(tenant, name)

@@ -23,17 +23,22 @@ class Parts:
     message: str
 
 
+MOST_LINES = 20
+"""The contract's most instructions of a turn."""
+
+
 def parts_of(content: str) -> Parts:
     """Splits a text. Lines that start with a slash are commands until the first one that does not;
-    blank lines before, between and after them do not count."""
-    lines, rest = list[Line](), content
-    while True:
-        first, _, after = rest.lstrip("\r\n").partition("\n")
-        if first.startswith("/"):
-            lines.append(_line(first))
-        elif first.strip() or not after:
-            return Parts(tuple(lines), rest.strip("\r\n") if rest.strip() else "")
-        rest = after
+    blank lines before, between and after them do not count. InvalidRequest for too many."""
+    lines, raw = list[Line](), content.split("\n")
+    for index, line in enumerate(raw):
+        if line.startswith("/"):
+            if len(lines) == MOST_LINES:
+                raise invalid("commands", f"may be {MOST_LINES} at the most in one text")
+            lines.append(_line(line))
+        elif line.strip():
+            return Parts(tuple(lines), "\n".join(raw[index:]).strip("\r\n"))
+    return Parts(tuple(lines), "")
 
 
 def words_of(arguments: str) -> list[str]:

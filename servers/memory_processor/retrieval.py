@@ -14,7 +14,7 @@ from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
 from kari.conversation_models.v1.message_pb2 import Message
 from kari.production_memory.v1.production_memory_pb2 import ListRecentMessagesRequest
 from servers.runtime.redis import AWAY
-from servers.runtime.session_buffer import SessionBuffer
+from servers.runtime.session_buffer import SessionBuffer, enough
 
 if TYPE_CHECKING:
     from kari.production_memory.v1.production_memory_pb2_grpc import (
@@ -61,8 +61,8 @@ class ShortTerm:
     async def recent(
         self, tenant_id: str, conversation_id: str, through_sequence: int, limit: int
     ) -> Recent:
-        """The last `limit` messages up to a sequence; none, and said so, if nobody has them in
-        time."""
+        """The newest messages up to a sequence: `limit` of them, or as many as have the bytes that
+        the session buffer calls enough. None, and said so, if nobody has them in time."""
         began = time.perf_counter()
         try:
             async with asyncio.timeout(self._seconds):
@@ -99,4 +99,4 @@ class ShortTerm:
                 conversation_id=conversation_id, through_sequence=through_sequence, limit=limit
             )
         )
-        return response.messages
+        return enough(response.messages)

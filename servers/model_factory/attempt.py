@@ -14,8 +14,8 @@ from servers.model_factory.provider import Prompt, Provider
 
 MOST_CHARACTERS = 400_000
 """Of one answer, reasoning included, as a provider's own limit counts both. At four bytes each it
-is 1.6 MB and fits the 4 MiB of a gRPC message, wherever the answer goes as a whole. No model
-known writes as much; one that repeats itself without end would."""
+is 1.6 MB and fits the 4 MiB of a gRPC message, wherever the answer goes as a whole. It is some
+100,000 tokens of English: what is longer mostly repeats itself without end."""
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,12 @@
 -- the default of every tenant_id column reads it.
 
 -- name: lock_thread
--- Makes the thread if it is new. The no-op update locks the row, whoever made it.
+-- $1 conversation, $2 sender. Makes the thread if it is new. The no-op update locks the row, whoever
+-- made it; then the sender is locked, so that their turns are counted one beginning after the other.
 INSERT INTO threads AS t (conversation_id) VALUES ($1)
 ON CONFLICT (tenant_id, conversation_id) DO UPDATE SET last_sequence = t.last_sequence
-RETURNING last_sequence;
+RETURNING last_sequence,
+  pg_advisory_xact_lock(hashtextextended(current_setting('kari.tenant') || ':' || $2, 0));
 
 -- name: lock_thread_of_turn
 -- No row if there is no such turn.
@@ -17,13 +19,17 @@ FOR UPDATE;
 SELECT last_sequence FROM threads WHERE conversation_id = $1 FOR UPDATE;
 
 -- name: look_before_beginning
--- $1 conversation, $2 request id, $3 message that is replied to. One row, always.
+-- $1 conversation, $2 request id, $3 message that is replied to, $4 sender. One row, always.
 SELECT
   (SELECT id FROM turns WHERE conversation_id = $1 AND request_id = $2) AS repeated_turn_id,
   (SELECT id FROM turns WHERE conversation_id = $1
      AND state IN ('assembling', 'generating', 'running_tool', 'committing')) AS led_turn_id,
   (SELECT id FROM turns WHERE conversation_id = $1 AND state = 'accepted'
      ORDER BY goes_first DESC, user_sequence LIMIT 1) AS waiting_turn_id,
+  (SELECT count(*) FROM turns WHERE conversation_id = $1 AND state = 'accepted') AS waiting_turns,
+  (SELECT count(*) FROM turns WHERE user_id = $4
+     AND state IN ('accepted', 'assembling', 'generating', 'running_tool', 'committing'))
+    AS turns_of_user,
   ($3 = '' OR EXISTS (SELECT FROM messages WHERE id = $3 AND conversation_id = $1))
     AS reply_exists;
 
@@ -127,12 +133,28 @@ RETURNING *;
 SELECT * FROM messages WHERE id = $1;
 
 -- name: messages_by_id
-SELECT * FROM messages WHERE conversation_id = $1 AND id = ANY($2);
+-- $1 conversation, $2 ids, $3 bytes. In the order of the ids. Every message is given, but no texts
+-- beyond the first that together have so many bytes, or beyond the first text if that has more.
+SELECT id, conversation_id, sequence, role, created_at, user_id, turn_id, model_used, tokens_used,
+  reply_to_message_id, mentioned_user_ids, partial, apology,
+  CASE WHEN bytes <= $3 OR bytes = octet_length(content) THEN content ELSE '' END AS content
+FROM (
+  SELECT m.*, asked.place, sum(octet_length(m.content)) OVER (ORDER BY asked.place) AS bytes
+  FROM unnest($2::text[]) WITH ORDINALITY AS asked (id, place)
+  JOIN messages AS m ON m.id = asked.id AND m.conversation_id = $1
+) AS found
+ORDER BY place;
 
 -- name: messages_before
--- The latest first.
-SELECT * FROM messages WHERE conversation_id = $1 AND sequence < $2
-ORDER BY sequence DESC LIMIT $3;
+-- $1 conversation, $2 sequence, $3 rows, $4 bytes. The latest first: as many as have so many bytes
+-- of text together, or one that has more. (The length of a text is known without reading it.)
+SELECT * FROM (
+  SELECT *, sum(octet_length(content)) OVER (ORDER BY sequence DESC) AS bytes
+  FROM messages WHERE conversation_id = $1 AND sequence < $2
+  ORDER BY sequence DESC LIMIT $3
+) AS found
+WHERE bytes <= $4 OR bytes = octet_length(content)
+ORDER BY sequence DESC;
 
 -- name: texts_of
 -- What is embedded: only the beginning of long texts, more of which no embedder reads.

@@ -13,6 +13,9 @@ from servers.runtime import paging
 from servers.runtime.postgres import Database
 from servers.runtime.resources import Resource
 
+# Bytes of text in one response. gRPC takes 4 MiB; what stands beside the texts is far less.
+PAGE_BYTES = 2 * 1024 * 1024
+
 
 @dataclass(frozen=True)
 class Page:
@@ -38,41 +41,48 @@ class Reading:
             return turn_of(row), await message(connection, row["assistant_message_id"])
 
     async def page(self, tenant_id: str, conversation_id: str, size: int, token: str) -> Page:
-        """Messages before the place of the token, the latest first."""
+        """Messages before the place of the token, the latest first: at most `size` of them and
+        PAGE_BYTES of text, but one at least."""
         size = paging.size_of(size)
         (before,) = paging.place_of(token, int) or (paging.LARGEST_INTEGER,)
         database = await self._database.get()
         async with database.transaction(tenant_id) as connection:
             rows = await connection.fetch(
-                QUERIES.messages_before, conversation_id, before, size + 1
+                QUERIES.messages_before, conversation_id, before, size, PAGE_BYTES
             )
             active = await connection.fetchrow(QUERIES.active_turn, conversation_id)
-        more = len(rows) > size
+        # Sequences begin at 1 and have no gaps.
+        more = bool(rows) and rows[-1]["sequence"] > 1
         return Page(
-            [message_of(row) for row in rows[:size]],
-            paging.token_of(rows[size - 1]["sequence"]) if more else "",
+            [message_of(row) for row in rows],
+            paging.token_of(rows[-1]["sequence"]) if more else "",
             turn_of(active) if active is not None else None,
         )
 
     async def by_id(
         self, tenant_id: str, conversation_id: str, ids: Sequence[str]
     ) -> list[Message]:
-        """Messages of a conversation in the order of `ids`; unknown ones are left out."""
+        """Messages of a conversation in the order of `ids`; unknown ones are left out. Those after
+        PAGE_BYTES of text come without theirs."""
         database = await self._database.get()
         async with database.transaction(tenant_id) as connection:
-            rows = await connection.fetch(QUERIES.messages_by_id, conversation_id, list(ids))
-        found = {row["id"]: message_of(row) for row in rows}
-        return [found[each] for each in ids if each in found]
+            rows = await connection.fetch(
+                QUERIES.messages_by_id, conversation_id, list(ids), PAGE_BYTES
+            )
+        return [message_of(row) for row in rows]
 
     async def recent(
         self, tenant_id: str, conversation_id: str, through_sequence: int, limit: int
     ) -> list[Message]:
-        """The last `limit` messages up to a sequence, the oldest first. Whoever asks here found
-        them missing in the session buffer, so they are put there."""
+        """The last messages up to a sequence, the oldest first: at most `limit` of them and
+        PAGE_BYTES of text, but one at least. Whoever asks here found them missing in the session
+        buffer, so they are put there."""
         database = await self._database.get()
         async with database.transaction(tenant_id) as connection:
             before = min(through_sequence, paging.LARGEST_INTEGER - 1) + 1
-            rows = await connection.fetch(QUERIES.messages_before, conversation_id, before, limit)
+            rows = await connection.fetch(
+                QUERIES.messages_before, conversation_id, before, limit, PAGE_BYTES
+            )
         messages = [message_of(row) for row in reversed(rows)]
         await self._buffering.keep(tenant_id, messages)
         return messages

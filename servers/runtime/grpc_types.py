@@ -3,4 +3,5 @@
 from typing import Any, TypeAlias
 
 Context: TypeAlias = Any
-"""Context of a call. Servicers do not use it: the interceptors have done what needs it."""
+"""Context of a call. Servicers use it for the peer's address alone: the interceptors have done what
+else needs it."""

@@ -1,7 +1,7 @@
 """The session buffer: the last messages of a conversation in Redis, ordered by sequence.
 
-A sorted set for each conversation, score = sequence, member = the serialized message. Reading is
-all or nothing: a gap, as after a lost write, is a miss, and Postgres has the truth.
+A sorted set for each conversation, score = sequence, member = the serialized message. What is read
+has no gap: one, as after a lost write, is a miss, and Postgres has the truth.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,33 @@ from servers.runtime.redis import tenant_key
 from servers.runtime.resources import Resource
 
 KEPT_MESSAGES = 200
-KEPT_SECONDS = 24 * 3600
+KEPT_BYTES = 256 * 1024
+KEPT_SECONDS = 2 * 3600
+
+LARGEST_BYTES = 64 * 1024
+"""A larger message is left out: it is a gap."""
+
+ENOUGH_BYTES = KEPT_BYTES - LARGEST_BYTES
+"""Whoever reads is given no more messages once they have so many bytes. A buffer from which older
+messages were cut off has at least as many."""
+
+# Writes messages (sequence and bytes by turns), then cuts off what is beyond the bounds. A message
+# that was written before in other bytes would stand beside itself, so its place is emptied first.
+_WRITE = """
+for i = 4, #ARGV, 2 do
+  redis.call('ZREMRANGEBYSCORE', KEYS[1], ARGV[i], ARGV[i])
+  redis.call('ZADD', KEYS[1], ARGV[i], ARGV[i + 1])
+end
+local bytes = 0
+for i, member in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, -1)) do
+  bytes = bytes + #member
+  if i > tonumber(ARGV[1]) or bytes > tonumber(ARGV[2]) then
+    redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -i)
+    break
+  end
+end
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+"""
 
 
 class SessionBuffer:
@@ -25,30 +51,47 @@ class SessionBuffer:
     async def read(
         self, tenant_id: str, conversation_id: str, through_sequence: int, limit: int
     ) -> list[Message] | None:
-        """The last `limit` messages up to a sequence, the oldest first; None if any is missing."""
+        """The newest messages up to a sequence, the oldest first: `limit` of them, or as many as
+        have ENOUGH_BYTES; None if any of these is missing."""
         first = max(1, through_sequence - limit + 1)
         redis = await self._redis.get()
         found = await redis.zrange(
             _key(tenant_id, conversation_id), first, through_sequence, byscore=True
         )
-        messages = [Message.FromString(member) for member in found if isinstance(member, bytes)]
-        wanted = list(range(first, through_sequence + 1))
-        return messages if [m.sequence for m in messages] == wanted else None
+        messages = enough([Message.FromString(m) for m in found if isinstance(m, bytes)])
+        oldest = through_sequence - len(messages) + 1
+        if [m.sequence for m in messages] != list(range(oldest, through_sequence + 1)):
+            return None
+        complete = oldest <= first or size_of(messages) >= ENOUGH_BYTES
+        return messages if complete else None
 
     async def write(
         self, tenant_id: str, conversation_id: str, messages: Sequence[Message]
     ) -> None:
-        """Adds messages; writing one again changes nothing."""
-        key = _key(tenant_id, conversation_id)
-        members = {m.SerializeToString(deterministic=True): m.sequence for m in messages}
-        async with (await self._redis.get()).pipeline(transaction=False) as pipeline:
-            # A message that was written before in other bytes would stand beside itself.
-            sequences = members.values()
-            pipeline.zremrangebyscore(key, min(sequences), max(sequences))
-            pipeline.zadd(key, members)
-            pipeline.zremrangebyrank(key, 0, -KEPT_MESSAGES - 1)
-            pipeline.expire(key, KEPT_SECONDS)
-            await pipeline.execute()
+        """Adds messages, the oldest first; writing one again changes nothing."""
+        arguments: list[int | bytes] = []
+        for message in enough(messages, KEPT_BYTES):
+            member = message.SerializeToString(deterministic=True)
+            if len(member) <= LARGEST_BYTES:
+                arguments += (message.sequence, member)
+        if arguments:
+            write = (await self._redis.get()).register_script(_WRITE)
+            bounds = (KEPT_MESSAGES, KEPT_BYTES, KEPT_SECONDS)
+            await write([_key(tenant_id, conversation_id)], [*bounds, *arguments])
+
+
+def enough(messages: Sequence[Message], wanted: int = ENOUGH_BYTES) -> list[Message]:
+    """The newest of messages (the oldest first): no more than it takes to have `wanted` bytes."""
+    bytes_, count = 0, 0
+    while count < len(messages) and bytes_ < wanted:
+        count += 1
+        bytes_ += messages[-count].ByteSize()
+    return list(messages[len(messages) - count :])
+
+
+def size_of(messages: Sequence[Message]) -> int:
+    """Bytes of messages, serialized."""
+    return sum(message.ByteSize() for message in messages)
 
 
 def _key(tenant_id: str, conversation_id: str) -> str:

@@ -86,6 +86,12 @@ class Settings(BaseSettings):
     tenant_messages_per_minute: int = Field(
         3000, ge=1, description="Messages a tenant may send in a minute."
     )
+    waiting_turns_per_conversation: int = Field(
+        10, ge=1, description="Messages of a conversation that may wait for their turn."
+    )
+    turns_per_user: int = Field(
+        20, ge=1, description="Messages of a user that may be under way or wait for their turn."
+    )
     connections_per_user: int = Field(32, ge=1, description="Open sockets of one user.")
     origins: str = Field(
         "",

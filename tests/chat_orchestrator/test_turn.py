@@ -77,5 +77,12 @@ def test_a_prompt_leaves_room_for_its_answer(window: int, output: int) -> None:
 
 def test_the_prompt_of_last_resort_has_a_system_message() -> None:
     """Small models fall apart without one."""
-    roles = [message.role for message in minimal("hi").messages]
+    roles = [message.role for message in minimal("hi", "").messages]
     assert roles == [3, 1]
+
+
+def test_the_prompt_of_last_resort_keeps_the_conversations_instructions() -> None:
+    """A rule that was set holds without the context integrator as well; bounded like the rest."""
+    system, message = minimal("m" * 9_000, "Answer in French." + "x" * 9_000).messages
+    assert system.content.startswith("You are Kari, a helpful assistant.\n\nAnswer in French.xx")
+    assert (len(system.content) < 1_100, len(message.content)) == (True, 2_000)

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from embedded.child_log import MOST_BYTES, ChildLog
+from embedded.child_log import MOST_BYTES, ChildLog, LogLimit
 from embedded.errors import StartError
 from embedded.program import Program
 from embedded.supervisor import Backoff, Supervisor
@@ -151,3 +151,39 @@ def test_a_log_that_grew_large_is_put_aside(tmp_path: Path) -> None:
     log.close()
     assert log.path.read_text() == ""
     assert (tmp_path / "server.log.1").stat().st_size == MOST_BYTES + 1
+
+
+def test_the_log_of_a_running_child_is_bounded_and_goes_on(tmp_path: Path) -> None:
+    """The last bytes are kept in the older file; what comes next stands at the beginning."""
+    log = ChildLog(tmp_path, "server")
+    os.write(log.descriptor, b"first, " * 10 + b"last")
+    assert not log.bound(most=74)
+    assert log.bound(most=4)
+    os.write(log.descriptor, b"next")
+    assert (log.path.read_text(), log.tail()) == ("next", "next")
+    assert (tmp_path / "server.log.1").read_text() == "last"
+    log.close()
+
+
+def test_a_log_is_bounded_even_if_nothing_can_be_kept(tmp_path: Path) -> None:
+    """As on a disk that is full; a file that somebody removed has no size."""
+    log = ChildLog(tmp_path, "server")
+    (tmp_path / "server.log.1").mkdir()
+    os.write(log.descriptor, b"text")
+    assert log.bound(most=3)
+    assert log.path.read_bytes() == b""
+    log.path.unlink()
+    assert not log.bound(most=3)
+    log.close()
+
+
+async def test_a_child_that_prints_without_end_fills_no_disk(tmp_path: Path) -> None:
+    """Its numbers go on in a file that began anew."""
+    limit = LogLimit(most=100_000, seconds=0.05)
+    chatty = "import itertools\nfor n in itertools.count(): print(n, flush=True)"
+    log, older = tmp_path / "chatty.log", tmp_path / "chatty.log.1"
+    async with Supervisor(tmp_path, print, stop_seconds=1, log_limit=limit) as supervisor:
+        await supervisor.start(python("chatty", chatty))
+        await until(lambda: older.exists() and log.read_bytes()[:2] not in (b"", b"0\n"))
+    assert older.stat().st_size <= limit.most
+    assert b"\0" not in log.read_bytes()

@@ -4,11 +4,20 @@ import itertools
 import json
 from typing import Any
 
-from gateway.actions import Action, Ask, Cause, Close, Open, Send, Stop
-from gateway.closing import RUBBISH, TOKEN_EXPIRED
+from gateway.actions import Action, Ask, Cause, Close, Open, Renew, Send, Stop
+from gateway.closing import RUBBISH, TOKEN_EXPIRED, TOO_FAST, comes_back
 from gateway.frames import Encoding
 from gateway.lane import PLACES
-from gateway.session import MOST_FOLLOWED, MOST_PENDING, RUBBISH_IN_A_ROW, Session, Terms
+from gateway.session import (
+    FRAMES_SECONDS,
+    MOST_FOLLOWED,
+    MOST_FRAMES,
+    MOST_PENDING,
+    MOST_RUBBISH,
+    RUBBISH_IN_A_ROW,
+    Session,
+    Terms,
+)
 from gateway.turns import ATTEMPTS
 from kari.chat_hub.v1 import chat_hub_pb2 as hub
 from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
@@ -51,8 +60,17 @@ def opened() -> Session:
 ids = itertools.count(1)
 
 
-def say(session: Session, frame_id: str = "f", **kind: Any) -> list[Action]:
-    return session.received(json.dumps({"id": frame_id, "correlationId": "c1", **kind}))
+def say(session: Session, frame_id: str = "f", now: float = 0.0, **kind: Any) -> list[Action]:
+    return session.received(json.dumps({"id": frame_id, "correlationId": "c1", **kind}), now)
+
+
+def renew(session: Session, token: str = "renewed") -> list[Action]:
+    return session.renewed(only(say(session, "r", refreshToken={"accessToken": token}), Renew))
+
+
+def hear(session: Session, stream: Open, response: hub.FollowTurnResponse) -> None:
+    session.streamed(stream, response)
+    session.passed_on(stream, response)
 
 
 def send(session: Session, frame_id: str = "f") -> list[Action]:
@@ -174,7 +192,7 @@ def test_a_cut_stream_is_opened_again_after_the_last_event() -> None:
     """The client notices nothing."""
     session = opened()
     stream = following(session)
-    session.streamed(stream, event(7))
+    hear(session, stream, event(7))
     again = only(session.ended(stream, DOWN), Open)
     assert (again.request.after.seq, again.delay > 0) == (7, True)
     assert only(session.ended(again, None), Open).delay > again.delay
@@ -201,7 +219,7 @@ def test_a_stream_that_ended_with_its_turn_is_over() -> None:
     """Nothing more happens."""
     session = opened()
     stream = following(session)
-    session.streamed(stream, event(8, completed=Completed()))
+    hear(session, stream, event(8, completed=Completed()))
     assert session.ended(stream, None) == []
 
 
@@ -306,9 +324,44 @@ def test_a_turn_of_another_own_socket_is_announced_once_that_is_known() -> None:
 def test_a_renewed_token_of_the_same_user_is_welcomed() -> None:
     """The socket then lives as long as that one."""
     session = opened()
-    welcome = frame(say(session, refreshToken={"accessToken": "renewed"})).welcome
+    welcome = frame(renew(session)).welcome
     assert welcome.expires_at.seconds == 2000
     assert session.tick(1500.0) == []
+
+
+def test_a_renewed_token_opens_every_stream_anew() -> None:
+    """Each goes on behind what was passed on; the hub ends those of the old token."""
+    session = opened()
+    say(session, presence={"conversationIds": [CONVERSATION]})
+    stream = following(session)
+    hear(session, stream, event(7))
+    session.streamed(stream, event(8))
+    _, stop_watch, watch, stop_turn, turn = renew(session)
+    assert (stop_watch, stop_turn) == (Stop("watch"), Stop(stream.key))
+    assert isinstance(watch, Open)
+    assert isinstance(turn, Open)
+    assert watch.request.conversation_ids == [CONVERSATION]  # type: ignore[attr-defined]
+    assert (turn.request.after.seq, turn.cause) == (7, stream.cause)  # type: ignore[attr-defined]
+
+
+def test_the_same_token_again_opens_nothing_anew() -> None:
+    """Nor does a token reopen the stream of a turn that is over, or a watch of nothing."""
+    session = opened()
+    hear(session, following(session), event(8, completed=Completed()))
+    assert [type(action) for action in renew(session)] == [Send]
+    say(session, presence={"conversationIds": [CONVERSATION]})
+    assert [type(action) for action in renew(session)] == [Send]
+
+
+def test_a_token_of_a_session_that_ended_renews_nothing() -> None:
+    """The socket goes on under its own."""
+    session = opened()
+    asked = only(say(session, "r", refreshToken={"accessToken": "renewed"}), Renew)
+    assert session.principal == ADA
+    revoked = Unauthenticated(Reason.REASON_SESSION_REVOKED, "signed out")
+    told = frame(session.not_renewed(asked, revoked))
+    assert (told.id, told.error.reason) == ("r", Reason.REASON_SESSION_REVOKED)
+    assert session.principal == ADA
 
 
 def test_a_token_of_somebody_else_is_refused() -> None:
@@ -331,8 +384,8 @@ def test_rubbish_many_times_in_a_row_closes_the_socket() -> None:
     """Each time is answered first."""
     session = opened()
     for _ in range(RUBBISH_IN_A_ROW - 1):
-        assert only(session.received("rubbish"), Send).refusal
-    told, close = session.received("rubbish")
+        assert only(session.received("rubbish", 0.0), Send).refusal
+    told, close = session.received("rubbish", 0.0)
     assert isinstance(told, Send)
     assert close == Close(RUBBISH)
 
@@ -341,9 +394,38 @@ def test_a_good_frame_makes_up_for_rubbish() -> None:
     """Only a row of it closes."""
     session = opened()
     for _ in range(RUBBISH_IN_A_ROW * 2):
-        session.received("rubbish")
-        actions = say(session, commands={})
-    assert not [action for action in actions if isinstance(action, Close)]
+        actions = [*session.received("rubbish", 0.0), *say(session, typing={})]
+        assert not [action for action in actions if isinstance(action, Close)]
+
+
+def test_good_frames_do_not_make_up_for_rubbish_without_end() -> None:
+    """So much of it in a minute closes, whatever comes between."""
+    session = opened()
+    for _ in range(MOST_RUBBISH):
+        session.received("rubbish", 0.0)
+        say(session, typing={})
+    assert only(session.received("rubbish", 59.0), Close) == Close(RUBBISH)
+
+
+def test_a_socket_that_sends_too_fast_is_told_once_and_closed() -> None:
+    """Its client comes back later; what it sends until then is not looked at."""
+    session = opened()
+    for _ in range(MOST_FRAMES):
+        assert say(session, resume={"turnId": TURN})
+    told, close = say(session, resume={"turnId": TURN}, now=FRAMES_SECONDS - 0.1)
+    assert isinstance(told, Send)
+    assert told.frame.error.reason == Reason.REASON_MESSAGE_RATE
+    assert close == Close(TOO_FAST)
+    assert comes_back(TOO_FAST.code)
+    assert say(session, commands={}, now=2 * FRAMES_SECONDS) == []
+
+
+def test_frames_that_come_evenly_are_never_too_fast() -> None:
+    """The oldest ones no longer count."""
+    session, between = opened(), FRAMES_SECONDS / MOST_FRAMES
+    for n in range(2 * MOST_FRAMES):
+        actions = say(session, resume={"turnId": TURN}, now=n * between * 1.001)
+        assert not [action for action in actions if isinstance(action, Close)]
 
 
 def test_a_missing_feature_is_told_once() -> None:

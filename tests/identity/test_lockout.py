@@ -27,9 +27,10 @@ from tests.identity.conftest import (
 async def attempt(
     served: Served, tenant: Tenant, name: str = "demo", password: str = "wrong"
 ) -> str:
-    """The reason of the refusal; empty if there is none."""
+    """The reason of the refusal, by way of the gateway; empty if there is none."""
+    request = LoginRequest(tenant=tenant.name, name=name, password=password)
     try:
-        await served.stub.Login(LoginRequest(tenant=tenant.name, name=name, password=password))
+        await served.stub.Login(request, metadata=served.as_server("gateway"))
     except grpc.aio.AioRpcError as error:
         return reason_of(error)
     return ""

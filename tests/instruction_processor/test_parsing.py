@@ -68,3 +68,10 @@ def test_any_text_is_split_without_loss_of_its_message(text: str) -> None:
     if not text.lstrip().startswith("/") and text.strip():
         assert parts.lines == ()
         assert parts.message.strip() == text.strip()
+
+
+def test_a_text_of_very_many_commands_is_refused() -> None:
+    """One message is one message, also for the limits."""
+    assert len(parts_of("/help\n" * 20).lines) == 20
+    with pytest.raises(InvalidRequest, match="at the most"):
+        parts_of("/help\n" * 21)

@@ -59,6 +59,21 @@ async def test_an_answer_that_was_too_long_says_so(factory_of: FactoryOf, provid
     assert end_of(steps).reason == FinishReason.FINISH_REASON_LENGTH
 
 
+@pytest.mark.parametrize("part", ["chunks", "reasoning"])
+async def test_an_answer_without_end_is_cut_off(
+    factory_of: FactoryOf, upstream: Upstream, provider: str, part: str
+) -> None:
+    """With its length as the reason, and the provider is told to stop."""
+    endless = Script(**{part: ("0123456789" * 1000,) * 60}, ending=Ending.HANG)
+    upstream.scripts["endless"] = [endless]
+    steps = await steps_of(factory_of("endless"), f"{provider}/endless")
+    told = "".join(step.text for step in steps if isinstance(step, Text | Reasoning))
+    assert told == "0123456789" * (MOST_CHARACTERS // 10)
+    assert end_of(steps).reason == FinishReason.FINISH_REASON_LENGTH
+    await upstream.requests[0].ended.wait()
+    assert upstream.requests[0].gone
+
+
 async def test_tokens_are_counted_here_where_the_provider_does_not(
     factory_of: FactoryOf, upstream: Upstream
 ) -> None:

@@ -8,7 +8,7 @@ from kari.conversation_models.v1.conversation_pb2 import ConversationMode as Mod
 from kari.conversation_models.v1.model_pb2 import SelectionRule as Rule
 from kari.errors.v1.errors_pb2 import Reason
 from servers.model_factory.catalog import Catalog
-from servers.model_factory.complexity import HARD, is_hard, points
+from servers.model_factory.complexity import HARD, LOOKED_AT, is_hard, points
 from servers.model_factory.configuration import (
     LOCAL_ID,
     Configuration,
@@ -141,3 +141,19 @@ def test_a_long_reasoned_request_is_hard() -> None:
 def test_points_are_the_same_each_time_and_within_their_range(content: str) -> None:
     assert points(content) == points(content)
     assert 0 <= points(content) <= HARD * 2
+
+
+@given(
+    st.sampled_from(["x", "x ", "\n", " - x\n", "?", "    x\n", "\t", "1. x "]),
+    st.text("x \n\t?-1.`", max_size=200),
+)
+def test_only_the_beginning_of_a_message_counts(piece: str, rest: str) -> None:
+    """So a long message takes no more work than a short one."""
+    beginning = (piece * LOOKED_AT)[:LOOKED_AT]
+    assert points(beginning + rest) == points(beginning)
+
+
+def test_demands_are_found_below_empty_lines() -> None:
+    """However many there are, each line is looked at by itself."""
+    assert points("\n\n - one\n\n\t2. two\n\n\n* three") == 1
+    assert points("x" + "\n" * 20_000 + "x") == 0

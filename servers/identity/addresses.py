@@ -1,0 +1,60 @@
+"""How often one address may try to sign in. Pure.
+
+The gateway limits people by their own addresses; here are those who call past it.
+"""
+
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Callable
+from urllib.parse import unquote
+
+ATTEMPTS = 60
+WINDOW_SECONDS = 60.0
+"""As many as the gateway allows an address."""
+
+_KEPT_ADDRESSES = 10_000
+_IPV6_NETWORK = 64
+"""Bits that tell networks apart; below them whoever has one address has them all."""
+
+
+class AddressCounts:
+    """The attempts of each address in the present window, which is the same for all."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock` gives seconds that only grow."""
+        self._clock = clock
+        self._window = 0.0
+        self._counts: OrderedDict[str, int] = OrderedDict()
+
+    def begin(self, address: str) -> float:
+        """Counts an attempt; gives the seconds to wait if there were too many, else 0."""
+        window, into = divmod(self._clock(), WINDOW_SECONDS)
+        if window != self._window:
+            self._window = window
+            self._counts.clear()
+        count = self._counts.get(address, 0)
+        if count >= ATTEMPTS:
+            return WINDOW_SECONDS - into
+        self._counts[address] = count + 1
+        self._counts.move_to_end(address)
+        if len(self._counts) > _KEPT_ADDRESSES:
+            self._counts.popitem(last=False)
+        return 0.0
+
+
+def address_of(peer: str) -> str:
+    """The address, or network, in what gRPC calls a peer: `ipv4:192.0.2.1:5000`,
+    `ipv6:%5B2001:db8::1%5D:5000`, `unix:...`."""
+    kind, _, rest = unquote(peer).partition(":")
+    if kind not in ("ipv4", "ipv6"):
+        return kind
+    host = rest.rpartition(":")[0].strip("[]").partition("%")[0]
+    try:
+        found = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(found, ipaddress.IPv4Address):
+        return host
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((found, _IPV6_NETWORK), strict=False))
