@@ -6,6 +6,7 @@ import pty
 import re
 import sys
 import termios
+import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -14,7 +15,7 @@ from typing import Self
 from tests.running import ROOT, Kari
 
 LINES, COLUMNS = 50, 200
-WAIT_SECONDS = 60
+WAIT_SECONDS = 20
 # Colours, movements of the cursor, titles: what is between the words.
 CONTROL = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[=>])")
 
@@ -61,10 +62,11 @@ class Terminal:
 
     async def shows(self, text: str) -> None:
         """Waits until it shows the text, after what was waited for before."""
-        async with asyncio.timeout(WAIT_SECONDS):
-            while (found := self._text().find(text, self._read_up_to)) < 0:
-                assert self._process.returncode is None, self._text()
-                await asyncio.sleep(0.02)
+        end = time.monotonic() + WAIT_SECONDS
+        while (found := self._text().find(text, self._read_up_to)) < 0:
+            assert self._process.returncode is None, self._text()
+            assert time.monotonic() < end, f"{text!r} is not in {self._text()!r}"
+            await asyncio.sleep(0.02)
         self._read_up_to = found + len(text)
 
     async def exit_code(self) -> int:

@@ -106,6 +106,10 @@ CREATE INDEX turns_waiting
   ON production_memory.turns (tenant_id, conversation_id, goes_first DESC, user_sequence)
   WHERE state = 'accepted';
 
+-- How many turns of a user are under way or wait.
+CREATE INDEX turns_open ON production_memory.turns (tenant_id, user_id)
+  WHERE state IN ('accepted', 'assembling', 'generating', 'running_tool', 'committing');
+
 ALTER TABLE production_memory.threads ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE production_memory.messages ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE production_memory.turns ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;

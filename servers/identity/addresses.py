@@ -18,27 +18,25 @@ _IPV6_NETWORK = 64
 
 
 class AddressCounts:
-    """The attempts of each address in the present window, which is the same for all."""
+    """The attempts of each address. Its window begins with its first attempt."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """`clock` gives seconds that only grow."""
         self._clock = clock
-        self._window = 0.0
-        self._counts: OrderedDict[str, int] = OrderedDict()
+        self._windows: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     def begin(self, address: str) -> float:
         """Counts an attempt; gives the seconds to wait if there were too many, else 0."""
-        window, into = divmod(self._clock(), WINDOW_SECONDS)
-        if window != self._window:
-            self._window = window
-            self._counts.clear()
-        count = self._counts.get(address, 0)
+        now = self._clock()
+        end, count = self._windows.get(address, (now, 0))
+        if end <= now:
+            end, count = now + WINDOW_SECONDS, 0
         if count >= ATTEMPTS:
-            return WINDOW_SECONDS - into
-        self._counts[address] = count + 1
-        self._counts.move_to_end(address)
-        if len(self._counts) > _KEPT_ADDRESSES:
-            self._counts.popitem(last=False)
+            return end - now
+        self._windows[address] = end, count + 1
+        self._windows.move_to_end(address)
+        if len(self._windows) > _KEPT_ADDRESSES:
+            self._windows.popitem(last=False)
         return 0.0
 
 

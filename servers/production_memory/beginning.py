@@ -11,13 +11,20 @@ from kari.production_memory.v1.production_memory_pb2 import BeginTurnRequest, Le
 from servers.production_memory.buffering import Buffering
 from servers.production_memory.message import begun_message
 from servers.production_memory.tables import QUERIES, led_turn, one, turn_row
-from servers.production_memory.turn import digest_of, led_turn_of, require_place, require_same
+from servers.production_memory.turn import (
+    digest_of,
+    led_turn_of,
+    require_place,
+    require_room,
+    require_same,
+)
 from servers.production_memory.writes import written
 from servers.runtime.call import Principal
 from servers.runtime.errors import NotFound
 from servers.runtime.ids import new_id
 from servers.runtime.postgres import Connection, Database
 from servers.runtime.resources import Resource
+from servers.runtime.settings import Settings
 
 log = structlog.get_logger("kari.production_memory")
 
@@ -35,46 +42,61 @@ class Beginning:
     """Takes messages in. Requests of one conversation come one after the other: each locks its
     thread first, so that sequences have no gaps and a repeated request finds the first."""
 
-    def __init__(self, database: Resource[Database], buffering: Buffering) -> None:
+    def __init__(
+        self, database: Resource[Database], buffering: Buffering, settings: Settings
+    ) -> None:
         self._database = database
         self._buffering = buffering
+        self._settings = settings
 
     async def begin(self, request: BeginTurnRequest, who: Principal, correlation_id: str) -> Begun:
         """Commits the message and its turn. Conflict if the conversation is busy and the request
         does not say to wait, or if its id was used for another one; NotFound if it replies to a
-        message that is not there."""
+        message that is not there; RateLimited if too many turns are under way or wait already."""
         database = await self._database.get()
         with written("begin_turn"):
             async with database.transaction(who.tenant_id) as connection:
-                begun = await _begin(connection, request, who, correlation_id)
+                begun = await self._begin(connection, request, who, correlation_id)
         if not begun.repeated:
             await self._buffering.keep(who.tenant_id, [begun.led_turn.message])
         log.info("turn begun", turn=begun.led_turn.turn.id, repeated=begun.repeated)
         return begun
 
+    async def _begin(
+        self, connection: Connection, request: BeginTurnRequest, who: Principal, correlation_id: str
+    ) -> Begun:
+        found = await _look(connection, request, who)
+        digest, owner = digest_of(request, who.user_id), request.lease.owner
+        if found["repeated_turn_id"]:
+            row = await turn_row(connection, found["repeated_turn_id"])
+            require_same(row, digest)
+            return Begun(await led_turn(connection, row, owner), repeated=True)
+        require_place(request.when_busy, found["led_turn_id"] or found["waiting_turn_id"] or "")
+        _require_reply(found)
+        self._require_room(found)
+        row = await _insert(connection, request, who, correlation_id, digest, busy=_busy(found))
+        interrupted = await _interrupt(connection, request, found["led_turn_id"])
+        return Begun(led_turn_of(row, begun_message(request, row), owner), interrupted=interrupted)
 
-async def _begin(
-    connection: Connection, request: BeginTurnRequest, who: Principal, correlation_id: str
-) -> Begun:
-    conversation_id, owner = request.conversation_id, request.lease.owner
-    await connection.fetchval(QUERIES.lock_thread, conversation_id)
-    found = await one(
+    def _require_room(self, found: Record) -> None:
+        limits = self._settings
+        require_room(
+            found["waiting_turns"], limits.waiting_turns_per_conversation, "of this conversation"
+        )
+        require_room(found["turns_of_user"], limits.turns_per_user, "of yours")
+
+
+async def _look(connection: Connection, request: BeginTurnRequest, who: Principal) -> Record:
+    """What there is already, with the thread and the sender locked."""
+    await connection.fetchval(QUERIES.lock_thread, request.conversation_id, who.user_id)
+    return await one(
         connection,
         QUERIES.look_before_beginning,
-        conversation_id,
+        request.conversation_id,
         request.request_id,
         request.reply_to_message_id,
+        who.user_id,
     )
-    digest = digest_of(request, who.user_id)
-    if found["repeated_turn_id"]:
-        row = await turn_row(connection, found["repeated_turn_id"])
-        require_same(row, digest)
-        return Begun(await led_turn(connection, row, owner), repeated=True)
-    require_place(request.when_busy, found["led_turn_id"] or found["waiting_turn_id"] or "")
-    _require_reply(found)
-    row = await _insert(connection, request, who, correlation_id, digest, busy=_busy(found))
-    interrupted = await _interrupt(connection, request, found["led_turn_id"])
-    return Begun(led_turn_of(row, begun_message(request, row), owner), interrupted=interrupted)
 
 
 async def _insert(

@@ -15,7 +15,7 @@ from kari.conversation_models.v1.turn_pb2 import Turn, TurnState, WhenBusy
 from kari.errors.v1.errors_pb2 import ErrorEnvelope, Reason
 from kari.production_memory.v1.production_memory_pb2 import BeginTurnRequest, Lease, LedTurn
 from servers.production_memory.message import timestamp
-from servers.runtime.errors import Conflict, NotFound
+from servers.runtime.errors import Conflict, NotFound, RateLimited
 from servers.runtime.names import short
 from servers.runtime.queries import Row
 
@@ -80,6 +80,16 @@ def require_place(when_busy: WhenBusy.ValueType, ahead: str) -> None:
             "another turn of this conversation is under way; wait for it, cancel it, or enqueue",
             retryable=True,
             turn_id=ahead,
+        )
+
+
+def require_room(turns: int, limit: int, whose: str) -> None:
+    """Raises RateLimited if no more than these turns may be open at once."""
+    if turns >= limit:
+        raise RateLimited(
+            Reason.REASON_MESSAGE_RATE,
+            f"{turns} messages {whose} have no answer yet; wait for one of them",
+            limit=limit,
         )
 
 

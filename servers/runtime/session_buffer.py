@@ -5,6 +5,7 @@ has no gap: one, as after a lost write, is a miss, and Postgres has the truth.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from redis.asyncio import Redis
 
@@ -23,23 +24,7 @@ ENOUGH_BYTES = KEPT_BYTES - LARGEST_BYTES
 """Whoever reads is given no more messages once they have so many bytes. A buffer from which older
 messages were cut off has at least as many."""
 
-# Writes messages (sequence and bytes by turns), then cuts off what is beyond the bounds. A message
-# that was written before in other bytes would stand beside itself, so its place is emptied first.
-_WRITE = """
-for i = 4, #ARGV, 2 do
-  redis.call('ZREMRANGEBYSCORE', KEYS[1], ARGV[i], ARGV[i])
-  redis.call('ZADD', KEYS[1], ARGV[i], ARGV[i + 1])
-end
-local bytes = 0
-for i, member in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, -1)) do
-  bytes = bytes + #member
-  if i > tonumber(ARGV[1]) or bytes > tonumber(ARGV[2]) then
-    redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -i)
-    break
-  end
-end
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-"""
+_WRITE = Path(__file__).with_suffix(".lua").read_text()
 
 
 class SessionBuffer:

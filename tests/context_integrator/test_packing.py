@@ -8,6 +8,7 @@ from kari.conversation_models.v1.context_pb2 import ContextBundle, ContextSource
 from kari.conversation_models.v1.conversation_pb2 import Conversation, ConversationMode, Persona
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
 from servers.context_integrator.assembly import assemble
+from servers.context_integrator.gathering import Gathered
 from servers.context_integrator.instructions import system_message
 from servers.context_integrator.packing import water_level
 
@@ -133,3 +134,26 @@ def test_water_never_overflows(sizes: list[int], room: int) -> None:
     """Cut off at the level, the sizes fit."""
     level = water_level(sizes, room)
     assert sum(min(size, level) for size in sizes) <= room
+
+
+def test_a_text_that_cannot_fit_is_cut_without_counting_it() -> None:
+    """Counting is what takes time; the manifest has the least number of tokens."""
+    counted: list[str] = []
+
+    def noting(text: str) -> int:
+        counted.append(text)
+        return count(text)
+
+    request = AssembleRequest(current_message=message(9, "now"), budget_tokens=100)
+    recent = [message(1, "\u9577" * 100_000), message(2, "short")]
+    bundle = assemble(request, recent, [], noting, shorten)
+    assert recent[0].content not in counted
+    assert texts(bundle) == ["short", "now"]
+    (cut,) = [c for c in bundle.manifest.candidates if c.message_id == recent[0].id]
+    assert (cut.tokens, cut.verdict) == (1562, ContextVerdict.CONTEXT_VERDICT_CUT_BUDGET)
+
+
+def test_all_texts_decide_where_they_are_counted() -> None:
+    """Not the current message alone: a short question may have a long history."""
+    gathered = Gathered([message(1, "x" * 15_000)], [message(2, "y" * 6_000)], ())
+    assert gathered.characters == 21_000

@@ -1,5 +1,8 @@
 """A running Kari in each placement, and a scripted provider behind it."""
 
+import asyncio
+import urllib.request
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +10,13 @@ from pathlib import Path
 import grpc
 import pytest
 import pytest_asyncio
+from prometheus_client.parser import text_string_to_metric_families
 
 from kari.identity.v1.identity_pb2 import CreateUserRequest
 from kari.identity.v1.identity_pb2_grpc import IdentityServiceStub
 from servers import topology
+from servers.runtime.keys import KeyFiles, key_files
+from servers.runtime.settings import Settings
 from tests.running import Kari, free_block
 from tests.socket_client import login
 from tests.upstream.server import Upstream
@@ -57,6 +63,13 @@ async def upstream() -> AsyncIterator[Upstream]:
         yield running
 
 
+def fetched(url: str) -> str:
+    """Text of a page of a server of ours."""
+    with urllib.request.urlopen(url) as answer:
+        text: str = answer.read().decode()
+    return text
+
+
 @dataclass
 class Mesh:
     """A running Kari and its provider."""
@@ -76,6 +89,23 @@ class Mesh:
         code, output = await self.kari.command("token")
         assert code == 0, output
         return output.strip()
+
+    def keys(self) -> KeyFiles:
+        """Its keys, for tokens that identity never gave."""
+        return key_files(Settings(data=self.kari.data))
+
+    async def metrics(self) -> dict[str, float]:
+        """Every exported sample by its name, summed over labels and processes."""
+        urls = [f"{self.kari.http}/metrics"]
+        if self.kari.spread:
+            first = int(self.kari.settings["KARI_METRICS_PORT"])
+            urls += [f"http://127.0.0.1:{first + n.port}/metrics" for n in topology.SERVERS]
+        found: dict[str, float] = defaultdict(float)
+        for url in urls:
+            for family in text_string_to_metric_families(await asyncio.to_thread(fetched, url)):
+                for sample in family.samples:
+                    found[sample.name] += sample.value
+        return found
 
     async def plain_token(self) -> str:
         """Token of a user who may chat and no more."""

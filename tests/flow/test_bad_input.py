@@ -2,18 +2,22 @@
 
 import asyncio
 import json
-import secrets
+import time
 import urllib.error
 import urllib.request
+from functools import partial
 
 import pytest
 import websockets
 
-from kari.chat_hub.v1.chat_hub_pb2 import SendMessageRequest
+from kari.chat_hub.v1.chat_hub_pb2 import FollowTurnRequest, ListMessagesRequest
 from kari.edge.v1.frames_pb2 import ClientFrame
 from kari.errors.v1.errors_pb2 import ErrorEnvelope, ErrorType, Reason
+from servers.runtime.ids import new_id
 from tests.flow.conftest import Mesh
+from tests.hosting import until
 from tests.running import Kari
+from tests.runtime.tokens import access_token
 from tests.socket_client import SocketClient, opened
 
 
@@ -96,6 +100,28 @@ async def test_a_forged_token_is_refused_before_the_upgrade(mesh: Mesh) -> None:
     assert (await refused(mesh.kari, forged))["reason"] == "REASON_TOKEN_INVALID"
 
 
+async def test_an_expired_token_is_refused_before_the_upgrade(mesh: Mesh) -> None:
+    """It says so: whoever has a refresh token can help himself."""
+    expired = access_token(mesh.keys(), exp=int(time.time()) - 60)
+    assert (await refused(mesh.kari, expired))["reason"] == "REASON_TOKEN_EXPIRED"
+
+
+async def test_another_tenant_finds_no_conversation(mesh: Mesh) -> None:
+    """Not even for the same user id, nor for its administrator."""
+    async with opened(mesh.kari, await mesh.token()) as client:
+        ack, events = await client.turn("private")
+    owner = events[0].accepted.message.user_id
+    stranger = access_token(
+        mesh.keys(), sub=owner, tenant=new_id("tenant"), roles=["chat.user", "admin"]
+    )
+    listing = ListMessagesRequest(conversation_id=ack.conversation_id)
+    async with opened(mesh.kari, stranger) as other:
+        history = await other.ask(history=listing)
+        turn = await other.ask(resume=FollowTurnRequest(turn_id=ack.turn.id))
+    assert history.error.reason == Reason.REASON_CONVERSATION_NOT_FOUND
+    assert turn.error.reason == Reason.REASON_TURN_NOT_FOUND
+
+
 async def test_an_unknown_model_fails_the_turn_and_keeps_the_message(mesh: Mesh) -> None:
     """The error lists the known ones."""
     async with opened(mesh.kari, await mesh.token()) as client:
@@ -123,18 +149,40 @@ async def test_a_provider_in_trouble_leads_to_an_end(mesh: Mesh, trouble: str) -
     assert after[-1].HasField("completed")
 
 
-async def test_a_client_that_never_reads_harms_nobody(mesh: Mesh) -> None:
-    """Others are answered while its socket is stuck."""
-    token = await mesh.token()
+async def slow_readers(mesh: Mesh) -> float:
+    return (await mesh.metrics())["kari_gateway_slow_readers_total"]
+
+
+async def more_slow_readers(mesh: Mesh, before: float) -> bool:
+    return await slow_readers(mesh) > before
+
+
+async def ask_for_too_much(client: SocketClient, conversation_id: str) -> None:
+    """Asks 200 times for a history of 90 kB: more than buffers hold. Then reads on and on."""
+    listing = ListMessagesRequest(conversation_id=conversation_id)
+    for _ in range(200):
+        await client.send(ClientFrame(history=listing))
+    while True:
+        await client.next()
+
+
+async def test_a_client_that_never_reads_is_closed_and_harms_nobody(mesh: Mesh) -> None:
+    """Others are answered while its socket is stuck; it is counted, and told why."""
+    token, before = await mesh.token(), await slow_readers(mesh)
     async with opened(mesh.kari, token) as stuck:
+        ack, frame_id = await stuck.say("x" * 90_000)
+        await stuck.events(frame_id)
         stuck.socket.transport.pause_reading()
-        flood = SendMessageRequest(content="flood", request_id=secrets.token_hex(8))
-        flood.model = mesh.named("plain-20000")
-        await SocketClient.send(stuck, _frame(flood))
+        asking = asyncio.create_task(ask_for_too_much(stuck, ack.conversation_id))
         async with opened(mesh.kari, token) as other:
             _, events = await other.turn("quick")
-        assert events[-1].HasField("completed")
-        stuck.socket.transport.abort()
+        await until(partial(more_slow_readers, mesh, before))
+        stuck.socket.transport.resume_reading()
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            await asking
+    assert events[-1].HasField("completed")
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 3008
 
 
 async def test_an_http_error_is_an_envelope(mesh: Mesh) -> None:
@@ -151,7 +199,3 @@ async def test_an_http_error_is_an_envelope(mesh: Mesh) -> None:
     assert refusal.value.code == 401
     assert body["reason"] == "REASON_CREDENTIALS_WRONG"
     assert body["correlationId"]
-
-
-def _frame(request: SendMessageRequest) -> ClientFrame:
-    return ClientFrame(send_message=request)

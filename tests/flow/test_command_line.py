@@ -40,13 +40,13 @@ async def test_chat_once_prints_an_answer(mesh: Mesh) -> None:
 async def test_a_conversation_at_a_terminal(mesh: Mesh) -> None:
     """A message is answered, a command too, Ctrl-D ends with exit code 0."""
     async with Terminal.opened(mesh.kari, "chat") as terminal:
-        await terminal.shows("you> ")
+        await terminal.shows("you>")
         terminal.type("hello\r")
         await terminal.shows("Hello from upstream.")
-        await terminal.shows("you> ")
+        await terminal.shows("you>")
         terminal.type("/help\r")
         await terminal.shows("/persona")
-        await terminal.shows("you> ")
+        await terminal.shows("you>")
         terminal.type("\x04")
         assert await terminal.exit_code() == 0
 

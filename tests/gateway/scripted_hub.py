@@ -3,7 +3,8 @@
 # ruff: noqa: N802  # rpc methods are named as the contract names them
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import TypeAlias
 
 from kari.chat_hub.v1 import chat_hub_pb2 as hub
@@ -17,6 +18,7 @@ from kari.conversation_models.v1.instruction_pb2 import (
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
 from kari.conversation_models.v1.turn_pb2 import StreamPosition, Turn, TurnState
 from kari.errors.v1.errors_pb2 import Reason
+from servers.chat_hub.token_life import while_valid
 from servers.runtime.call import current, principal
 from servers.runtime.errors import NotFound, Unavailable
 from servers.runtime.grpc_types import Context
@@ -84,8 +86,15 @@ class ScriptedHub(ChatHubServiceServicer):
     async def FollowTurn(
         self, request: hub.FollowTurnRequest, context: Context
     ) -> AsyncIterator[hub.FollowTurnResponse]:
-        """Replays and goes on."""
+        """Replays and goes on, until the token ends."""
         self.follows += 1
+        async with aclosing(while_valid(principal(), self._follow(request))) as responses:
+            async for response in responses:
+                yield response
+
+    async def _follow(
+        self, request: hub.FollowTurnRequest
+    ) -> AsyncGenerator[hub.FollowTurnResponse, None]:
         turn = self.turns.get(request.turn_id)
         if turn is None:
             raise NotFound(Reason.REASON_TURN_NOT_FOUND, "there is no such turn")
@@ -180,7 +189,12 @@ class ScriptedHub(ChatHubServiceServicer):
     async def Watch(
         self, request: hub.WatchRequest, context: Context
     ) -> AsyncIterator[hub.WatchResponse]:
-        """What happens, until the reader goes."""
+        """What happens, until the reader goes or the token ends."""
+        async with aclosing(while_valid(principal(), self._news(request))) as responses:
+            async for response in responses:
+                yield response
+
+    async def _news(self, request: hub.WatchRequest) -> AsyncGenerator[hub.WatchResponse, None]:
         for conversation_id in request.conversation_ids:
             self._conversation(conversation_id, "")
         queue: asyncio.Queue[hub.WatchResponse] = asyncio.Queue()

@@ -6,8 +6,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from gateway.app import Gateway
-from gateway.closing import RUBBISH
-from gateway.session import RUBBISH_IN_A_ROW
+from gateway.closing import RUBBISH, TOO_FAST
+from gateway.session import MOST_FRAMES, RUBBISH_IN_A_ROW
 from tests.gateway.client import Client, connected
 from tests.gateway.conftest import Serve
 from tests.gateway.mesh import Mesh
@@ -74,3 +74,14 @@ async def test_a_rubbish_socket_harms_no_other(
         assert await other.closed() == RUBBISH.code
     await client.message("stream 1")
     assert await client.expect("ack")
+
+
+async def test_a_socket_that_sends_too_fast_is_told_and_closed(client: Client) -> None:
+    """With a code after which its client comes back."""
+    for _ in range(MOST_FRAMES + 1):
+        await client.send(presence={})
+    for _ in range(MOST_FRAMES):
+        await client.expect("ack")
+    error = await client.refused()
+    assert (error["reason"], error["details"]["limit"]) == ("REASON_MESSAGE_RATE", str(MOST_FRAMES))
+    assert await client.closed() == TOO_FAST.code

@@ -394,7 +394,7 @@ def test_a_good_frame_makes_up_for_rubbish() -> None:
     """Only a row of it closes."""
     session = opened()
     for _ in range(RUBBISH_IN_A_ROW * 2):
-        actions = [*session.received("rubbish", 0.0), *say(session, typing={})]
+        actions = [*session.received("rubbish", 0.0), *say(session, commands={})]
         assert not [action for action in actions if isinstance(action, Close)]
 
 
@@ -403,7 +403,7 @@ def test_good_frames_do_not_make_up_for_rubbish_without_end() -> None:
     session = opened()
     for _ in range(MOST_RUBBISH):
         session.received("rubbish", 0.0)
-        say(session, typing={})
+        say(session, commands={})
     assert only(session.received("rubbish", 59.0), Close) == Close(RUBBISH)
 
 

@@ -9,12 +9,21 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 from kari.conversation_models.v1.degradation_pb2 import Feature
+from kari.conversation_models.v1.message_pb2 import Message
 from servers.memory_processor.candidates import short_term
 from servers.memory_processor.retrieval import ShortTerm
 from servers.runtime.ids import new_id
-from servers.runtime.redis import open_redis, ping
+from servers.runtime.redis import open_redis, ping, tenant_key
 from servers.runtime.resources import Resources
-from servers.runtime.session_buffer import SessionBuffer
+from servers.runtime.session_buffer import (
+    ENOUGH_BYTES,
+    KEPT_BYTES,
+    KEPT_SECONDS,
+    LARGEST_BYTES,
+    SessionBuffer,
+    enough,
+    size_of,
+)
 from servers.runtime.settings import Settings
 from tests.memory_processor.scripted_memory import MESSAGES, ScriptedMemory, served
 
@@ -109,3 +118,79 @@ def test_recency_falls_evenly() -> None:
     """The latest message scores 1."""
     scores = [round(item.score, 3) for item in short_term(MESSAGES)]
     assert scores == [0.333, 0.667, 1.0]
+
+
+def test_a_text_is_sent_once() -> None:
+    """It is in the message."""
+    item, *_ = short_term(MESSAGES)
+    assert (item.content, item.message.content) == ("", "text 1")
+
+
+def long_messages(count: int, characters: int = 10_000) -> list[Message]:
+    """Messages of three bytes a character."""
+    return [Message(sequence=n + 1, content="\u9577" * characters) for n in range(count)]
+
+
+async def test_a_buffer_is_bounded_by_bytes_and_answers_all_the_same(
+    stack: AsyncExitStack, settings: Settings
+) -> None:
+    """Enough of the newest messages is a hit, though older ones were cut off."""
+    source, buffer, behind = await short_term_memory(stack, settings)
+    conversation, messages = new_id("conv"), long_messages(30)
+    for message in messages:
+        await buffer.write("tenant", conversation, [message])
+    kept = await stored_bytes(settings, conversation)
+    assert KEPT_BYTES - LARGEST_BYTES < kept <= KEPT_BYTES
+    recent = await source.recent("tenant", conversation, 30, 200)
+    assert list(recent.messages) == enough(messages)
+    assert behind.asked == 0
+
+
+async def stored_bytes(settings: Settings, conversation_id: str) -> int:
+    """What Redis has of a conversation."""
+    async with open_redis(settings) as redis:
+        key = tenant_key("tenant", "buffer", conversation_id)
+        assert 0 < await redis.ttl(key) <= KEPT_SECONDS
+        return sum(map(len, await redis.zrange(key, 0, -1)))
+
+
+async def test_writing_many_messages_at_once_keeps_the_newest(
+    stack: AsyncExitStack, settings: Settings
+) -> None:
+    """As after a miss."""
+    _, buffer, _ = await short_term_memory(stack, settings)
+    conversation, messages = new_id("conv"), long_messages(30)
+    await buffer.write("tenant", conversation, messages)
+    assert await stored_bytes(settings, conversation) <= KEPT_BYTES
+    assert await buffer.read("tenant", conversation, 30, 200) == enough(messages)
+
+
+async def test_a_message_that_is_too_large_is_a_gap(
+    stack: AsyncExitStack, settings: Settings
+) -> None:
+    """Postgres answers."""
+    _, buffer, _ = await short_term_memory(stack, settings)
+    conversation, (huge,) = new_id("conv"), long_messages(1, LARGEST_BYTES)
+    await buffer.write("tenant", conversation, [huge])
+    await buffer.write("tenant", conversation, MESSAGES[1:])
+    assert await buffer.read("tenant", conversation, 1, 1) is None
+    assert await buffer.read("tenant", conversation, 3, 10) is None
+    assert await buffer.read("tenant", conversation, 3, 2) == MESSAGES[1:]
+
+
+async def test_a_part_of_the_newest_messages_is_a_miss(
+    stack: AsyncExitStack, settings: Settings
+) -> None:
+    """As after Redis lost the rest."""
+    _, buffer, _ = await short_term_memory(stack, settings)
+    conversation = new_id("conv")
+    await buffer.write("tenant", conversation, MESSAGES[1:])
+    assert await buffer.read("tenant", conversation, 3, 10) is None
+
+
+def test_enough_is_the_newest_messages_and_one_at_least() -> None:
+    """However large it is."""
+    assert enough([]) == []
+    assert enough(long_messages(2, ENOUGH_BYTES)) == long_messages(2, ENOUGH_BYTES)[1:]
+    few = enough(long_messages(30))
+    assert size_of(few) >= ENOUGH_BYTES > size_of(few[1:])

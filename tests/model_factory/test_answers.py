@@ -12,6 +12,7 @@ from kari.conversation_models.v1.degradation_pb2 import Feature
 from kari.conversation_models.v1.model_pb2 import FinishReason
 from kari.errors.v1.errors_pb2 import Reason
 from servers.model_factory.answer import Degraded, Reasoning, Started, Step, Switched, Text
+from servers.model_factory.attempt import MOST_CHARACTERS
 from servers.model_factory.configuration import ModelEntry
 from servers.model_factory.factory import ModelFactory
 from servers.model_factory.prompting import Wanted

@@ -83,8 +83,8 @@ async def test_enqueued_messages_wait_in_the_order_in_which_they_came(memory: Me
 
 
 async def test_messages_at_once_have_sequences_without_gaps(memory: Memory) -> None:
-    begun = await asyncio.gather(*(memory.begin(str(n), when_busy=ENQUEUE) for n in range(12)))
-    assert sorted(each.led_turn.message.sequence for each in begun) == list(range(1, 13))
+    begun = await asyncio.gather(*(memory.begin(str(n), when_busy=ENQUEUE) for n in range(11)))
+    assert sorted(each.led_turn.message.sequence for each in begun) == list(range(1, 12))
     assert sum(each.led_turn.HasField("lease") for each in begun) == 1
 
 
@@ -144,3 +144,39 @@ async def test_texts_in_any_script_come_back_as_they_were(memory: Memory) -> Non
     text = "日本語 🎉 \N{RIGHT-TO-LEFT OVERRIDE} \r\n\t '; DROP TABLE messages; -- \\x00 %s {0}"
     await memory.begin(text)
     assert (await memory.messages()).messages[0].content == text
+
+
+async def test_only_so_many_messages_wait_in_a_conversation(memory: Memory) -> None:
+    """Also when they come at once; a repeated one is not a further one, and an end makes room."""
+    limit = memory.wiring.settings.waiting_turns_per_conversation
+    begun = await asyncio.gather(
+        *(memory.begin(request_id=f"r{n}", when_busy=ENQUEUE) for n in range(limit + 4)),
+        return_exceptions=True,
+    )
+    accepted = [each for each in begun if not isinstance(each, BaseException)]
+    assert len(accepted) == limit + 1
+    refused = await refusal(memory.begin(when_busy=INTERRUPT))
+    assert (refused.reason, refused.retryable) == (Reason.REASON_MESSAGE_RATE, True)
+    assert refused.details["limit"] == str(limit)
+    request_id = accepted[-1].led_turn.turn.request_id
+    assert (await memory.begin(request_id=request_id, when_busy=ENQUEUE)).repeated_request
+    led = next(each.led_turn for each in accepted if each.led_turn.HasField("lease"))
+    await memory.finish(led.turn.id)
+    await memory.claim()
+    assert not (await memory.begin(when_busy=ENQUEUE)).repeated_request
+
+
+async def test_only_so_many_turns_of_a_user_are_open(memory: Memory) -> None:
+    """In all conversations together, also when they begin at once; others are not held up."""
+    limit = memory.wiring.settings.turns_per_user
+    everywhere = [replace(memory, conversation_id=new_id("conv")) for _ in range(limit + 5)]
+    begun = await asyncio.gather(*(each.begin() for each in everywhere), return_exceptions=True)
+    accepted = [each for each in begun if not isinstance(each, BaseException)]
+    assert len(accepted) == limit
+    refused = await refusal(memory.begin())
+    assert (refused.reason, refused.details["limit"]) == (Reason.REASON_MESSAGE_RATE, str(limit))
+    colleague = memory.as_somebody(tenant_id=memory.somebody.tenant_id)
+    with colleague.somebody.acts(colleague.wiring):
+        await colleague.begin()
+    await memory.finish(accepted[0].led_turn.turn.id)
+    await memory.begin()

@@ -6,7 +6,7 @@ from kari.errors.v1.errors_pb2 import Reason
 from kari.production_memory.v1 import production_memory_pb2 as contract
 from servers.runtime.ids import new_id
 from servers.runtime.session_buffer import SessionBuffer
-from tests.production_memory.memory import ENQUEUE, Memory, refusal
+from tests.production_memory.memory import CANCELLED, ENQUEUE, Memory, refusal
 
 
 async def test_pages_go_back_from_the_latest_message(memory: Memory) -> None:
@@ -102,3 +102,59 @@ async def test_another_tenant_finds_nothing(memory: Memory) -> None:
             stranger.renew(ended.turn.id),
         ):
             assert (await refusal(call)).reason == Reason.REASON_TURN_NOT_FOUND
+
+
+LONG = "長" * 100_000
+"""The longest message that a person may send: 300 kB."""
+
+
+async def say(memory: Memory, count: int) -> list[str]:
+    """Ends as many turns with long messages and no answers; gives the messages' ids."""
+    ids = []
+    for _ in range(count):
+        led = (await memory.begin(LONG)).led_turn
+        await memory.finish(led.turn.id, "", state=CANCELLED)
+        ids.append(led.message.id)
+    return ids
+
+
+async def test_pages_of_long_messages_stay_within_what_a_call_can_carry(memory: Memory) -> None:
+    ids = await say(memory, 18)
+    pages, token = [], ""
+    while True:
+        page = await memory.messages(page_token=token)
+        pages.append([message.id for message in page.messages])
+        assert page.ByteSize() < 2.1 * 1024 * 1024
+        if not (token := page.next_page_token):
+            break
+    assert [len(page) for page in pages] == [6, 6, 6]
+    assert [id_ for page in pages for id_ in page] == ids[::-1]
+
+
+async def test_recent_long_messages_are_the_newest_that_can_be_carried(memory: Memory) -> None:
+    ids = await say(memory, 8)
+    response = await memory.stub.ListRecentMessages(
+        contract.ListRecentMessagesRequest(
+            conversation_id=memory.conversation_id, through_sequence=8, limit=200
+        )
+    )
+    assert [message.id for message in response.messages] == ids[2:]
+
+
+async def test_long_messages_by_id_are_all_named_but_not_all_told(memory: Memory) -> None:
+    ids = await say(memory, 8)
+    response = await memory.stub.GetMessages(
+        contract.GetMessagesRequest(conversation_id=memory.conversation_id, message_ids=ids)
+    )
+    assert [message.id for message in response.messages] == ids
+    assert [len(message.content) for message in response.messages] == [100_000] * 6 + [0] * 2
+
+
+async def test_a_message_that_is_longer_than_a_page_is_a_page(memory: Memory) -> None:
+    """Answers have no bound of their own."""
+    begun = await memory.begin()
+    await memory.finish(begun.led_turn.turn.id, LONG * 8)
+    page = await memory.messages()
+    assert [len(message.content) for message in page.messages] == [800_000]
+    rest = await memory.messages(page_token=page.next_page_token)
+    assert ([message.content for message in rest.messages], rest.next_page_token) == (["hello"], "")

@@ -119,7 +119,7 @@ class MemoryItem(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     content: _builtins.str
-    """The text."""
+    """The text; empty where `message` is set, which has it."""
     source: Global___MemorySource.ValueType
     """Where it comes from."""
     score: _builtins.float

@@ -636,7 +636,9 @@ class ListMessagesRequest(_message.Message):
     conversation_id: _builtins.str
     """The conversation."""
     page_size: _builtins.int
-    """Default 50; values above 200 are lowered to 200."""
+    """Default 50; values above 200 are lowered to 200. A page ends before it has more than 2 MiB of text,
+    but has one message at least.
+    """
     page_token: _builtins.str
     """`next_page_token` of the page before; empty for the first."""
     def __init__(

@@ -98,7 +98,8 @@ class ProductionMemoryServiceServicer:
 
     def BeginTurn(self, request, context):
         """Commits a user's message and its turn in one transaction. Repeating the request id returns the first
-        turn. If the conversation is free, the turn is leased to the caller and is assembling.
+        turn. If the conversation is free, the turn is leased to the caller and is assembling. Refused with
+        REASON_MESSAGE_RATE while too many turns of the conversation or of the user have not ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -162,14 +163,15 @@ class ProductionMemoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetMessages(self, request, context):
-        """Messages by id; unknown ones are left out.
+        """Messages by id; unknown ones are left out. After 2 MiB of text the rest come without their texts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRecentMessages(self, request, context):
-        """The latest messages up to a sequence, the oldest first; fills the session buffer on the way.
+        """The latest messages up to a sequence, the oldest first; fills the session buffer on the way. At most
+        2 MiB of text, but one message at least.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,7 +35,8 @@ class ProductionMemoryServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ProductionMemoryServiceAsyncStub: ...
     BeginTurn: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.BeginTurnRequest, _production_memory_pb2.BeginTurnResponse]
     """Commits a user's message and its turn in one transaction. Repeating the request id returns the first
-    turn. If the conversation is free, the turn is leased to the caller and is assembling.
+    turn. If the conversation is free, the turn is leased to the caller and is assembling. Refused with
+    REASON_MESSAGE_RATE while too many turns of the conversation or of the user have not ended.
     """
     ClaimTurn: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ClaimTurnRequest, _production_memory_pb2.ClaimTurnResponse]
     """Leases the next turn of a conversation that waits for its place, if the conversation is free."""
@@ -56,9 +57,11 @@ class ProductionMemoryServiceStub:
     ListMessages: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ListMessagesRequest, _production_memory_pb2.ListMessagesResponse]
     """The messages of a conversation, the latest first."""
     GetMessages: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetMessagesRequest, _production_memory_pb2.GetMessagesResponse]
-    """Messages by id; unknown ones are left out."""
+    """Messages by id; unknown ones are left out. After 2 MiB of text the rest come without their texts."""
     ListRecentMessages: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ListRecentMessagesRequest, _production_memory_pb2.ListRecentMessagesResponse]
-    """The latest messages up to a sequence, the oldest first; fills the session buffer on the way."""
+    """The latest messages up to a sequence, the oldest first; fills the session buffer on the way. At most
+    2 MiB of text, but one message at least.
+    """
 
 @_typing.type_check_only
 class ProductionMemoryServiceAsyncStub(ProductionMemoryServiceStub):
@@ -67,7 +70,8 @@ class ProductionMemoryServiceAsyncStub(ProductionMemoryServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     BeginTurn: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.BeginTurnRequest, _production_memory_pb2.BeginTurnResponse]  # type: ignore[assignment]
     """Commits a user's message and its turn in one transaction. Repeating the request id returns the first
-    turn. If the conversation is free, the turn is leased to the caller and is assembling.
+    turn. If the conversation is free, the turn is leased to the caller and is assembling. Refused with
+    REASON_MESSAGE_RATE while too many turns of the conversation or of the user have not ended.
     """
     ClaimTurn: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ClaimTurnRequest, _production_memory_pb2.ClaimTurnResponse]  # type: ignore[assignment]
     """Leases the next turn of a conversation that waits for its place, if the conversation is free."""
@@ -88,9 +92,11 @@ class ProductionMemoryServiceAsyncStub(ProductionMemoryServiceStub):
     ListMessages: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ListMessagesRequest, _production_memory_pb2.ListMessagesResponse]  # type: ignore[assignment]
     """The messages of a conversation, the latest first."""
     GetMessages: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetMessagesRequest, _production_memory_pb2.GetMessagesResponse]  # type: ignore[assignment]
-    """Messages by id; unknown ones are left out."""
+    """Messages by id; unknown ones are left out. After 2 MiB of text the rest come without their texts."""
     ListRecentMessages: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ListRecentMessagesRequest, _production_memory_pb2.ListRecentMessagesResponse]  # type: ignore[assignment]
-    """The latest messages up to a sequence, the oldest first; fills the session buffer on the way."""
+    """The latest messages up to a sequence, the oldest first; fills the session buffer on the way. At most
+    2 MiB of text, but one message at least.
+    """
 
 class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps turns and messages: durable, in order, once."""
@@ -102,7 +108,8 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_production_memory_pb2.BeginTurnResponse, _abc.Awaitable[_production_memory_pb2.BeginTurnResponse]]:
         """Commits a user's message and its turn in one transaction. Repeating the request id returns the first
-        turn. If the conversation is free, the turn is leased to the caller and is assembling.
+        turn. If the conversation is free, the turn is leased to the caller and is assembling. Refused with
+        REASON_MESSAGE_RATE while too many turns of the conversation or of the user have not ended.
         """
 
     @_abc_1.abstractmethod
@@ -177,7 +184,7 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _production_memory_pb2.GetMessagesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_production_memory_pb2.GetMessagesResponse, _abc.Awaitable[_production_memory_pb2.GetMessagesResponse]]:
-        """Messages by id; unknown ones are left out."""
+        """Messages by id; unknown ones are left out. After 2 MiB of text the rest come without their texts."""
 
     @_abc_1.abstractmethod
     def ListRecentMessages(
@@ -185,6 +192,8 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _production_memory_pb2.ListRecentMessagesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_production_memory_pb2.ListRecentMessagesResponse, _abc.Awaitable[_production_memory_pb2.ListRecentMessagesResponse]]:
-        """The latest messages up to a sequence, the oldest first; fills the session buffer on the way."""
+        """The latest messages up to a sequence, the oldest first; fills the session buffer on the way. At most
+        2 MiB of text, but one message at least.
+        """
 
 def add_ProductionMemoryServiceServicer_to_server(servicer: ProductionMemoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
