@@ -1,11 +1,14 @@
 """Stores that a test kills, stops and starts as it likes. Nobody else uses them, nothing restarts
 them by itself."""
 
+import asyncio
 import os
 import signal
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Self
+
+import psutil
 
 from cli.migrate import migrate
 from embedded.child import Child
@@ -69,8 +72,13 @@ class BreakableStores:
     async def kill(self, name: str) -> None:
         """As when the power fails: no store has time to say goodbye."""
         child = self._children.pop(name)
-        os.kill(child.pid, signal.SIGKILL)
+        # Postgres' backends are sessions of their own, and answer for a moment without their head.
+        processes = [psutil.Process(child.pid), *psutil.Process(child.pid).children(recursive=True)]
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         await child.ended()
+        await asyncio.to_thread(psutil.wait_procs, processes[1:], 10)
 
     def freeze(self, name: str) -> None:
         """It keeps its connections and says nothing any more."""
