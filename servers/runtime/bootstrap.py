@@ -132,9 +132,7 @@ class Bootstrap:
         """Second stage: no new calls, `grace` seconds for those under way, then everything
         closes."""
         await self._server.stop(grace)
-        for task in self._loops:
-            task.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await _ended(self._loops)
         for hosted in reversed(self._hosted):
             if hosted.close is not None:
                 await hosted.close()
@@ -207,6 +205,14 @@ async def _prepared(name: str, prepare: Hook) -> None:
             log.warning("cannot prepare yet", server=name, cause=error.message, wait=wait)
         await asyncio.sleep(wait)
         wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancels tasks until they have ended: one whose library swallowed it is told again."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=1)
 
 
 async def _forever(name: str, loop: Hook) -> None:
