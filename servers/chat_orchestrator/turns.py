@@ -203,9 +203,11 @@ class Turns:
         with acting(self._acting_for(led)):
             lead = Lead(self._peers, self._settings, led)
             self._reserve(lead)
-            opened = await lead.open()
-            await lead.fail(_abandoned(), opened.text)
-            self._release(lead)
+            try:
+                opened = await lead.open()
+                await lead.fail(_abandoned(), opened.text)
+            finally:
+                self._release(lead)
             await self._lead_next(led.turn.conversation_id)
 
     async def _tell_cancelled(self, waiting: Turn) -> None:
