@@ -13,6 +13,7 @@ from servers.runtime.bootstrap import serving, until_signalled
 from servers.runtime.keys import ensure_keys
 from servers.runtime.settings import Misconfigured, Settings, read_settings
 from servers.runtime.telemetry import configure_logging, configure_tracing, serve_metrics
+from servers.wiring import Wiring, metrics_port
 
 log = structlog.get_logger("kari.main")
 
@@ -51,14 +52,14 @@ async def serve(names: Sequence[str], settings: Settings) -> None:
     """Serves the named parts until SIGINT or SIGTERM, then drains and stops."""
     label = names[0] if len(names) == 1 else "kari"
     provider = configure_tracing(settings, label)
-    wiring = dependencies.Wiring(settings, ensure_keys(settings))
+    wiring = Wiring(settings, ensure_keys(settings))
     servers = [name for name in names if name != topology.GATEWAY.name]
     async with AsyncExitStack() as stack:
         stack.push_async_callback(wiring.close)
         if servers:
             bootstrap = dependencies.bootstrap(wiring, servers)
             await stack.enter_async_context(serving(bootstrap, settings.drain_seconds))
-            serve_metrics(dependencies.metrics_port(servers[0], settings), settings.grpc_host)
+            serve_metrics(metrics_port(servers[0], settings), settings.grpc_host)
         if topology.GATEWAY.name in names:
             await stack.enter_async_context(dependencies.gateway(wiring))
         log.info("ready", serving=list(names))

@@ -11,12 +11,12 @@ import asyncpg
 
 from embedded.stores import EmbeddedStores
 from servers import dependencies, topology
-from servers.dependencies import Wiring
 from servers.runtime.bootstrap import Bootstrap, Hosted, serving
 from servers.runtime.call import Call, Principal, acting
 from servers.runtime.ids import new_correlation_id, new_id
 from servers.runtime.keys import ensure_keys
 from servers.runtime.settings import Settings
+from servers.wiring import Wiring
 from tests.running import free_block
 
 T = TypeVar("T")

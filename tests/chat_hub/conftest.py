@@ -14,7 +14,6 @@ from kari.chat_hub.v1 import chat_hub_pb2 as pb
 from kari.chat_hub.v1 import chat_hub_pb2_grpc
 from kari.conversation_models.v1.conversation_pb2 import Conversation
 from kari.conversation_models.v1.turn_pb2 import StreamPosition, Turn, TurnState
-from kari.stream_processor.v1 import stream_processor_pb2
 from servers import dependencies
 from servers.runtime.call import Principal
 from servers.runtime.ids import new_id
@@ -65,8 +64,7 @@ class House:
         await self.streaming.enter_async_context(
             self.mesh.serving(hosted, wiring.resources, port=port)
         )
-        contract = stream_processor_pb2.DESCRIPTOR
-        self.streams = Client(self.mesh.channel("chat_orchestrator", "stream_processor", contract))
+        self.streams = Client(self.mesh.channel("chat_orchestrator", "stream_processor"))
 
     async def stop_stream_processor(self) -> None:
         await self.streaming.aclose()
@@ -76,7 +74,7 @@ class House:
         wiring = MeshWiring(self.settings, self.mesh)
         hosted = dependencies.chat_hub(wiring)
         await self.stack.enter_async_context(self.mesh.serving(hosted, wiring.resources))
-        channel = self.mesh.channel("gateway", "chat_hub", pb.DESCRIPTOR)
+        channel = self.mesh.channel("gateway", "chat_hub")
         return chat_hub_pb2_grpc.ChatHubServiceStub(channel)
 
     async def send(

@@ -6,26 +6,27 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+import grpc
 import pytest_asyncio
 
-from kari.chat_orchestrator.v1 import chat_orchestrator_pb2, chat_orchestrator_pb2_grpc
+from kari.chat_orchestrator.v1 import chat_orchestrator_pb2_grpc
 from kari.chat_orchestrator.v1.chat_orchestrator_pb2 import StartTurnRequest
-from kari.conversation_manager.v1 import conversation_manager_pb2, conversation_manager_pb2_grpc
+from kari.conversation_manager.v1 import conversation_manager_pb2_grpc
 from kari.conversation_manager.v1.conversation_manager_pb2 import CreateConversationRequest
 from kari.conversation_models.v1.turn_pb2 import Turn, TurnEvent
-from kari.production_memory.v1 import production_memory_pb2, production_memory_pb2_grpc
+from kari.production_memory.v1 import production_memory_pb2_grpc
 from kari.production_memory.v1.production_memory_pb2 import (
     GetTurnRequest,
     GetTurnResponse,
     ListMessagesRequest,
 )
-from kari.stream_processor.v1 import stream_processor_pb2, stream_processor_pb2_grpc
+from kari.stream_processor.v1 import stream_processor_pb2_grpc
 from kari.stream_processor.v1.stream_processor_pb2 import FollowRequest
-from servers.dependencies import Wiring, service_in
 from servers.runtime.channels import Channels
 from servers.runtime.ids import new_correlation_id
 from servers.runtime.mesh_key import OPERATOR
 from servers.runtime.settings import Settings
+from servers.wiring import Wiring, contract_of
 from tests.chat_orchestrator.scripted_models import ScriptedModels
 from tests.hosting import Somebody, hosting
 
@@ -52,20 +53,20 @@ class Stage:
         names = frozenset((*PEERS, "chat_orchestrator"))
         self.channels = Channels(OPERATOR, names, self.wiring.address_of, self.wiring.mesh_key)
         self.orchestrator = chat_orchestrator_pb2_grpc.ChatOrchestratorServiceStub(
-            self._to("chat_orchestrator", chat_orchestrator_pb2)
+            self._to("chat_orchestrator")
         )
         self.memory = production_memory_pb2_grpc.ProductionMemoryServiceStub(
-            self._to("production_memory", production_memory_pb2)
+            self._to("production_memory")
         )
         self.conversations = conversation_manager_pb2_grpc.ConversationManagerServiceStub(
-            self._to("conversation_manager", conversation_manager_pb2)
+            self._to("conversation_manager")
         )
         self.streams = stream_processor_pb2_grpc.StreamProcessorServiceStub(
-            self._to("stream_processor", stream_processor_pb2)
+            self._to("stream_processor")
         )
 
-    def _to(self, name: str, contract: Any) -> Any:
-        return self.channels.to(name, service_in(contract.DESCRIPTOR))
+    def _to(self, name: str) -> grpc.aio.Channel:
+        return self.channels.to(name, contract_of(name))
 
     async def begin(self) -> None:
         """A conversation to talk in."""

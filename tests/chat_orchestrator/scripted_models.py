@@ -7,7 +7,6 @@ from typing import Any
 
 from kari.conversation_models.v1.model_pb2 import FinishReason, Model, ModelSelection, Usage
 from kari.errors.v1.errors_pb2 import Reason
-from kari.model_factory.v1 import model_factory_pb2
 from kari.model_factory.v1.model_factory_pb2 import (
     Embedding,
     EmbedRequest,
@@ -23,9 +22,9 @@ from kari.model_factory.v1.model_factory_pb2_grpc import (
     ModelFactoryServiceServicer,
     add_ModelFactoryServiceServicer_to_server,
 )
-from servers.dependencies import service_in
 from servers.runtime.bootstrap import Hosted
 from servers.runtime.errors import Unavailable
+from servers.wiring import contract_of
 
 MODEL = Model(id="scripted/one", provider="scripted", context_window=8192, max_output_tokens=512)
 
@@ -41,7 +40,7 @@ class ScriptedModels(ModelFactoryServiceServicer):  # type: ignore[misc]
     def hosted(self) -> Hosted:
         """To be served beside the servers of a test."""
         register = partial(add_ModelFactoryServiceServicer_to_server, self)
-        return Hosted("model_factory", service_in(model_factory_pb2.DESCRIPTOR), register)
+        return Hosted("model_factory", contract_of("model_factory"), register)
 
     async def SelectModel(  # noqa: N802  # the contract's name
         self, request: SelectModelRequest, context: Any

@@ -8,7 +8,6 @@ from typing import Any
 
 from kari.conversation_models.v1.turn_pb2 import Completed, TextDelta, TurnEvent
 from kari.errors.v1.errors_pb2 import Reason
-from kari.stream_processor.v1 import stream_processor_pb2
 from kari.stream_processor.v1.stream_processor_pb2 import (
     AppendRequest,
     AppendResponse,
@@ -22,13 +21,13 @@ from kari.stream_processor.v1.stream_processor_pb2_grpc import (
 )
 from servers.chat_orchestrator.peers import Peers
 from servers.chat_orchestrator.publisher import Publisher
-from servers.dependencies import service_in
 from servers.runtime.bootstrap import Hosted
 from servers.runtime.channels import Channels
 from servers.runtime.errors import Conflict, Unavailable
 from servers.runtime.ids import new_id
 from servers.runtime.mesh_key import OPERATOR
 from servers.runtime.settings import Settings
+from servers.wiring import contract_of
 from tests.hosting import Somebody, hosting
 
 
@@ -71,7 +70,7 @@ async def publishing(
 ) -> AsyncIterator[tuple[Publisher, ForgetfulStreams]]:
     """A publisher and what it writes to."""
     streams = ForgetfulStreams()
-    service = service_in(stream_processor_pb2.DESCRIPTOR)
+    service = contract_of("stream_processor")
     register = partial(add_StreamProcessorServiceServicer_to_server, streams)
     async with hosting(settings, others=[Hosted("stream_processor", service, register)]) as wiring:
         names = frozenset({"stream_processor"})

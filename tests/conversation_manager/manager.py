@@ -10,8 +10,8 @@ from kari.conversation_manager.v1.conversation_manager_pb2_grpc import (
     ConversationManagerServiceStub,
 )
 from kari.conversation_models.v1.conversation_pb2 import Conversation, ConversationChange
-from servers.dependencies import Wiring
 from servers.runtime.ids import new_id
+from servers.wiring import Wiring
 from tests.hosting import Somebody, connect_as
 from tests.production_memory.embedder import Embedder
 from tests.production_memory.memory import Memory
@@ -33,10 +33,9 @@ class Manager:
 
     @property
     def stub(self) -> "ConversationManagerServiceAsyncStub":
-        channel = self.wiring.channel(
-            "chat_orchestrator", "conversation_manager", contract.DESCRIPTOR
+        return self.wiring.stub(
+            "chat_orchestrator", "conversation_manager", ConversationManagerServiceStub
         )
-        return ConversationManagerServiceStub(channel)
 
     def colleague(self, **changes: Any) -> "Manager":
         """The same server in the hands of another user of the tenant."""

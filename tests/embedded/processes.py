@@ -3,11 +3,12 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,12 +99,30 @@ class Holder:
             process.kill()
 
 
-def launch(data: Path, system: Path, *, python: str = sys.executable, **options: Any) -> Holder:
+@contextmanager
+def hangup(action: signal.Handlers) -> Iterator[None]:
+    """What a process started inside does at SIGHUP: tests may themselves run below a `nohup`."""
+    before = signal.signal(signal.SIGHUP, action)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def launch(
+    data: Path,
+    system: Path,
+    *,
+    python: str = sys.executable,
+    at_hangup: signal.Handlers = signal.SIG_DFL,
+    **options: Any,
+) -> Holder:
     """Starts `hold_stores.py` on a data folder; `options` are those of `Popen`."""
     argv = [python, str(HOLD_STORES), str(data), str(system)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    return Holder(data, subprocess.Popen(argv, env=environment, **pipes, **options))
+    with hangup(at_hangup):
+        return Holder(data, subprocess.Popen(argv, env=environment, **pipes, **options))
 
 
 Hold = Callable[..., Holder]

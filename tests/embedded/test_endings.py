@@ -76,6 +76,15 @@ async def test_a_signal_stops_everything_cleanly(data: Path, hold: Hold, number:
     assert not (data / "postgres" / "cluster" / "postmaster.pid").exists()
 
 
+async def test_a_closed_terminal_is_ignored_below_nohup(data: Path, hold: Hold) -> None:
+    """As `nohup` promises."""
+    holder = hold(data, at_hangup=signal.SIG_IGN)
+    holder.await_stores()
+    holder.process.send_signal(signal.SIGHUP)
+    await write_everywhere(holder.urls, "after")
+    assert holder.end(signal.SIGTERM) == 0
+
+
 async def test_a_second_signal_ends_at_once_and_leaves_nothing(data: Path, hold: Hold) -> None:
     """Who presses Ctrl-C twice does not want to wait for a store that hangs."""
     holder = hold(data)

@@ -25,6 +25,7 @@ from servers.runtime.mesh_key import MeshKey
 from servers.runtime.postgres import Database, open_database, ping
 from servers.runtime.resources import Resource, Resources
 from servers.runtime.settings import Settings
+from servers.wiring import Wiring
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -74,7 +75,7 @@ def reason_of(error: grpc.aio.AioRpcError) -> str:
 @asynccontextmanager
 async def identity_server(settings: Settings) -> AsyncIterator[Served]:
     """Serves identity alone, put together as in production."""
-    wiring = dependencies.Wiring(settings, key_files(settings))
+    wiring = Wiring(settings, key_files(settings))
     hosted = [dependencies.identity(wiring)]
     bootstrap = Bootstrap(hosted, wiring.resources, wiring.security(), "127.0.0.1:0")
     async with (

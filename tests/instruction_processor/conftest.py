@@ -93,7 +93,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         wiring = MeshWiring(settings, mesh)
         await models.enter_async_context(mesh.serving(dependencies.model_factory(wiring)))
         async with mesh.serving(dependencies.instruction_processor(wiring)):
-            channel = mesh.channel("chat_hub", "instruction_processor", pb.DESCRIPTOR)
+            channel = mesh.channel("chat_hub", "instruction_processor")
             stub = instruction_processor_pb2_grpc.InstructionProcessorServiceStub(channel)
             with mesh.user() as user:
                 begun = conversations.begin(user.user_id)

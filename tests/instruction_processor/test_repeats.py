@@ -36,8 +36,10 @@ class House:
     said: list[str] = field(default_factory=list)
 
     async def send(self, text: str, request_id: str = "req-1") -> pb.ProcessResponse:
-        channel = self.manager.wiring.channel("chat_hub", "instruction_processor", pb.DESCRIPTOR)
-        return await InstructionProcessorServiceStub(channel).Process(
+        stub = self.manager.wiring.stub(
+            "chat_hub", "instruction_processor", InstructionProcessorServiceStub
+        )
+        return await stub.Process(
             pb.ProcessRequest(
                 conversation_id=self.conversation_id, content=text, request_id=request_id
             )

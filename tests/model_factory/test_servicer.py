@@ -10,7 +10,6 @@ import pytest_asyncio
 
 from kari.conversation_models.v1.model_pb2 import SelectionRule
 from kari.errors.v1.errors_pb2 import Reason
-from kari.model_factory.v1 import model_factory_pb2
 from kari.model_factory.v1.model_factory_pb2 import (
     EmbedRequest,
     GenerateRequest,
@@ -18,9 +17,9 @@ from kari.model_factory.v1.model_factory_pb2 import (
     SelectModelRequest,
 )
 from kari.model_factory.v1.model_factory_pb2_grpc import ModelFactoryServiceStub
-from servers.dependencies import Wiring
 from servers.runtime.errors import envelope_of
 from servers.runtime.settings import Settings
+from servers.wiring import Wiring
 from tests.hosting import Somebody, hosting
 from tests.model_factory.conftest import says
 from tests.upstream.script import Ending, Script
@@ -52,8 +51,7 @@ async def wiring(upstream: Upstream, tmp_path: Path) -> AsyncIterator[Wiring]:
 @pytest.fixture
 def stub(wiring: Wiring) -> ModelFactoryServiceStub:
     """A stub as the orchestrator has it."""
-    channel = wiring.channel("chat_orchestrator", "model_factory", model_factory_pb2.DESCRIPTOR)
-    return ModelFactoryServiceStub(channel)
+    return wiring.stub("chat_orchestrator", "model_factory", ModelFactoryServiceStub)
 
 
 def request(model: str, *fallbacks: str) -> GenerateRequest:

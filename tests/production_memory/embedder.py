@@ -3,13 +3,13 @@
 import hashlib
 from functools import partial
 
-from kari.model_factory.v1 import model_factory_pb2, model_factory_pb2_grpc
+from kari.model_factory.v1 import model_factory_pb2_grpc
 from kari.model_factory.v1.model_factory_pb2 import Embedding, EmbedRequest, EmbedResponse
-from servers.dependencies import service_in
 from servers.production_memory.store import DIMENSIONS
 from servers.runtime.bootstrap import Hosted
 from servers.runtime.errors import KariError
 from servers.runtime.grpc_types import Context
+from servers.wiring import contract_of
 
 
 class Embedder(model_factory_pb2_grpc.ModelFactoryServiceServicer):
@@ -35,9 +35,8 @@ class Embedder(model_factory_pb2_grpc.ModelFactoryServiceServicer):
 
     def hosted(self) -> Hosted:
         """The servicer, ready to be served."""
-        contract = service_in(model_factory_pb2.DESCRIPTOR)
         register = model_factory_pb2_grpc.add_ModelFactoryServiceServicer_to_server
-        return Hosted("model_factory", contract, partial(register, self))
+        return Hosted("model_factory", contract_of("model_factory"), partial(register, self))
 
 
 def values_of(text: str) -> list[float]:

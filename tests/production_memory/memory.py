@@ -14,9 +14,9 @@ from kari.conversation_models.v1.turn_pb2 import TurnState, WhenBusy
 from kari.errors.v1.errors_pb2 import ErrorEnvelope
 from kari.production_memory.v1 import production_memory_pb2 as contract
 from kari.production_memory.v1.production_memory_pb2_grpc import ProductionMemoryServiceStub
-from servers.dependencies import Wiring
 from servers.runtime.errors import envelope_of
 from servers.runtime.ids import new_id
+from servers.wiring import Wiring
 from tests.hosting import Somebody, connect_as
 from tests.production_memory.embedder import Embedder
 
@@ -45,8 +45,9 @@ class Memory:
 
     @property
     def stub(self) -> "ProductionMemoryServiceAsyncStub":
-        channel = self.wiring.channel("chat_orchestrator", "production_memory", contract.DESCRIPTOR)
-        return ProductionMemoryServiceStub(channel)
+        return self.wiring.stub(
+            "chat_orchestrator", "production_memory", ProductionMemoryServiceStub
+        )
 
     def as_somebody(self, **changes: Any) -> "Memory":
         """The same server in the hands of somebody else, with a conversation of their own."""

@@ -18,7 +18,6 @@ from kari.errors.v1.errors_pb2 import Reason
 from kari.production_memory.v1 import production_memory_pb2, production_memory_pb2_grpc
 from kari.stream_processor.v1 import stream_processor_pb2, stream_processor_pb2_grpc
 from servers import topology
-from servers.dependencies import service_in
 from servers.runtime.access_tokens import AccessTokens
 from servers.runtime.bootstrap import Bootstrap, Hosted, Security, serving
 from servers.runtime.channels import Channels
@@ -27,6 +26,7 @@ from servers.runtime.keys import KeyFiles, ensure_keys, mesh_key
 from servers.runtime.mesh_key import MeshKey
 from servers.runtime.resources import Resources
 from servers.runtime.settings import Settings
+from servers.wiring import contract_of
 from tests.runtime.tokens import access_token
 
 CONVERSATION = f"conv_{'0' * 32}"
@@ -102,30 +102,19 @@ class Streams(stream_processor_pb2_grpc.StreamProcessorServiceServicer):
                 yield stream_processor_pb2.FollowResponse()
 
 
-REGISTER: dict[str, tuple[Any, Any]] = {
-    "chat_hub": (
-        chat_hub_pb2.DESCRIPTOR,
-        chat_hub_pb2_grpc.add_ChatHubServiceServicer_to_server,
-    ),
+REGISTER: dict[str, Any] = {
+    "chat_hub": chat_hub_pb2_grpc.add_ChatHubServiceServicer_to_server,
     "conversation_manager": (
-        conversation_manager_pb2.DESCRIPTOR,
-        conversation_manager_pb2_grpc.add_ConversationManagerServiceServicer_to_server,
+        conversation_manager_pb2_grpc.add_ConversationManagerServiceServicer_to_server
     ),
-    "production_memory": (
-        production_memory_pb2.DESCRIPTOR,
-        production_memory_pb2_grpc.add_ProductionMemoryServiceServicer_to_server,
-    ),
-    "stream_processor": (
-        stream_processor_pb2.DESCRIPTOR,
-        stream_processor_pb2_grpc.add_StreamProcessorServiceServicer_to_server,
-    ),
+    "production_memory": production_memory_pb2_grpc.add_ProductionMemoryServiceServicer_to_server,
+    "stream_processor": stream_processor_pb2_grpc.add_StreamProcessorServiceServicer_to_server,
 }
 
 
 def hosted(name: str, servicer: Any, **more: Any) -> Hosted:
     """A scripted servicer, ready to be served."""
-    contract, register = REGISTER[name]
-    return Hosted(name, service_in(contract), partial(register, servicer), **more)
+    return Hosted(name, contract_of(name), partial(REGISTER[name], servicer), **more)
 
 
 def security(keys: KeyFiles) -> Security:
@@ -170,7 +159,7 @@ class Mesh:
             self.key,
         )
         self.open.push_async_callback(channels.close)
-        return channels.to(peer, service_in(REGISTER[peer][0]))
+        return channels.to(peer, contract_of(peer))
 
     async def user_stub(self) -> "chat_hub_pb2_grpc.ChatHubServiceAsyncStub":
         return chat_hub_pb2_grpc.ChatHubServiceStub(await self.plain("chat_hub"))

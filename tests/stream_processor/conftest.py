@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from kari.conversation_models.v1.turn_pb2 import StreamPosition, TurnEvent
-from kari.stream_processor.v1 import stream_processor_pb2, stream_processor_pb2_grpc
+from kari.stream_processor.v1 import stream_processor_pb2_grpc
 from kari.stream_processor.v1.stream_processor_pb2 import (
     AppendRequest,
     FollowRequest,
@@ -84,8 +84,7 @@ class StreamProcessors:
         wiring = MeshWiring(settings, self._mesh)
         hosted = dependencies.stream_processor(wiring)
         async with self._mesh.serving(hosted, wiring.resources):
-            contract = stream_processor_pb2.DESCRIPTOR
-            yield Client(self._mesh.channel("chat_orchestrator", "stream_processor", contract))
+            yield Client(self._mesh.channel("chat_orchestrator", "stream_processor"))
 
 
 @pytest.fixture

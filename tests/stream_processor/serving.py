@@ -4,9 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import grpc
-from google.protobuf.descriptor import FileDescriptor
 
-from servers import dependencies
 from servers.runtime.bootstrap import Bootstrap, Hosted, Security
 from servers.runtime.call import Call, Principal, acting
 from servers.runtime.channels import Channels
@@ -15,11 +13,12 @@ from servers.runtime.keys import ensure_keys
 from servers.runtime.mesh_key import MeshKey
 from servers.runtime.resources import Resources
 from servers.runtime.settings import Settings
+from servers.wiring import Wiring, contract_of
 
 ALL_ROLES = frozenset({"chat.user", "chat.mode.switch", "chat.config.edit", "chat.persona.change"})
 
 
-class MeshWiring(dependencies.Wiring):
+class MeshWiring(Wiring):
     """The wiring of a server whose peers are found through a mesh; start those first."""
 
     def __init__(self, settings: Settings, mesh: "Mesh") -> None:
@@ -34,7 +33,7 @@ class Mesh:
     """Addresses of servers that tests start, and callers that are let in."""
 
     def __init__(self, settings: Settings) -> None:
-        wiring = dependencies.Wiring(settings, ensure_keys(settings))
+        wiring = Wiring(settings, ensure_keys(settings))
         self.security: Security = wiring.security()
         self.key: MeshKey = wiring.mesh_key
         self.addresses: dict[str, str] = {}
@@ -55,12 +54,11 @@ class Mesh:
         finally:
             await bootstrap.stop(0)
 
-    def channel(self, caller: str, peer: str, contract: FileDescriptor) -> grpc.aio.Channel:
+    def channel(self, caller: str, peer: str) -> grpc.aio.Channel:
         """A channel on which `caller` is the one who calls."""
-        (service,) = contract.services_by_name.values()
         channels = Channels(caller, frozenset({peer}), self.addresses.__getitem__, self.key)
         self._channels.append(channels)
-        return channels.to(peer, service)
+        return channels.to(peer, contract_of(peer))
 
     @contextmanager
     def user(

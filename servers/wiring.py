@@ -1,0 +1,98 @@
+"""What the servers of one process share: settings, keys, stores, channels to peers."""
+
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import TypeVar
+
+import grpc
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import ServiceDescriptor
+from redis.asyncio import Redis
+
+from servers import topology
+from servers.runtime import postgres, redis
+from servers.runtime.access_tokens import AccessTokens
+from servers.runtime.bootstrap import Security
+from servers.runtime.channels import Channels
+from servers.runtime.keys import KeyFiles, mesh_key
+from servers.runtime.mesh_key import MeshKey
+from servers.runtime.resources import Resource, Resources
+from servers.runtime.settings import Placement, Settings
+
+Stub = TypeVar("Stub")
+
+
+class Wiring:
+    """What servers are put together from."""
+
+    def __init__(self, settings: Settings, keys: KeyFiles) -> None:
+        self.settings = settings
+        self.keys = keys
+        self.mesh_key: MeshKey = mesh_key(keys.mesh)
+        self.access_tokens = AccessTokens(keys.jwks)
+        self.resources = Resources()
+        self._channels: dict[str, Channels] = {}
+
+    @cached_property
+    def redis(self) -> Resource[Redis]:
+        """Redis, one pool for all servers of the process."""
+        return self.resources.add(
+            "redis", partial(redis.open_redis, self.settings), redis.ping, required=False
+        )
+
+    def database(self, name: str, *, largest: int = 8) -> Resource[postgres.Database]:
+        """The schema of server `name`."""
+        return self.resources.add(
+            f"postgres.{name}",
+            partial(postgres.open_database, self.settings, name, largest=largest),
+            postgres.ping,
+            required=True,
+        )
+
+    def stub(self, name: str, peer: str, stub: Callable[[grpc.aio.Channel], Stub]) -> Stub:
+        """A stub by which server `name` calls a peer; KeyError if the topology has no such
+        arrow."""
+        return stub(self.channel(name, peer))
+
+    def channel(self, name: str, peer: str) -> grpc.aio.Channel:
+        """The channel from server `name` to a peer; KeyError if the topology has no such arrow."""
+        if name not in self._channels:
+            self._channels[name] = Channels(
+                name, frozenset(topology.NODES[name].calls), self.address_of, self.mesh_key
+            )
+        return self._channels[name].to(peer, contract_of(peer))
+
+    def address_of(self, peer: str) -> str:
+        """Where a server lives in this placement."""
+        return f"{self.settings.grpc_host}:{port_of(peer, self.settings)}"
+
+    def security(self) -> Security:
+        """Keys, and the arrows as the interceptors want them."""
+        callers = {
+            topology.service_of(n.name): topology.callers_of(n.name) for n in topology.SERVERS
+        }
+        return Security(self.access_tokens, self.mesh_key, callers)
+
+    async def close(self) -> None:
+        """Closes the channels, and the resources of a process that has no bootstrap to do so."""
+        for channels in self._channels.values():
+            await channels.close()
+        await self.resources.close()
+
+
+def contract_of(name: str) -> ServiceDescriptor:
+    """The service of a server, whose generated code has been imported; KeyError if it was not."""
+    return descriptor_pool.Default().FindServiceByName(topology.service_of(name))
+
+
+def port_of(name: str, settings: Settings) -> int:
+    """Port of a server in the placement of the settings."""
+    spread = settings.placement is Placement.SPREAD
+    return topology.port_of(name, settings.grpc_port, spread=spread)
+
+
+def metrics_port(name: str, settings: Settings) -> int:
+    """Port of the metrics of a server's own process; 0 is off."""
+    if not settings.metrics_port or settings.placement is Placement.TOGETHER:
+        return 0
+    return settings.metrics_port + topology.NODES[name].port
