@@ -7,14 +7,12 @@ import grpc
 import pytest
 
 from kari.chat_hub.v1.chat_hub_pb2 import FollowTurnResponse
-from kari.conversation_manager.v1 import conversation_manager_pb2
 from kari.conversation_manager.v1.conversation_manager_pb2_grpc import (
     ConversationManagerServiceStub,
 )
 from kari.conversation_models.v1.message_pb2 import Message
 from kari.conversation_models.v1.turn_pb2 import StreamPosition, TurnEvent, TurnState
 from kari.errors.v1.errors_pb2 import Reason
-from kari.stream_processor.v1 import stream_processor_pb2
 from kari.stream_processor.v1.stream_processor_pb2_grpc import StreamProcessorServiceStub
 from servers.chat_hub.following import Following
 from servers.runtime.errors import from_rpc
@@ -177,10 +175,8 @@ async def test_an_end_that_was_never_told_is_told_from_storage(house: House) -> 
     await house.streams.append(turn.id, 1, delta("the "))
     channel = partial(house.mesh.channel, "chat_hub")
     following = Following(
-        ConversationManagerServiceStub(
-            channel("conversation_manager", conversation_manager_pb2.DESCRIPTOR)
-        ),
-        StreamProcessorServiceStub(channel("stream_processor", stream_processor_pb2.DESCRIPTOR)),
+        ConversationManagerServiceStub(channel("conversation_manager")),
+        StreamProcessorServiceStub(channel("stream_processor")),
         silence=0.2,
     )
     end(house, turn.id, "the answer")
