@@ -36,14 +36,24 @@ class Administration:
         more = token_of(found[size - 1].name) if len(found) > size else ""
         return found[:size], more
 
-    async def add(self, tenant_id: str, name: str, password: str, roles: Sequence[str]) -> Account:
-        """Makes an account; Conflict if the name is taken."""
+    async def add(
+        self, tenant_id: str, name: str, password: str, roles: Sequence[str], request_id: str
+    ) -> Account:
+        """Makes an account; a repeated request is given the first one's. Conflict if the name is
+        taken, or the request id was used for another name."""
         hashed = await self._passwords.hash(password)
         account = Account(new_id("user"), tenant_id, name, _distinct(roles), self._clock(), hashed)
-        if not await self._users.add(account):
+        kept = await self._users.add(account, request_id)
+        if kept is None:
             raise Conflict(Reason.REASON_USER_EXISTS, f"there is a user {name} already")
-        log.info("user made", subject=account.id, roles=account.roles)
-        return account
+        if kept.name != name:
+            raise Conflict(
+                Reason.REASON_REQUEST_ID_REUSED,
+                "this request id was used before for another user; use a new one",
+            )
+        if kept is account:
+            log.info("user made", subject=account.id, roles=account.roles)
+        return kept
 
     async def set_roles(self, tenant_id: str, user_id: str, roles: Sequence[str]) -> Account:
         """Replaces roles; NotFound if the tenant has no such user."""

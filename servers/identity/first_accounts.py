@@ -71,7 +71,7 @@ class FirstAccounts:
         for name, password in chosen.items():
             hashed = await self._passwords.hash(password)
             account = Account(new_id("user"), tenant_id, name, ROLES[name], now, hashed)
-            await connection.execute(queries.insert_user, *row_of(account))
+            await connection.execute(queries.insert_user, *row_of(account), "")
         await asyncio.to_thread(replace, self._file, announcement(chosen).encode())
         log.info("made the first accounts", names=list(chosen), file=str(self._file))
 

@@ -18,10 +18,13 @@ SELECT id, tenant_id, name, roles, created_at, password_hash FROM users
 WHERE name > $1 ORDER BY name LIMIT $2;
 
 -- name: insert_user
-INSERT INTO users (id, tenant_id, name, roles, created_at, password_hash)
-VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (tenant_id, name) DO NOTHING
+INSERT INTO users (id, tenant_id, name, roles, created_at, password_hash, request_id)
+VALUES ($1, $2, $3, $4, $5, $6, nullif($7, ''))
+ON CONFLICT DO NOTHING
 RETURNING id;
+
+-- name: user_by_request
+SELECT id, tenant_id, name, roles, created_at, password_hash FROM users WHERE request_id = $1;
 
 -- name: set_roles
 UPDATE users SET roles = $2 WHERE id = $1

@@ -88,7 +88,11 @@ class Identity(IdentityServiceServicer):
     async def CreateUser(self, request: CreateUserRequest, context: Context) -> CreateUserResponse:
         """Makes a user in the caller's tenant."""
         account = await self._administration.add(
-            principal().tenant_id, request.name, request.password, request.roles
+            principal().tenant_id,
+            request.name,
+            request.password,
+            request.roles,
+            request.request_id,
         )
         return CreateUserResponse(user=_user(account))
 

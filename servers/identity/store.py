@@ -40,10 +40,14 @@ class Users:
                 _account(row) for row in await connection.fetch(queries.users_after, name, limit)
             ]
 
-    async def add(self, account: Account) -> bool:
-        """Keeps a new account; False if its tenant has one of that name."""
+    async def add(self, account: Account, request_id: str = "") -> Account | None:
+        """Keeps a new account. Gives the one that the tenant has then for this request, which a
+        repeated request made before; None if the name is taken."""
         async with (await self._database.get()).transaction(account.tenant_id) as connection:
-            return await connection.fetchval(queries.insert_user, *row_of(account)) is not None
+            if await connection.fetchval(queries.insert_user, *row_of(account), request_id):
+                return account
+            row = await connection.fetchrow(queries.user_by_request, request_id)
+            return None if row is None else _account(row)
 
     async def set_roles(self, tenant_id: str, user_id: str, roles: Sequence[str]) -> Account | None:
         """Replaces roles; gives the account as it is then, None if there is none."""

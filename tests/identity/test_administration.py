@@ -48,6 +48,18 @@ async def test_a_name_is_taken_once_in_a_tenant(
     await served.stub.CreateUser(ann(), metadata=other_admin)
 
 
+async def test_a_repeated_request_gives_the_same_user(served: Served, tenant: Tenant) -> None:
+    """An id that was used for somebody else is refused."""
+    admin = await served.as_user(tenant, "admin")
+    first = await served.stub.CreateUser(ann(request_id="r-1"), metadata=admin)
+    again = await served.stub.CreateUser(ann(request_id="r-1"), metadata=admin)
+    assert again == first
+    other = served.stub.CreateUser(ann(name="bob", request_id="r-1"), metadata=admin)
+    assert await refusal(other) == "REASON_REQUEST_ID_REUSED"
+    taken = served.stub.CreateUser(ann(request_id="r-2"), metadata=admin)
+    assert await refusal(taken) == "REASON_USER_EXISTS"
+
+
 @pytest.mark.parametrize(
     "changes", [{"name": "Ann"}, {"name": ""}, {"password": "short"}, {"roles": ["everything"]}]
 )

@@ -163,7 +163,9 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     index that comes next.
     """
     REASON_SIGN_IN_RATE: _Reason.ValueType  # 39
-    """Too many attempts to sign in under this name; `retry_after` says how long to wait."""
+    """Too many attempts to sign in under this name or from this address, or too many at once;
+    `retry_after` says how long to wait.
+    """
     REASON_ORIGIN_NOT_ALLOWED: _Reason.ValueType  # 40
     """A browser sent its cookie from a page of another origin."""
 
@@ -251,7 +253,9 @@ REASON_STREAM_GAP: Reason.ValueType  # 38
 index that comes next.
 """
 REASON_SIGN_IN_RATE: Reason.ValueType  # 39
-"""Too many attempts to sign in under this name; `retry_after` says how long to wait."""
+"""Too many attempts to sign in under this name or from this address, or too many at once;
+`retry_after` says how long to wait.
+"""
 REASON_ORIGIN_NOT_ALLOWED: Reason.ValueType  # 40
 """A browser sent its cookie from a page of another origin."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
