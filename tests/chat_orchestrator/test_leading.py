@@ -88,6 +88,18 @@ async def test_without_context_the_bare_message_is_answered(
     assert events[-1].HasField("completed")
 
 
+async def test_a_prompt_is_cut_to_the_operators_budget(
+    stack: AsyncExitStack, settings: Settings
+) -> None:
+    """Whatever the model's window: the latest messages stay."""
+    stage = await staged(stack, settings, context_tokens=256)
+    for number in range(3):
+        await stage.play(f"message {number} " + "many words " * 100)
+    contents = [message.content for message in stage.models.requests[-1].messages]
+    assert "message 2" in contents[-1]
+    assert not any("message 0" in content for content in contents)
+
+
 async def test_a_turn_that_takes_too_long_fails(stack: AsyncExitStack, settings: Settings) -> None:
     """With its text kept and the model's call ended."""
     stage = await staged(stack, settings, turn_deadline_seconds=1.0)

@@ -13,7 +13,7 @@ from gateway.page import SECURITY_HEADERS
 from servers.runtime.settings import Settings
 from tests.gateway.client import connected
 from tests.gateway.conftest import Serve, serving
-from tests.gateway.http_client import Http, http
+from tests.gateway.http_client import Answer, Http, http
 from tests.gateway.mesh import Mesh, serving_mesh
 from tests.gateway.scripted_identity import ADA, PASSWORD
 
@@ -53,6 +53,33 @@ async def test_a_browser_gets_its_refresh_token_where_no_script_sees_it(
     assert (access["path"], kept["path"]) == ("/v1", "/v1/auth")
     assert all(c["httponly"] and c["samesite"] == "strict" for c in (access, kept))
     assert 800 < int(access["max-age"]) <= 900
+
+
+@pytest.mark.parametrize(("proxies", "secure"), [("127.0.0.1", True), ("10.0.0.1", False)])
+async def test_only_a_trusted_proxy_is_believed_that_it_speaks_https(
+    serve: Serve, proxies: str, secure: bool
+) -> None:
+    """Behind one, cookies are for HTTPS alone."""
+    async with serve(trusted_proxies=proxies) as gateway:
+        headers = {"origin": gateway.url.replace("http", "https") if secure else gateway.url}
+        async with http(gateway.url, **headers, **{"x-forwarded-proto": "https"}) as proxied:
+            response = await proxied.post("/v1/auth/login", json=LOGIN)
+    assert bool(response.cookie("kari_refresh")["secure"]) == secure
+
+
+async def test_a_trusted_proxy_says_who_guesses(serve: Serve) -> None:
+    """Sign-ins are counted by the address that it forwards, not by its own."""
+    async with serve(trusted_proxies="127.0.0.1") as gateway, http(gateway.url) as proxied:
+        statuses = [(await guess(proxied, number, "198.51.100.1")).status for number in range(130)]
+        other = await guess(proxied, 0, "198.51.100.2")
+    assert statuses[-1] == 429
+    assert other.status == 401
+
+
+async def guess(proxied: Http, number: int, address: str) -> Answer:
+    """A sign-in under a name of its own that fails."""
+    wrong = {**LOGIN, "name": f"nobody{number}", "password": "wrong"}
+    return await proxied.post("/v1/auth/login", json=wrong, headers={"x-forwarded-for": address})
 
 
 async def test_wrong_credentials_are_refused(api: Http) -> None:
