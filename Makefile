@@ -19,9 +19,13 @@ spread: $(VENV)/run.stamp  ## The same with one process a server
 	@exec $(BIN)/kari up --spread
 
 test: $(VENV)/dev.stamp  ## Set up what the tests need and run them
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(ARGS) $(AGAIN)
 
 check: $(VENV)/dev.stamp drift lint types contracts test  ## Everything that has to be green before a commit
+
+# On a shared machine a test can fail for want of time. With RETRY=1 what failed runs once more, alone;
+# what fails again is red. The first report stays above.
+AGAIN = $(if $(RETRY),|| $(BIN)/python -m pytest --last-failed -n 0)
 
 generate: $(VENV)/dev.stamp  ## Generate gen/ and docs/settings.md
 	@tools/generate.sh gen
