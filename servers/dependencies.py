@@ -84,6 +84,7 @@ from servers.production_memory.embedding import Embedding
 from servers.production_memory.ending import Ending
 from servers.production_memory.jobs import Jobs
 from servers.production_memory.leading import Leading
+from servers.production_memory.quiet import Quiet
 from servers.production_memory.reading import Reading
 from servers.production_memory.servicer import ProductionMemory
 from servers.production_memory.store import VectorStore
@@ -237,20 +238,20 @@ def identity(w: Wiring) -> Hosted:
 
 def production_memory(w: Wiring) -> Hosted:
     """Production memory."""
-    database, jobs = w.database("production_memory"), Jobs()
+    database, jobs, quiet = w.database("production_memory"), Jobs(), Quiet()
     vectors: Resource[VectorStore] = w.resources.add(
         "milvus", partial(open_milvus, w.settings), lambda store: store.ping(), required=False
     )
     models = w.stub("production_memory", "model_factory", ModelFactoryServiceStub)
-    embedding = Embedding(database, jobs, Vectorizing(database, models, vectors))
+    embedding = Embedding(database, jobs, Vectorizing(database, models, vectors), quiet)
     buffering = Buffering(SessionBuffer(w.redis))
     return _hosted(
         "production_memory",
         add_ProductionMemoryServiceServicer_to_server,
         ProductionMemory(
-            Beginning(database, buffering, w.settings),
+            Beginning(database, buffering, quiet, w.settings),
             Leading(database),
-            Ending(database, buffering, jobs),
+            Ending(database, buffering, jobs, quiet),
             Reading(database, buffering),
         ),
         loops=(embedding.run, embedding.tidy),

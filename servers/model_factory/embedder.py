@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from servers.model_factory import metrics
+from servers.model_factory.vector_cache import VectorCache
 from servers.runtime import weights
 from servers.runtime.weights import Member, Weights
 
@@ -39,13 +40,14 @@ Embed = Callable[[str], list[float]]
 
 
 class Embedder:
-    """One thread of its own that loads the model when first asked, and computes text after text;
-    callers take turns."""
+    """One thread of its own that loads the model when first asked, and computes text after text,
+    each once for as long as it is remembered; callers take turns."""
 
     def __init__(self, load: Callable[[], Embed] | None = None) -> None:
         self._load = load or load_minilm
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedder")
         self._embed: Embed | None = None
+        self._known = VectorCache()
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """The vectors, in order. WeightsWrong if the model's files are missing or others."""
@@ -60,8 +62,13 @@ class Embedder:
     def _one(self, text: str) -> list[float]:
         if self._embed is None:
             self._embed = self._load()
+        known = self._known.get(text)
+        if known is not None:
+            metrics.EMBEDDED_BEFORE.inc()
+            return known
         began = time.perf_counter()
         vector = self._embed(text)
+        self._known.put(text, vector)
         metrics.EMBED_SECONDS.observe(time.perf_counter() - began)
         metrics.EMBEDDED.inc()
         return vector

@@ -40,6 +40,9 @@ BREAKER = Gauge(
     ("provider",),
 )
 EMBEDDED = Counter("kari_chat_model_embedded_texts_total", "Texts embedded.")
+EMBEDDED_BEFORE = Counter(
+    "kari_chat_model_embeddings_known_total", "Texts whose vector was still known."
+)
 EMBED_SECONDS = Histogram(
     "kari_chat_model_embed_seconds",
     "Time to embed one text, waiting excluded.",

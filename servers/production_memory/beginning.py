@@ -10,6 +10,7 @@ from kari.errors.v1.errors_pb2 import Reason
 from kari.production_memory.v1.production_memory_pb2 import BeginTurnRequest, LedTurn
 from servers.production_memory.buffering import Buffering
 from servers.production_memory.message import begun_message
+from servers.production_memory.quiet import Quiet
 from servers.production_memory.tables import QUERIES, led_turn, one, turn_row
 from servers.production_memory.turn import (
     digest_of,
@@ -43,9 +44,10 @@ class Beginning:
     thread first, so that sequences have no gaps and a repeated request finds the first."""
 
     def __init__(
-        self, database: Resource[Database], buffering: Buffering, settings: Settings
+        self, database: Resource[Database], buffering: Buffering, quiet: Quiet, settings: Settings
     ) -> None:
         self._database = database
+        self._quiet = quiet
         self._buffering = buffering
         self._settings = settings
 
@@ -53,6 +55,7 @@ class Beginning:
         """Commits the message and its turn. Conflict if the conversation is busy and the request
         does not say to wait, or if its id was used for another one; NotFound if it replies to a
         message that is not there; RateLimited if too many turns are under way or wait already."""
+        self._quiet.disturb()
         database = await self._database.get()
         with written("begin_turn"):
             async with database.transaction(who.tenant_id) as connection:

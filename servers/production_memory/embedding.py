@@ -21,6 +21,7 @@ from pgqueuer.ports.repository import EntrypointExecutionParameter
 from kari.errors.v1.errors_pb2 import Reason
 from servers.production_memory.embed_job import EmbedJob
 from servers.production_memory.jobs import EMBED, Jobs
+from servers.production_memory.quiet import Quiet
 from servers.production_memory.tables import QUERIES
 from servers.production_memory.vectorizing import Vectorizing
 from servers.production_memory.writes import WRITES
@@ -56,20 +57,23 @@ class Embedding:
         database: Resource[Database],
         jobs: Jobs,
         vectorizing: Vectorizing,
+        quiet: Quiet,
         pace: Pace | None = None,
     ) -> None:
         self._database = database
         self._jobs = jobs
         self._vectorizing = vectorizing
+        self._quiet = quiet
         self._pace = pace or Pace()
         self._worker = QueueManagerId(uuid.uuid4())
 
     async def run(self) -> None:
-        """Takes batch after batch, for ever; after a failure of something that is away it waits,
-        twice as long each time."""
+        """Takes batch after batch, for ever, when it is quiet; after a failure of something that is
+        away it waits, twice as long each time."""
         wait = 0.0
         while True:
             try:
+                await self._quiet.come()
                 found = await self.step()
             except (*AWAY, KariError) as error:
                 wait = min(wait * 2 or self._pace.first_wait, self._pace.longest_wait)

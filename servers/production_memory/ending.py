@@ -13,6 +13,7 @@ from servers.production_memory.buffering import Buffering
 from servers.production_memory.embed_job import EmbedJob
 from servers.production_memory.jobs import Jobs
 from servers.production_memory.message import message_of, storable
+from servers.production_memory.quiet import Quiet
 from servers.production_memory.tables import QUERIES, message, one, turn_row
 from servers.production_memory.turn import ENDED, name_of, require_lease, turn_of, unknown_turn
 from servers.production_memory.writes import written
@@ -36,8 +37,11 @@ class Ended:
 class Ending:
     """Ends turns, each once: whoever repeats it is given the first end."""
 
-    def __init__(self, database: Resource[Database], buffering: Buffering, jobs: Jobs) -> None:
+    def __init__(
+        self, database: Resource[Database], buffering: Buffering, jobs: Jobs, quiet: Quiet
+    ) -> None:
         self._database = database
+        self._quiet = quiet
         self._buffering = buffering
         self._jobs = jobs
 
@@ -45,6 +49,7 @@ class Ending:
         """Commits how the turn ended. Conflict if another one leads it; NotFound if there is no
         such turn; InvalidRequest if it completed without an answer."""
         _require_answer(request)
+        self._quiet.disturb()
         database = await self._database.get()
         with written("finish_turn"):
             async with database.transaction(tenant_id) as connection:

@@ -35,8 +35,25 @@ async def test_every_vector_has_384_values_and_the_length_1(embedder: Embedder) 
 
 async def test_a_texts_bytes_do_not_depend_on_its_neighbours(embedder: Embedder) -> None:
     together = await embedder.embed(TEXTS)
-    alone = [(await embedder.embed([text]))[0] for text in reversed(TEXTS)]
+    other = Embedder()
+    alone = [(await other.embed([text]))[0] for text in reversed(TEXTS)]
     assert together == alone[::-1]
+    await other.close()
+
+
+async def test_a_text_is_computed_once() -> None:
+    """Whoever asks again is given the same vector."""
+    computed: list[str] = []
+
+    def compute(text: str) -> list[float]:
+        computed.append(text)
+        return [float(len(computed))]
+
+    embedder = Embedder(lambda: compute)
+    assert await embedder.embed(["ships", "boats", "ships"]) == [[1.0], [2.0], [1.0]]
+    assert await embedder.embed(["boats"]) == [[2.0]]
+    assert computed == ["ships", "boats"]
+    await embedder.close()
 
 
 async def test_another_embedder_gives_the_same_bytes(embedder: Embedder) -> None:
@@ -53,7 +70,7 @@ async def test_what_means_the_same_is_near(embedder: Embedder) -> None:
 
 
 async def test_callers_take_turns(embedder: Embedder) -> None:
-    many = asyncio.create_task(embedder.embed(["a long row of words"] * 256))
+    many = asyncio.create_task(embedder.embed([f"a long row of {n} words" for n in range(256)]))
     await asyncio.sleep(0)
     await embedder.embed(["one"])
     assert not many.done()
