@@ -69,7 +69,8 @@ async def _is_ready(host: str, port: int) -> bool:
     try:
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        status = await asyncio.wait_for(reader.readline(), 2)
+        async with asyncio.timeout(2):
+            status = await reader.readline()
     except (OSError, TimeoutError):
         return False
     writer.close()

@@ -90,7 +90,8 @@ class Child:
         """Asks it to stop, waits at most `seconds`, then kills it and what it started."""
         self._signal(os.kill, self.program.stop_signal)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._process.wait()
         self._signal(os.killpg, signal.SIGKILL)
         await self._process.wait()
 

@@ -60,7 +60,8 @@ class Milvus:
         except OSError:
             return False
         try:
-            header = await asyncio.wait_for(reader.readexactly(9), 5)
+            async with asyncio.timeout(5):
+                header = await reader.readexactly(9)
             return header[3] == HTTP2_SETTINGS_FRAME
         except (OSError, EOFError, TimeoutError):
             return False

@@ -64,7 +64,8 @@ class Valkey:
             return False
         try:
             writer.write(f"AUTH {self._password}\r\nPING\r\n".encode())
-            return await asyncio.wait_for(reader.readexactly(12), 5) == b"+OK\r\n+PONG\r\n"
+            async with asyncio.timeout(5):
+                return await reader.readexactly(12) == b"+OK\r\n+PONG\r\n"
         except (OSError, EOFError, TimeoutError):
             return False
         finally:

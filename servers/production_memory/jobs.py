@@ -34,7 +34,8 @@ class Jobs:
     async def woken(self, patience: float) -> None:
         """Returns when there is a job, or after `patience` seconds."""
         try:
-            await asyncio.wait_for(self._woken.wait(), patience)
+            async with asyncio.timeout(patience):
+                await self._woken.wait()
         except TimeoutError:
             return
         finally:
