@@ -55,10 +55,17 @@ class SocketClient:
         self.socket = socket
         self.welcome = ServerFrame()
         self._ids = itertools.count(1)
+        self._passed_over: list[ServerFrame] = []
 
     async def next(self) -> ServerFrame:
-        """The next frame."""
-        raw = await asyncio.wait_for(self.socket.recv(), WAIT_SECONDS)
+        """The next frame that nobody has had."""
+        if self._passed_over:
+            return self._passed_over.pop(0)
+        return await self._receive()
+
+    async def _receive(self) -> ServerFrame:
+        async with asyncio.timeout(WAIT_SECONDS):
+            raw = await self.socket.recv()
         return json_format.Parse(raw, ServerFrame())
 
     async def send(self, frame: ClientFrame) -> str:
@@ -68,11 +75,13 @@ class SocketClient:
         return frame.id
 
     async def answer_to(self, frame_id: str) -> ServerFrame:
-        """The next frame that answers one of ours, leaving others out."""
-        while True:
-            frame = await self.next()
+        """The next frame that answers one of ours; others are kept for whoever asks for them."""
+        for index, frame in enumerate(self._passed_over):
             if frame.id == frame_id:
-                return frame
+                return self._passed_over.pop(index)
+        while (frame := await self._receive()).id != frame_id:
+            self._passed_over.append(frame)
+        return frame
 
     async def ask(self, **kind: object) -> ServerFrame:
         """Sends a frame and waits for its first answer."""
