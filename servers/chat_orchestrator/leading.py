@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -12,12 +13,9 @@ from kari.conversation_manager.v1.conversation_manager_pb2 import (
 from kari.conversation_models.v1.context_pb2 import ContextBundle
 from kari.conversation_models.v1.conversation_pb2 import Conversation
 from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
-from kari.conversation_models.v1.model_pb2 import ModelSelection, Usage
+from kari.conversation_models.v1.model_pb2 import ModelSelection
 from kari.conversation_models.v1.turn_pb2 import (
     Accepted,
-    Cancelled,
-    Completed,
-    Failed,
     TurnEvent,
     TurnState,
 )
@@ -33,8 +31,9 @@ from kari.production_memory.v1.production_memory_pb2 import (
 from kari.stream_processor.v1.stream_processor_pb2 import OpenResponse
 from servers.chat_orchestrator import turn
 from servers.chat_orchestrator.answer import Answer
+from servers.chat_orchestrator.ending import final_event, finish_request
 from servers.chat_orchestrator.peers import Peers, patiently
-from servers.chat_orchestrator.prompt import APOLOGY, snapshot
+from servers.chat_orchestrator.prompt import snapshot
 from servers.chat_orchestrator.publisher import Publisher
 from servers.chat_orchestrator.stages import DEGRADED, LATENCY, TURNS, stage
 from servers.chat_orchestrator.writing import PATIENCE_SECONDS, Writing
@@ -50,14 +49,26 @@ log = structlog.get_logger("kari.chat_orchestrator")
 class Lead:
     """One turn and the claim to lead it."""
 
-    def __init__(self, peers: Peers, settings: Settings, led: LedTurn) -> None:
+    def __init__(
+        self,
+        peers: Peers,
+        settings: Settings,
+        led: LedTurn,
+        next_lease: Callable[[], Lease | None] = lambda: None,
+    ) -> None:
+        """`next_lease` gives the claim to the turn that comes after this one, if there is one."""
         self.led = led
+        self.next_led: LedTurn | None = None
+        self.looked_for_next = False
+        """Whether it is known which turn comes next. It is not if the commit failed, or if only its
+        repetition was answered."""
         self.turn_id = led.turn.id
         self._lease = Lease(
             owner=led.lease.owner,
             duration=duration(settings.turn_lease_seconds),
             number=led.lease.number,
         )
+        self._next_lease = next_lease
         self._peers = peers
         self._settings = settings
         self._state = led.turn.state
@@ -190,7 +201,18 @@ class Lead:
         """Ends the turn in storage, then tells. Storage that is away is waited for."""
         self._state = turn.end(self._state, state)
         self._note_lost_stream()
-        request = self._ending(state, error)
+        request = finish_request(
+            self._answer,
+            state,
+            error.envelope(current().correlation_id) if error else None,
+            began=self._began,
+            now=time.monotonic(),
+        )
+        request.turn_id = self.turn_id
+        request.lease.CopyFrom(self._lease)
+        next_lease = self._next_lease()
+        if next_lease is not None:
+            request.next_lease.CopyFrom(next_lease)
         try:
             with stage("commit"):
                 finished = await patiently(
@@ -201,41 +223,25 @@ class Lead:
             self._lease_trouble(failure)
             log.error("turn could not be committed", error=failure.message)
             return
+        self._note_next(request, finished)
         TURNS.labels(short(TurnState, state)).inc()
         for missing in self._answer.degradations:
             DEGRADED.labels(short(Feature, missing.feature)).inc()
         self._publisher.put(
-            TurnEvent(usage=finished.turn.usage), _final_event(finished, self._answer)
+            TurnEvent(usage=finished.turn.usage), final_event(finished, self._answer)
         )
         await self._snapshot()
+
+    def _note_next(self, request: FinishTurnRequest, finished: FinishTurnResponse) -> None:
+        asked = request.HasField("next_lease")
+        self.looked_for_next = asked and not finished.repeated_request
+        if finished.HasField("next_led_turn"):
+            self.next_led = finished.next_led_turn
 
     def _note_lost_stream(self) -> None:
         if self._publisher.lost:
             missing = Degradation(feature=Feature.FEATURE_RESUME, cause="stream_processor")
             self._answer.degrade(missing)
-
-    def _ending(self, state: TurnState.ValueType, error: KariError | None) -> FinishTurnRequest:
-        apology = state == turn.FAILED and not self._answer.begun
-        return FinishTurnRequest(
-            turn_id=self.turn_id,
-            lease=self._lease,
-            state=state,
-            content=APOLOGY if apology else self._answer.text,
-            partial=state != turn.COMPLETED and self._answer.begun,
-            model_used="" if apology else self._answer.model,
-            error=error.envelope(current().correlation_id) if error else None,
-            usage=self._usage(),
-            degradations=self._answer.degradations,
-            apology=apology,
-        )
-
-    def _usage(self) -> Usage:
-        usage = Usage()
-        usage.CopyFrom(self._answer.usage)
-        usage.duration.CopyFrom(duration(time.monotonic() - self._began))
-        if self._answer.first_text_at is not None:
-            usage.time_to_first_token.CopyFrom(duration(self._answer.first_text_at - self._began))
-        return usage
 
     async def _snapshot(self) -> None:
         request = RecordSnapshotRequest(
@@ -275,16 +281,6 @@ class Lead:
 
 
 _NOT_OURS = (Reason.REASON_LEASE_LOST, Reason.REASON_TURN_ENDED)
-
-
-def _final_event(finished: FinishTurnResponse, answer: Answer) -> TurnEvent:
-    """The last event of a stream. Made from what was committed, so that the two always agree."""
-    message = finished.answer if finished.HasField("answer") else None
-    if finished.turn.state == turn.COMPLETED:
-        return TurnEvent(completed=Completed(message=message, finish_reason=answer.finish_reason))
-    if finished.turn.state == turn.CANCELLED:
-        return TurnEvent(cancelled=Cancelled(message=message))
-    return TurnEvent(failed=Failed(error=finished.turn.error, message=message))
 
 
 def _too_long(seconds: float) -> TimedOut:

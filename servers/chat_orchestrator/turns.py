@@ -122,13 +122,21 @@ class Turns:
     async def _start(self, led: LedTurn) -> None:
         """Opens the stream before the caller is answered, so that a reader finds it."""
         with acting(self._acting_for(led)):
-            lead = Lead(self._peers, self._settings, led)
+            lead = self._lead(led)
             if not led.HasField("lease"):
                 await lead.announce_only()
                 return
             self._reserve(lead)
             await lead.open()
             self._keep(self._to_the_end(lead))
+
+    def _lead(self, led: LedTurn) -> Lead:
+        return Lead(
+            self._peers,
+            self._settings,
+            led,
+            next_lease=lambda: None if self._draining else self._lease(),
+        )
 
     def _acting_for(self, led: LedTurn) -> Call:
         """The call under which a turn is led: it outlives the request and the user's token."""
@@ -169,12 +177,16 @@ class Turns:
             log.error("turn was dropped", exc_info=error)
         finally:
             self._release(lead)
-        await self._lead_next(lead.led.turn.conversation_id)
+        await self._lead_next(lead)
 
-    async def _lead_next(self, conversation_id: str) -> None:
+    async def _lead_next(self, ended: Lead) -> None:
         """The next turn of the conversation, if one waits. One that is missed here is swept."""
-        if self._draining:
-            return
+        if ended.next_led is not None:
+            await self._start(ended.next_led)
+        elif not ended.looked_for_next and not self._draining:
+            await self._look_for_next(ended.led.turn.conversation_id)
+
+    async def _look_for_next(self, conversation_id: str) -> None:
         request = ClaimTurnRequest(conversation_id=conversation_id, lease=self._lease())
         try:
             claimed = await patiently(lambda: self._peers.memory.ClaimTurn(request), 5.0)
@@ -201,14 +213,14 @@ class Turns:
             await self._start(led)
             return
         with acting(self._acting_for(led)):
-            lead = Lead(self._peers, self._settings, led)
+            lead = self._lead(led)
             self._reserve(lead)
             try:
                 opened = await lead.open()
                 await lead.fail(_abandoned(), opened.text)
             finally:
                 self._release(lead)
-            await self._lead_next(led.turn.conversation_id)
+            await self._lead_next(lead)
 
     async def _tell_cancelled(self, waiting: Turn) -> None:
         """Ends the stream of a turn that was called off before anybody led it."""

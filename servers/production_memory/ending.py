@@ -8,10 +8,11 @@ from asyncpg import Record
 from kari.conversation_models.v1.message_pb2 import Message
 from kari.conversation_models.v1.turn_pb2 import Turn, TurnState
 from kari.errors.v1.errors_pb2 import Reason
-from kari.production_memory.v1.production_memory_pb2 import FinishTurnRequest
+from kari.production_memory.v1.production_memory_pb2 import FinishTurnRequest, LedTurn
 from servers.production_memory.buffering import Buffering
 from servers.production_memory.embed_job import EmbedJob
 from servers.production_memory.jobs import Jobs
+from servers.production_memory.leading import claim_waiting
 from servers.production_memory.message import message_of, storable
 from servers.production_memory.quiet import Quiet
 from servers.production_memory.tables import QUERIES, message, one, turn_row
@@ -31,6 +32,7 @@ class Ended:
 
     turn: Turn
     answer: Message | None
+    next_led: LedTurn | None = None
     repeated: bool = False
 
 
@@ -84,7 +86,16 @@ class Ending:
         ended = await _end(connection, request, answer.id if answer else "")
         ids = [row["user_message_id"], *([answer.id] if answer else [])]
         await self._jobs.enqueue(connection, EmbedJob(row["tenant_id"], tuple(ids)))
-        return Ended(turn_of(ended), answer)
+        next_led = await _claim_next(connection, row["conversation_id"], request)
+        return Ended(turn_of(ended), answer, next_led)
+
+
+async def _claim_next(
+    connection: Connection, conversation_id: str, request: FinishTurnRequest
+) -> LedTurn | None:
+    if not request.HasField("next_lease"):
+        return None
+    return await claim_waiting(connection, conversation_id, request.next_lease)
 
 
 async def _locked(connection: Connection, turn_id: str) -> Record:

@@ -32,7 +32,8 @@ class Leading:
         database = await self._database.get()
         with written("claim_turn"):
             async with database.transaction(tenant_id) as connection:
-                return await _claim(connection, QUERIES.claim_waiting, conversation_id, lease)
+                await connection.fetchval(QUERIES.lock_known_thread, conversation_id)
+                return await claim_waiting(connection, conversation_id, lease)
 
     async def claim_abandoned(self, lease: Lease, limit: int) -> list[LedTurn]:
         """Leases turns of any tenant that nobody leads: their leader was silent for longer than
@@ -76,10 +77,16 @@ class Leading:
                 )
 
 
+async def claim_waiting(
+    connection: Connection, conversation_id: str, lease: Lease
+) -> LedTurn | None:
+    """Leases the turn that comes next, of a thread that is locked; see Leading.claim."""
+    return await _claim(connection, QUERIES.claim_waiting, conversation_id, lease)
+
+
 async def _claim(
     connection: Connection, query: str, conversation_id: str, lease: Lease
 ) -> LedTurn | None:
-    await connection.fetchval(QUERIES.lock_known_thread, conversation_id)
     row = await connection.fetchrow(query, conversation_id, lease.owner, _duration(lease))
     return None if row is None else await led_turn(connection, row, lease.owner)
 
@@ -89,6 +96,7 @@ async def _claim_abandoned(
 ) -> LedTurn | None:
     """Under the turn's own tenant, like every other write."""
     await connection.execute(QUERIES.enter_tenant, tenant_id)
+    await connection.fetchval(QUERIES.lock_known_thread, conversation_id)
     silent = await _claim(connection, QUERIES.claim_silent, conversation_id, lease)
     return silent or await _claim(connection, QUERIES.claim_waiting, conversation_id, lease)
 

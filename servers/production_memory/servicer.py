@@ -67,7 +67,12 @@ class ProductionMemory(ProductionMemoryServiceServicer):
     ) -> contract.FinishTurnResponse:
         """Ends a turn."""
         ended = await self._ending.finish(principal().tenant_id, request)
-        return contract.FinishTurnResponse(turn=ended.turn, answer=ended.answer)
+        return contract.FinishTurnResponse(
+            turn=ended.turn,
+            answer=ended.answer,
+            next_led_turn=ended.next_led,
+            repeated_request=ended.repeated,
+        )
 
     async def RequestCancel(
         self, request: contract.RequestCancelRequest, context: Context

@@ -48,6 +48,24 @@ async def test_the_conversation_is_free_when_its_turn_has_ended(memory: Memory) 
     assert [m.sequence for m in (await memory.messages()).messages] == [6, 5, 4, 3, 2, 1]
 
 
+async def test_whoever_ends_a_turn_can_claim_the_next_one_with_it(memory: Memory) -> None:
+    """In the same transaction; a repetition claims nothing more."""
+    first = await memory.begin("one")
+    second = await memory.begin("two", when_busy=ENQUEUE)
+    third = await memory.begin("three", when_busy=ENQUEUE)
+    ending = {"turn_id": first.led_turn.turn.id, "next_lease": memory.lease()}
+    ended = await memory.finish(**ending)
+    assert ended.next_led_turn.turn.id == second.led_turn.turn.id
+    assert ended.next_led_turn.message.content == "two"
+    assert ended.next_led_turn.lease.number == 1
+    again = await memory.finish(**ending)
+    assert again.repeated_request
+    assert not again.HasField("next_led_turn")
+    last = await memory.finish(second.led_turn.turn.id)
+    assert not last.HasField("next_led_turn")
+    assert (await memory.claim()).turn.id == third.led_turn.turn.id
+
+
 async def test_a_failed_turn_keeps_its_error_and_may_have_no_answer(memory: Memory) -> None:
     turn_id = (await memory.begin()).led_turn.turn.id
     error = ErrorEnvelope(message="every provider failed", reason=Reason.REASON_PROVIDERS_FAILED)

@@ -444,6 +444,7 @@ class FinishTurnRequest(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     DEGRADATIONS_FIELD_NUMBER: _builtins.int
     APOLOGY_FIELD_NUMBER: _builtins.int
+    NEXT_LEASE_FIELD_NUMBER: _builtins.int
     turn_id: _builtins.str
     """The turn."""
     state: _turn_pb2.TurnState.ValueType
@@ -474,6 +475,12 @@ class FinishTurnRequest(_message.Message):
     def degradations(self) -> _containers.RepeatedCompositeFieldContainer[_degradation_pb2.Degradation]:
         """Features that were missing."""
 
+    @_builtins.property
+    def next_lease(self) -> Global___Lease:
+        """Claim to the conversation's next waiting turn, with which its leader goes on; unset if it leads
+        no more. A repeated request claims nothing.
+        """
+
     def __init__(
         self,
         *,
@@ -487,10 +494,11 @@ class FinishTurnRequest(_message.Message):
         usage: _model_pb2.Usage | None = ...,
         degradations: _abc.Iterable[_degradation_pb2.Degradation] | None = ...,
         apology: _builtins.bool = ...,
+        next_lease: Global___Lease | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "lease", b"lease", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "lease", b"lease", "next_lease", b"next_lease", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["apology", b"apology", "content", b"content", "degradations", b"degradations", "error", b"error", "lease", b"lease", "model_used", b"model_used", "partial", b"partial", "state", b"state", "turn_id", b"turn_id", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["apology", b"apology", "content", b"content", "degradations", b"degradations", "error", b"error", "lease", b"lease", "model_used", b"model_used", "next_lease", b"next_lease", "partial", b"partial", "state", b"state", "turn_id", b"turn_id", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -504,6 +512,10 @@ class FinishTurnResponse(_message.Message):
 
     TURN_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
+    NEXT_LED_TURN_FIELD_NUMBER: _builtins.int
+    REPEATED_REQUEST_FIELD_NUMBER: _builtins.int
+    repeated_request: _builtins.bool
+    """True if the turn had ended by an earlier request."""
     @_builtins.property
     def turn(self) -> _turn_pb2.Turn:
         """As stored."""
@@ -512,15 +524,21 @@ class FinishTurnResponse(_message.Message):
     def answer(self) -> _message_pb2.Message:
         """The answer; unset if there is none."""
 
+    @_builtins.property
+    def next_led_turn(self) -> Global___LedTurn:
+        """The next turn of the conversation, leased; unset if none waits or none was asked for."""
+
     def __init__(
         self,
         *,
         turn: _turn_pb2.Turn | None = ...,
         answer: _message_pb2.Message | None = ...,
+        next_led_turn: Global___LedTurn | None = ...,
+        repeated_request: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "turn", b"turn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "next_led_turn", b"next_led_turn", "turn", b"turn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "turn", b"turn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "next_led_turn", b"next_led_turn", "repeated_request", b"repeated_request", "turn", b"turn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
