@@ -41,6 +41,7 @@ from kari.stream_processor.v1.stream_processor_pb2_grpc import (
     StreamProcessorServiceStub,
     add_StreamProcessorServiceServicer_to_server,
 )
+from servers.chat_hub.admitted import Admitted
 from servers.chat_hub.attending import Attending
 from servers.chat_hub.board import Board
 from servers.chat_hub.fan_out import FanOut
@@ -124,11 +125,12 @@ def chat_hub(w: Wiring) -> Hosted:
     attending = Attending(SharedAttendance(w.redis, fan_out.process), fan_out)
     news = News(fan_out)
     watching = Watching(peers.conversations, board, fan_out, attending)
-    following = Following(peers.conversations, peers.streams)
+    admitted = Admitted()
+    following = Following(peers.conversations, peers.streams, admitted)
     return _hosted(
         "chat_hub",
         add_ChatHubServiceServicer_to_server,
-        ChatHub(peers, Sending(peers, news), following, watching, news),
+        ChatHub(peers, Sending(peers, news, admitted), following, watching, news),
         loops=(fan_out.listen, attending.renew),
         close=attending.close,
     )

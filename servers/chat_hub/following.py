@@ -14,8 +14,10 @@ from kari.conversation_manager.v1.conversation_manager_pb2 import GetTurnRequest
 from kari.conversation_models.v1.turn_pb2 import StreamPosition, TurnEvent
 from kari.errors.v1.errors_pb2 import Reason
 from kari.stream_processor.v1.stream_processor_pb2 import FollowRequest
+from servers.chat_hub.admitted import Admitted
 from servers.chat_hub.endings import end_of, is_over
 from servers.chat_hub.pauses import growing_pauses
+from servers.runtime.call import principal
 from servers.runtime.errors import CalledOff, KariError, from_rpc
 
 if TYPE_CHECKING:
@@ -43,12 +45,14 @@ class Following:
         self,
         conversations: "ConversationManagerServiceAsyncStub",
         streams: "StreamProcessorServiceAsyncStub",
+        admitted: Admitted,
         pauses: Callable[[], Iterator[float]] = growing_pauses,
         silence: float = SILENCE_SECONDS,
     ) -> None:
         """`pauses` gives the seconds to wait between tries; `silence` is how long a stream may say
         nothing before storage is asked whether the turn is over."""
         self._silence = silence
+        self._admitted = admitted
         self._conversations = conversations
         self._streams = streams
         self._pauses = pauses
@@ -59,7 +63,8 @@ class Following:
         """The events behind a place (None: all) to the last one, without gap or repeat. A reader
         whose place is gone is told so and begins anew. The last one is an end, always. NotFound if
         the caller may not see it."""
-        await self._stored(turn_id)
+        if not self._admitted.has(principal(), turn_id):
+            await self._stored(turn_id)
         place, pauses, failures = after, self._pauses(), 0
         while True:
             try:

@@ -19,9 +19,11 @@ from kari.conversation_models.v1.conversation_pb2 import Conversation
 from kari.conversation_models.v1.instruction_pb2 import InstructionResult
 from kari.instruction_processor.v1 import instruction_processor_pb2
 from kari.instruction_processor.v1.instruction_processor_pb2 import ProcessRequest
+from servers.chat_hub.admitted import Admitted
 from servers.chat_hub.news import News
 from servers.chat_hub.peers import Peers
 from servers.chat_hub.routing import conversation_request_id, route, title_of
+from servers.runtime.call import principal
 from servers.runtime.errors import from_rpc
 from servers.runtime.names import short
 
@@ -35,9 +37,10 @@ log = structlog.get_logger("kari.chat_hub")
 class Sending:
     """Passes on what users send."""
 
-    def __init__(self, peers: Peers, news: News) -> None:
+    def __init__(self, peers: Peers, news: News, admitted: Admitted) -> None:
         self._peers = peers
         self._news = news
+        self._started_here = admitted
 
     async def send(self, request: SendMessageRequest) -> SendMessageResponse:
         """Routes a message. One that is only white space goes nowhere and leaves nothing."""
@@ -54,6 +57,7 @@ class Sending:
         response = await pass_on(request, conversation)
         response.conversation_id, response.destination = conversation.id, destination
         if response.HasField("turn"):
+            self._started_here.add(principal(), response.turn.id)
             await self._news.turn_started(response.turn)
         return response
 

@@ -14,6 +14,7 @@ from kari.conversation_models.v1.message_pb2 import Message
 from kari.conversation_models.v1.turn_pb2 import StreamPosition, TurnEvent, TurnState
 from kari.errors.v1.errors_pb2 import Reason
 from kari.stream_processor.v1.stream_processor_pb2_grpc import StreamProcessorServiceStub
+from servers.chat_hub.admitted import Admitted
 from servers.chat_hub.following import Following
 from servers.runtime.errors import from_rpc
 from tests.chat_hub.conftest import House
@@ -177,6 +178,7 @@ async def test_an_end_that_was_never_told_is_told_from_storage(house: House) -> 
     following = Following(
         ConversationManagerServiceStub(channel("conversation_manager")),
         StreamProcessorServiceStub(channel("stream_processor")),
+        Admitted(),
         silence=0.2,
     )
     end(house, turn.id, "the answer")
