@@ -47,8 +47,9 @@ contracts: $(VENV)/dev.stamp  ## Lint the contracts; fail on a change that break
 	@$(BIN)/buf lint
 	@tools/breaking.sh
 
-bench: $(VENV)/dev.stamp  ## Print the figures of this machine beside their targets
-	@$(BIN)/python -m tests.load
+bench: $(VENV)/dev.stamp  ## Measure this machine: ONLY=name SHORT=1 OUT=new.json COMPARE=old.json
+	@$(BIN)/python -m tests.load --only "$(ONLY)" --out "$(OUT)" --compare "$(COMPARE)" \
+	  --profile "$(PROFILE)" $(if $(SHORT),--short) --encoding "$(or $(ENCODING),json)"
 
 lock: $(VENV)/dev.stamp  ## Resolve requirements/*.in into lock files with hashes
 	@tools/lock.sh

@@ -1,126 +1,139 @@
-"""`make bench`: starts Kari as users do, measures, prints the table."""
+"""`make bench`: starts Kari as users do, loads it, prints what was measured beside the targets.
 
+`OUT=new.json` keeps the figures, `COMPARE=old.json` prints old, new and change, `ONLY=name` (or
+several with commas) runs a part, `SHORT=1` takes under a minute, `PROFILE=out.svg` draws where
+Kari's CPU goes under the load (it needs py-spy on PATH, and costs some speed).
+`ENCODING=proto` takes the other subprotocol. Nothing is asserted.
+"""
+
+import argparse
 import asyncio
-import tempfile
-import time
-from collections.abc import Iterable
+import json
+import os
+import resource
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
-from servers.runtime.interceptors.metrics import module_of
-from tests.collector import Collector, Span
-from tests.flow.conftest import models_file
-from tests.load.figures import Figure, middle, table
-from tests.running import Kari
-from tests.socket_client import login, opened
-from tests.upstream.server import Upstream
-
-SOCKETS = 50
-TURNS = 100
-SERVER = 2
+from tests.load.figures import HEAD, Figures, compared, described
+from tests.load.profiling import require_profiler
+from tests.load.scenarios import BY_NAME, SCENARIOS, Bench, Scenario
+from tests.load.system import Provider
 
 
-async def main() -> None:
-    """Measures one Kari, together, from its first start on."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with Upstream() as upstream:
-            figures = [
-                *await starts(Path(folder), upstream),
-                *await turns(Path(folder), upstream),
-            ]
-    print(table(figures))
+def main() -> int:
+    """Gives the exit code: 2 for what cannot be done, 1 if a scenario broke."""
+    given = _arguments()
+    try:
+        chosen = chosen_by(given.only, short=given.short)
+        # Before the measurement: a wrong name should not cost it.
+        old = _kept(given.compare) if given.compare else None
+        _require_writable(given.out, given.profile)
+    except (LookupError, OSError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    _allow_files()
+    measured = asyncio.run(_measured(chosen, given))
+    print(f"\n{table(chosen, measured)}")
+    if old is not None:
+        print(f"\n{compared(old, measured)}")
+    if given.out:
+        Path(given.out).write_text(json.dumps(measured, indent=1) + "\n")
+    return int(any("broken" in figures for figures in measured))
 
 
-async def starts(folder: Path, upstream: Upstream) -> list[Figure]:
-    """First start, second start, memory at rest, sockets. The local model is there and warm."""
-    kari = Kari.at(folder / "data", KARI_MESSAGES_PER_MINUTE="100000")
-    first = await started(kari)
-    await kari.stop()
-    second = await started(kari)
-    await kari.command("chat", "--once", "hello")
-    await asyncio.sleep(5)
-    resident = sum(p.memory_full_info().pss for p in kari.processes()) / 1e6
-    sockets = await socket_times(kari)
-    await kari.stop()
-    return [
-        Figure("ready, first start", first, "s", 20),
-        Figure("ready, second start", second, "s", 6),
-        Figure("resident at rest, whole system (PSS)", resident, "MB", 1200),
-        Figure("socket open and authenticated, median", middle(sockets) * 1000, "ms", 20),
+def chosen_by(only: str, *, short: bool = False) -> Sequence[Scenario]:
+    """The scenarios of those names, for none all that are meant; LookupError names the known
+    ones."""
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    for name in names:
+        if name not in BY_NAME:
+            raise LookupError(f"no scenario `{name}`; there are {', '.join(BY_NAME)}")
+    meant = [scenario for scenario in SCENARIOS if scenario.brief or not short]
+    return [BY_NAME[name] for name in names] or meant
+
+
+def table(scenarios: Sequence[Scenario], measured: Sequence[Figures]) -> str:
+    """Every target with what was measured."""
+    rows = [
+        target.row(figures).line(scenario.name)
+        for scenario, figures in zip(scenarios, measured, strict=True)
+        for target in scenario.targets
     ]
+    return "\n".join([HEAD, *rows])
 
 
-async def turns(folder: Path, upstream: Upstream) -> list[Figure]:
-    """What the spans of a hundred turns say, one at a time."""
-    async with Collector() as collector:
-        kari = Kari.at(
-            folder / "traced",
-            KARI_OTLP_ENDPOINT=collector.endpoint,
-            KARI_MODELS_FILE=str(models_file(folder, upstream)),
-            KARI_MESSAGES_PER_MINUTE="100000",
-        )
-        await kari.start()
-        acks, first_texts = await turn_times(kari)
-        await collector.quiet()
-        await kari.stop()
-    return [
-        Figure("gateway to orchestrator, median", middle(routing(collector.spans)) * 1e3, "ms", 10),
-        Figure("turn persisted: message, median", took(collector.spans, "BeginTurn"), "ms", 20),
-        Figure("turn persisted: answer, median", took(collector.spans, "FinishTurn"), "ms", 20),
-        Figure("message sent to acknowledged, median", middle(acks) * 1000, "ms", 50),
-        Figure("message sent to first text, median", middle(first_texts) * 1000, "ms", 1000),
-    ]
+async def _measured(scenarios: Sequence[Scenario], given: argparse.Namespace) -> list[Figures]:
+    found: list[Figures] = []
+    subprotocol = f"kari.v1.{given.encoding}"
+    async with Provider.running() as provider, AsyncExitStack() as stack:
+        bench = Bench(provider, given.short, given.profile, subprotocol, stack)
+        for scenario in scenarios:
+            bench.say(f"{scenario.name}: {scenario.what}")
+            around = _circumstances(given)
+            found.append({"name": scenario.name, **await _figures(scenario, bench), **around})
+            print(described(found[-1]), flush=True)
+    return found
 
 
-async def started(kari: Kari) -> float:
-    """Seconds until the line that says ready."""
-    began = time.perf_counter()
-    await kari.start()
-    return time.perf_counter() - began
+def _circumstances(given: argparse.Namespace) -> Figures:
+    """When, how, and how busy others kept the machine (its load of a minute) before."""
+    at = datetime.now(UTC).isoformat("T", "seconds")
+    busy = os.getloadavg()[0]
+    return {"at": at, "short": given.short, "encoding": given.encoding, "machine_load": busy}
 
 
-async def socket_times(kari: Kari) -> list[float]:
-    """Seconds from nothing to the welcome frame."""
-    token, times = await login(kari), []
-    for _ in range(SOCKETS):
-        began = time.perf_counter()
-        async with opened(kari, token):
-            times.append(time.perf_counter() - began)
-    return times
+def _kept(file: str) -> list[Figures]:
+    """The figures of an earlier run."""
+    found = json.loads(Path(file).read_text())
+    if not isinstance(found, list) or not all("name" in figures for figures in found):
+        raise ValueError(f"{file} was not written by `make bench OUT={file}`")
+    return found
 
 
-async def turn_times(kari: Kari) -> tuple[list[float], list[float]]:
-    """Seconds to the ack and to the first text of each turn."""
-    acks, first_texts = [], []
-    async with opened(kari, await login(kari)) as client:
-        ack, _ = await client.turn("warm up")
-        for number in range(TURNS):
-            began = time.perf_counter()
-            _, frame_id = await client.say(f"message {number}", ack.conversation_id)
-            acks.append(time.perf_counter() - began)
-            while not (await client.answer_to(frame_id)).turn_event.HasField("delta"):
-                continue
-            first_texts.append(time.perf_counter() - began)
-            await client.events(frame_id)
-    return acks, first_texts
+def _require_writable(out: str, profile: str) -> None:
+    for file in filter(None, (out, profile)):
+        if not Path(file).absolute().parent.is_dir():
+            raise FileNotFoundError(f"there is no folder for {file}")
+    if profile:
+        require_profiler()
 
 
-def routing(spans: Iterable[Span]) -> list[float]:
-    """Seconds from the gateway's span to the orchestrator's, by trace."""
-    begins: dict[str, float] = {}
-    arrivals: dict[str, float] = {}
-    for span in spans:
-        if span.name.endswith("SendMessage"):
-            begins[span.trace] = min(span.began, begins.get(span.trace, span.began))
-        elif span.kind == SERVER and module_of(f"/{span.name}") == "chat_orchestrator":
-            arrivals.setdefault(span.trace, span.began)
-    return [arrivals[trace] - begins[trace] for trace in arrivals.keys() & begins.keys()]
+async def _figures(scenario: Scenario, bench: Bench) -> Figures:
+    """A scenario that breaks does not take the others with it."""
+    try:
+        return await scenario.run(bench)
+    except (AssertionError, LookupError, OSError, RuntimeError) as error:
+        return {"broken": f"{type(error).__name__}: {error}"}
 
 
-def took(spans: Iterable[Span], method: str) -> float:
-    """Median milliseconds of a method, as its caller sees it."""
-    times = [s.ended - s.began for s in spans if s.kind != SERVER and s.name.endswith(method)]
-    return middle(times) * 1000
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.load",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(f"{each.name:<14}{each.what}" for each in SCENARIOS),
+    )
+    parser.add_argument("--only", default="", help="names of scenarios, with commas between them")
+    parser.add_argument("--out", default="", help="file for the figures (JSON)")
+    parser.add_argument("--compare", default="", help="file of an earlier run's figures")
+    parser.add_argument(
+        "--profile", default="", help="file for a flame graph of Kari under load (py-spy, SVG)"
+    )
+    parser.add_argument(
+        "--encoding", choices=("json", "proto"), default="json", help="of the sockets; default json"
+    )
+    parser.add_argument("--short", action="store_true", help="under a minute; less exact")
+    return parser.parse_args()
+
+
+def _allow_files() -> None:
+    """As many open files as this machine allows: each socket is one, on both sides."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    sys.exit(main())
