@@ -52,8 +52,8 @@ async def serve(names: Sequence[str], settings: Settings) -> None:
     """Serves the named parts until SIGINT or SIGTERM, then drains and stops."""
     label = names[0] if len(names) == 1 else "kari"
     provider = configure_tracing(settings, label)
-    wiring = Wiring(settings, ensure_keys(settings))
     servers = [name for name in names if name != topology.GATEWAY.name]
+    wiring = Wiring(settings, ensure_keys(settings), here=servers)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(wiring.close)
         if servers:

@@ -1,6 +1,6 @@
 """What the servers of one process share: settings, keys, stores, channels to peers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property, partial
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from servers.runtime import postgres, redis
 from servers.runtime.access_tokens import AccessTokens
 from servers.runtime.bootstrap import Security
 from servers.runtime.channels import Channels
+from servers.runtime.in_process import Port
 from servers.runtime.keys import KeyFiles, mesh_key
 from servers.runtime.mesh_key import MeshKey
 from servers.runtime.resources import Resource, Resources
@@ -23,11 +24,14 @@ Stub = TypeVar("Stub")
 
 
 class Wiring:
-    """What servers are put together from."""
+    """What servers are put together from. Those named in `here` share the process and call each
+    other without a socket."""
 
-    def __init__(self, settings: Settings, keys: KeyFiles) -> None:
+    def __init__(self, settings: Settings, keys: KeyFiles, here: Iterable[str] = ()) -> None:
         self.settings = settings
         self.keys = keys
+        self.port = Port()
+        self._here = dict.fromkeys(here, self.port)
         self.mesh_key: MeshKey = mesh_key(keys.mesh)
         self.access_tokens = AccessTokens(keys.jwks)
         self.resources = Resources()
@@ -57,9 +61,8 @@ class Wiring:
     def channel(self, name: str, peer: str) -> grpc.aio.Channel:
         """The channel from server `name` to a peer; KeyError if the topology has no such arrow."""
         if name not in self._channels:
-            self._channels[name] = Channels(
-                name, frozenset(topology.NODES[name].calls), self.address_of, self.mesh_key
-            )
+            peers = frozenset(topology.NODES[name].calls)
+            self._channels[name] = Channels(name, peers, self.address_of, self.mesh_key, self._here)
         return self._channels[name].to(peer, contract_of(peer))
 
     def address_of(self, peer: str) -> str:

@@ -24,15 +24,17 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def hosting(
-    settings: Settings, *names: str, others: Sequence[Hosted] = ()
+    settings: Settings, *names: str, others: Sequence[Hosted] = (), sockets: bool = False
 ) -> AsyncIterator[Wiring]:
-    """Serves the named servers, and `others` beside them, on the port of the first of them. When
-    spread, nobody listens on the ports of the rest of the mesh."""
+    """Serves the named servers, and `others` beside them, on the port of the first of them; they
+    call each other in process, or over sockets if told so. When spread, nobody listens on the
+    ports of the rest of the mesh."""
     here = settings.model_copy(update={"grpc_port": free_block(len(topology.SERVERS))})
-    wiring = Wiring(here, ensure_keys(here))
+    inside = () if sockets else (*names, *(other.name for other in others))
+    wiring = Wiring(here, ensure_keys(here), here=inside)
     hosted = [*(dependencies.HOW[name](wiring) for name in names), *others]
     address = wiring.address_of(hosted[0].name)
-    bootstrap = Bootstrap(hosted, wiring.resources, wiring.security(), address)
+    bootstrap = Bootstrap(hosted, wiring.resources, wiring.security(), address, wiring.port)
     async with serving(bootstrap, 2.0):
         yield wiring
     await wiring.close()

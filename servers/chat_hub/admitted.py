@@ -1,4 +1,4 @@
-"""Turns that users have just started here: whoever starts one may follow it. Pure."""
+"""Turns that users have just started here: whoever starts one may follow it."""
 
 import time
 from collections import OrderedDict

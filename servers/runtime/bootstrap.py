@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from servers.runtime.call import Call, enter
 from servers.runtime.channels import KEEPALIVE
 from servers.runtime.errors import Unavailable
 from servers.runtime.ids import new_correlation_id
+from servers.runtime.in_process import InProcessServer, Port
 from servers.runtime.interceptors import server_interceptors
 from servers.runtime.interceptors.chain import Chain
 from servers.runtime.interceptors.under_way import UnderWay
@@ -60,10 +62,16 @@ class Security:
 
 
 class Bootstrap:
-    """One gRPC server with any number of servicers, health, reflection and channelz."""
+    """One gRPC server with any number of servicers, health, reflection and channelz. Beside its
+    socket it serves the other servers of the process on `port`."""
 
     def __init__(
-        self, hosted: Sequence[Hosted], resources: Resources, security: Security, address: str
+        self,
+        hosted: Sequence[Hosted],
+        resources: Resources,
+        security: Security,
+        address: str,
+        port: Port | None = None,
     ) -> None:
         self._hosted = hosted
         self._resources = resources
@@ -78,8 +86,10 @@ class Bootstrap:
             security.callers,
             self._under_way,
         )
+        chain = Chain(arounds)
+        self._inside = InProcessServer(port or Port(), (chain,))
         self._server = grpc.aio.server(
-            interceptors=(Chain(arounds),),
+            interceptors=(chain,),
             options=(
                 ("grpc.so_reuseport", 0),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
@@ -91,11 +101,14 @@ class Bootstrap:
 
     async def start(self) -> int:
         """Serves; gives the port. Raises RuntimeError if the address is taken."""
-        for hosted in self._hosted:
-            hosted.register(self._server)
+        for server in (self._server, self._inside):
+            for hosted in self._hosted:
+                hosted.register(server)
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         self._add_infrastructure()
         port = self._server.add_insecure_port(self._address)
         await self._say_health(healthy=False)
+        await self._inside.start()
         await self._server.start()
         for hosted in self._hosted:
             if hosted.prepare is not None:
@@ -130,8 +143,10 @@ class Bootstrap:
 
     async def stop(self, grace: float) -> None:
         """Second stage: no new calls, `grace` seconds for those under way, then everything
-        closes."""
+        closes. Inside of the process calls are taken until those from outside have ended."""
+        began = time.monotonic()
         await self._server.stop(grace)
+        await self._inside.stop(max(0.0, grace - (time.monotonic() - began)))
         await _ended(self._loops)
         for hosted in reversed(self._hosted):
             if hosted.close is not None:
@@ -143,7 +158,6 @@ class Bootstrap:
             await self._health.set(name, _status(healthy))
 
     def _add_infrastructure(self) -> None:
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         channelz.add_channelz_servicer(self._server)
         names = [h.service.full_name for h in self._hosted]
         names += ["grpc.health.v1.Health", "grpc.channelz.v1.Channelz"]

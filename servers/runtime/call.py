@@ -80,6 +80,20 @@ def amend(**changes: object) -> Call:
     return call
 
 
+def limit(deadline: float) -> None:
+    """Sets the deadline of the current call."""
+    now = current()
+    _current.set(
+        Call(now.correlation_id, now.method, now.principal, now.caller, deadline, now.turn_id)
+    )
+
+
+def admit(who: Principal | None, caller: str) -> None:
+    """Sets for whom the current call is made, and by which server."""
+    now = current()
+    _current.set(Call(now.correlation_id, now.method, who, caller, now.deadline, now.turn_id))
+
+
 @contextmanager
 def acting(call: Call) -> Iterator[Call]:
     """Acts under another call for a while, such as a turn that outlives its request."""

@@ -67,25 +67,26 @@ class FieldRoles:
     """Roles that set fields of a request ask for. Plans are made once a message type."""
 
     def __init__(self) -> None:
-        self._plans: dict[str, tuple[tuple[FieldDescriptor, frozenset[str]], ...]] = {}
+        self._plans: dict[type[Message], tuple[tuple[FieldDescriptor, frozenset[str]], ...]] = {}
 
     def required(self, message: Message) -> frozenset[str]:
         """All roles that the fields set in `message`, at any depth, ask for."""
         roles: frozenset[str] = frozenset()
-        for field, own in self._plan(cast(Descriptor, message.DESCRIPTOR)):
+        for field, own in self._plan(type(message)):
             for value in _values(message, field):
                 roles |= own
                 if isinstance(value, Message):
                     roles |= self.required(value)
         return roles
 
-    def _plan(self, kind: Descriptor) -> tuple[tuple[FieldDescriptor, frozenset[str]], ...]:
+    def _plan(self, kind: type[Message]) -> tuple[tuple[FieldDescriptor, frozenset[str]], ...]:
         """The fields of a message type that ask for roles, or lead to such, with their own."""
-        plan = self._plans.get(kind.full_name)
+        plan = self._plans.get(kind)
         if plan is None:
-            found = ((field, _roles_of(field)) for field in kind.fields)
+            fields = cast(Descriptor, kind.DESCRIPTOR).fields
+            found = ((field, _roles_of(field)) for field in fields)
             plan = tuple((field, roles) for field, roles in found if roles or _leads_on(field))
-            self._plans[kind.full_name] = plan
+            self._plans[kind] = plan
         return plan
 
 

@@ -13,9 +13,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from tests.runtime.mesh import Mesh, serving_mesh
 
 
-@pytest_asyncio.fixture
-async def mesh(tmp_path: Path) -> AsyncIterator[Mesh]:
-    async with serving_mesh(tmp_path / "data") as running:
+@pytest_asyncio.fixture(params=["socket", "in_process"])
+async def mesh(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Mesh]:
+    """Whatever a test says of it holds over sockets and in process."""
+    in_process = request.param == "in_process"
+    async with serving_mesh(tmp_path / "data", in_process=in_process) as running:
         yield running
 
 

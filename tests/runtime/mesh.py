@@ -22,6 +22,7 @@ from servers.runtime.access_tokens import AccessTokens
 from servers.runtime.bootstrap import Bootstrap, Hosted, Security, serving
 from servers.runtime.channels import Channels
 from servers.runtime.errors import envelope_of
+from servers.runtime.in_process import InProcessChannel, Port
 from servers.runtime.keys import KeyFiles, ensure_keys, mesh_key
 from servers.runtime.mesh_key import MeshKey
 from servers.runtime.resources import Resources
@@ -129,7 +130,9 @@ class Mesh:
 
     keys: KeyFiles
     key: MeshKey
+    in_process: bool = False
     ports: dict[str, int] = field(default_factory=dict)
+    inside: dict[str, Port] = field(default_factory=dict)
     hub: Hub = field(default_factory=Hub)
     manager: Manager = field(default_factory=Manager)
     memory: Memory = field(default_factory=Memory)
@@ -147,6 +150,12 @@ class Mesh:
 
     async def plain(self, name: str) -> grpc.aio.Channel:
         """A channel of anybody's, without our interceptors."""
+        if self.in_process:
+            return await self.open.enter_async_context(InProcessChannel(self.inside[name]))
+        return await self.socket(name)
+
+    async def socket(self, name: str) -> grpc.aio.Channel:
+        """As `plain`, of a client outside of the process."""
         address = f"127.0.0.1:{self.ports[name]}"
         return await self.open.enter_async_context(grpc.aio.insecure_channel(address))
 
@@ -157,9 +166,15 @@ class Mesh:
             frozenset(topology.NODES[name].calls),
             lambda peer: f"127.0.0.1:{self.ports[peer]}",
             self.key,
+            self.inside if self.in_process else {},
         )
         self.open.push_async_callback(channels.close)
         return channels.to(peer, contract_of(peer))
+
+    def lose(self, name: str) -> None:
+        """From now on nobody listens where a server is said to be."""
+        self.ports[name] = 1
+        self.inside[name] = Port(name)
 
     async def user_stub(self) -> "chat_hub_pb2_grpc.ChatHubServiceAsyncStub":
         return chat_hub_pb2_grpc.ChatHubServiceStub(await self.plain("chat_hub"))
@@ -207,16 +222,24 @@ class Mesh:
 
 
 @asynccontextmanager
-async def serving_mesh(folder: Path, only: Sequence[str] = tuple(REGISTER)) -> AsyncIterator[Mesh]:
-    """Serves each of them on a port of its own."""
+async def serving_mesh(
+    folder: Path, only: Sequence[str] = tuple(REGISTER), *, in_process: bool = False
+) -> AsyncIterator[Mesh]:
+    """Serves each of them on a port of its own; they and the tests call them through sockets, or
+    in process if told so."""
     keys = ensure_keys(Settings(data=folder))
-    mesh = Mesh(keys, mesh_key(keys.mesh))
+    mesh = Mesh(keys, mesh_key(keys.mesh), in_process)
     servicers = (mesh.hub, mesh.manager, mesh.memory, mesh.streams)
     async with AsyncExitStack() as stack:
         for name, servicer in zip(REGISTER, servicers, strict=True):
             if name in only:
+                mesh.inside[name] = Port(name)
                 bootstrap = Bootstrap(
-                    [hosted(name, servicer)], Resources(), security(keys), "127.0.0.1:0"
+                    [hosted(name, servicer)],
+                    Resources(),
+                    security(keys),
+                    "127.0.0.1:0",
+                    mesh.inside[name],
                 )
                 mesh.ports[name] = await stack.enter_async_context(serving(bootstrap, 0.2))
         async with mesh.open:

@@ -20,6 +20,9 @@ from tests.runtime.mesh import Hub, Mesh, hosted, reason_of, security
 SERVICE = "kari.chat_hub.v1.ChatHubService"
 Status = health_pb2.HealthCheckResponse
 
+# Only those outside of the process ask for these.
+outside = pytest.mark.parametrize("mesh", ["socket"], indirect=True)
+
 
 def a_bootstrap(
     folder: Path, *, resources: Resources | None = None, port: int = 0, **more: Any
@@ -31,10 +34,11 @@ def a_bootstrap(
     return Bootstrap(services, resources or Resources(), security(keys), address), hub
 
 
+@outside
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])
 async def test_reflection_lists_the_services_without_a_token(mesh: Mesh, version: str) -> None:
     """New clients ask for v1, old ones for v1alpha."""
-    channel = await mesh.plain("chat_hub")
+    channel = await mesh.socket("chat_hub")
     ask = channel.stream_stream(
         f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
         request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
@@ -46,9 +50,10 @@ async def test_reflection_lists_the_services_without_a_token(mesh: Mesh, version
     assert {"grpc.reflection.v1.ServerReflection", "grpc.channelz.v1.Channelz"} <= set(names)
 
 
+@outside
 async def test_reflection_gives_the_contract_with_its_policy(mesh: Mesh) -> None:
     """grpcurl needs the file; other languages read the policy from it."""
-    ask = (await mesh.plain("chat_hub")).stream_stream(
+    ask = (await mesh.socket("chat_hub")).stream_stream(
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
         request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
         response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
@@ -60,9 +65,10 @@ async def test_reflection_gives_the_contract_with_its_policy(mesh: Mesh) -> None
     assert any(b"kari/policy/v1/policy.proto" in file for file in files)
 
 
+@outside
 async def test_channelz_is_for_administrators(mesh: Mesh) -> None:
     """It shows who is connected."""
-    stub = channelz_pb2_grpc.ChannelzStub(await mesh.plain("chat_hub"))  # type: ignore[no-untyped-call]
+    stub = channelz_pb2_grpc.ChannelzStub(await mesh.socket("chat_hub"))  # type: ignore[no-untyped-call]
     request = channelz_pb2.GetServersRequest()
     for metadata, reason in (
         ((), "REASON_TOKEN_MISSING"),

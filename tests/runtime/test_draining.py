@@ -20,6 +20,7 @@ from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.bootstrap import Bootstrap, serving
 from servers.runtime.call import current
 from servers.runtime.errors import Unavailable
+from servers.runtime.in_process import InProcessChannel, Port
 from servers.runtime.keys import KeyFiles, ensure_keys
 from servers.runtime.resources import Resources
 from servers.runtime.settings import Settings
@@ -36,7 +37,8 @@ class Server:
         self.keys: KeyFiles = ensure_keys(Settings(data=folder))
         services = [hosted("chat_hub", self.hub, **more)]
         address = f"127.0.0.1:{port}"
-        self.bootstrap = Bootstrap(services, Resources(), security(self.keys), address)
+        self.inside = Port("chat_hub")
+        self.bootstrap = Bootstrap(services, Resources(), security(self.keys), address, self.inside)
 
     def call(self, channel: grpc.aio.Channel) -> Any:
         """A call of a user."""
@@ -116,6 +118,53 @@ async def test_work_that_does_not_end_is_cut_off_and_said(tmp_path: Path) -> Non
     assert await call.code() is not grpc.StatusCode.OK
     assert any("drain" in line["event"] for line in logs)
     await channel.close()
+
+
+async def test_a_call_from_inside_is_waited_for_as_well(tmp_path: Path) -> None:
+    """It may be part of what somebody outside asked for."""
+    server, begun, go_on = Server(tmp_path), asyncio.Event(), asyncio.Event()
+
+    async def slow(_request: Any) -> None:
+        begun.set()
+        await go_on.wait()
+
+    server.hub.answer = slow
+    await server.bootstrap.start()
+    async with InProcessChannel(server.inside) as channel:
+        call = server.call(channel)
+        await begun.wait()
+        draining = asyncio.create_task(server.bootstrap.drain())
+        await asyncio.sleep(0.05)
+        assert not draining.done()
+        go_on.set()
+        assert await call == GetConversationResponse()
+        await asyncio.wait_for(draining, 5)
+        await server.bootstrap.stop(0)
+        with pytest.raises(grpc.aio.AioRpcError, match="UNAVAILABLE"):
+            await server.call(channel)
+
+
+async def test_servers_may_call_each_other_while_calls_from_outside_end(tmp_path: Path) -> None:
+    """Else nothing that is under way could come to its end."""
+    server, begun, go_on = Server(tmp_path), asyncio.Event(), asyncio.Event()
+    inside = InProcessChannel(server.inside)
+
+    async def relay(_request: Any) -> None:
+        if not begun.is_set():
+            begun.set()
+            await go_on.wait()
+            await server.call(inside)
+
+    server.hub.answer = relay
+    port = await server.bootstrap.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call = server.call(channel)
+        await begun.wait()
+        stopping = asyncio.create_task(server.bootstrap.stop(10))
+        await asyncio.sleep(0.05)
+        go_on.set()
+        assert await call == GetConversationResponse()
+        await asyncio.wait_for(stopping, 5)
 
 
 async def test_the_hooks_of_a_server_run_in_order(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ async def test_a_defect_two_hops_away_is_a_defect_here(mesh: Mesh) -> None:
 
 async def test_a_peer_that_is_away_is_unavailable(mesh: Mesh) -> None:
     """After gRPC's own retries; the client may try again."""
-    mesh.ports["production_memory"] = 1
+    mesh.lose("production_memory")
     mesh.pass_on()
     error = await failure(mesh)
     envelope = envelope_of(error)

@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping
 
-import grpc
-
 from servers.runtime.interceptors.authentication import (
     Authentication,
     VerifyUser,
     send_credentials,
 )
-from servers.runtime.interceptors.chain import Around, both
+from servers.runtime.interceptors.chain import Around
 from servers.runtime.interceptors.correlation import Correlation, send_correlation
 from servers.runtime.interceptors.deadline import Deadline, send_deadline
 from servers.runtime.interceptors.metrics import Metrics, send_metrics
 from servers.runtime.interceptors.recording import Recording
+from servers.runtime.interceptors.sending import Sending
 from servers.runtime.interceptors.status import Status
 from servers.runtime.interceptors.tracing import Tracing, send_tracing
 from servers.runtime.interceptors.under_way import UnderWay
@@ -47,13 +46,15 @@ def server_interceptors(
 
 def client_interceptors(
     mesh_key: MeshKey, name: str, deadlines: Mapping[str, float | None]
-) -> tuple[grpc.aio.ClientInterceptor, ...]:
+) -> Sending:
     """The client's side of the same, outermost first, for calls that server `name` makes.
     `deadlines` are those of the contracts, by full path of the method."""
-    return (
-        *both(send_correlation),
-        *both(send_tracing(name)),
-        *both(send_metrics(name)),
-        *both(send_deadline(deadlines)),
-        *both(send_credentials(mesh_key, name)),
+    return Sending(
+        (
+            send_correlation,
+            send_tracing(name),
+            send_metrics(name),
+            send_deadline(deadlines),
+            send_credentials(mesh_key, name),
+        )
     )

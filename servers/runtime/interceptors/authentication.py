@@ -1,17 +1,15 @@
 """Who calls, and whether they may: the contract's roles and exposure, the topology's arrows."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Callable, Mapping
 
-import grpc
 import structlog
 
 from kari.errors.v1.errors_pb2 import Reason
 from kari.policy.v1.policy_pb2 import AuditLevel
-from servers.runtime.call import Principal, amend, current
+from servers.runtime.call import Principal, admit, current
 from servers.runtime.errors import Forbidden, KariError, Unauthenticated
-from servers.runtime.interceptors.chain import Around, Continuation, Incoming, with_headers
+from servers.runtime.interceptors.chain import Around, Enter, Incoming
+from servers.runtime.interceptors.sending import Outgoing, Send
 from servers.runtime.mesh_key import OPERATOR, MeshKey
 from servers.runtime.policy import FieldRoles, MethodPolicy, Policies
 
@@ -40,27 +38,33 @@ class Authentication(Around):
         self._callers = callers
         self._field_roles = FieldRoles()
 
-    @asynccontextmanager
-    async def around(self, call: Incoming) -> AsyncIterator[None]:
-        """Lets the call in, with its principal, or refuses it."""
-        policy = self._policies.of(call.method)
-        try:
-            self._admit(call, policy)
-        except KariError as refusal:
-            if policy.audit != AuditLevel.AUDIT_LEVEL_UNSPECIFIED:
-                _record(call.method, Reason.Name(refusal.reason))
-            raise
-        if policy.audit == AuditLevel.AUDIT_LEVEL_CALLS:
-            _record(call.method, "admitted")
-        yield
+    def of(self, method: str) -> Enter:
+        """Lets a call in, with its principal, or refuses it."""
+        policy = self._policies.of(method)
+        service = method[1:].partition("/")[0]
+        audits_calls = policy.audit == AuditLevel.AUDIT_LEVEL_CALLS
+        audits_refusals = policy.audit != AuditLevel.AUDIT_LEVEL_UNSPECIFIED
+        callers = self._callers.get(service, frozenset()) | {OPERATOR}
 
-    def _admit(self, call: Incoming, policy: MethodPolicy) -> None:
+        def enter(call: Incoming) -> None:
+            try:
+                self._admit(call, policy, callers)
+            except KariError as refusal:
+                if audits_refusals:
+                    _record(method, Reason.Name(refusal.reason))
+                raise
+            if audits_calls:
+                _record(method, "admitted")
+
+        return enter
+
+    def _admit(self, call: Incoming, policy: MethodPolicy, callers: frozenset[str]) -> None:
         caller = self._mesh_key.caller(call.header(CALLER_HEADER))
-        if policy.mesh_only:
-            self._require_caller(call.method, caller)
+        if policy.mesh_only and caller not in callers:
+            raise _not_allowed(call.method, caller)
         token = _bearer(call.header(USER_HEADER))
         who = self._principal(token, caller) if token and not policy.public else None
-        amend(caller=caller, principal=who)
+        admit(who, caller)
         if policy.public:
             return
         if who is None:
@@ -70,17 +74,7 @@ class Authentication(Around):
                 Reason.REASON_TOKEN_MISSING, "sign in and send `authorization: Bearer <token>`"
             )
         fields = self._field_roles.required(call.request) if call.request is not None else None
-        _require_roles(who, policy.roles | (fields or frozenset()))
-
-    def _require_caller(self, method: str, caller: str) -> None:
-        service = method[1:].partition("/")[0]
-        if caller == OPERATOR or caller in self._callers.get(service, frozenset()):
-            return
-        raise Forbidden(
-            Reason.REASON_CALLER_NOT_ALLOWED,
-            f"{service} is called by servers of the mesh only; users call ChatHubService",
-            caller=caller or "unknown",
-        )
+        _require_roles(who, policy.roles | fields if fields else policy.roles)
 
     def _principal(self, token: str, caller: str) -> Principal:
         """A token of the mesh counts only in the hands of a server of the mesh."""
@@ -88,25 +82,31 @@ class Authentication(Around):
         return delegated or self._verify_user(token)
 
 
-def send_credentials(mesh_key: MeshKey, name: str) -> Any:
+def send_credentials(mesh_key: MeshKey, name: str) -> Send:
     """Passes the user's token on and proves which server calls."""
 
-    async def send(
-        continuation: Continuation, details: grpc.aio.ClientCallDetails, request: Any
-    ) -> Any:
-        headers = [(CALLER_HEADER, mesh_key.prove(name))]
+    def begin(call: Outgoing) -> None:
+        call.headers.append((CALLER_HEADER, mesh_key.prove(name)))
         who = current().principal
         if who is not None and who.token:
-            headers.append((USER_HEADER, f"Bearer {who.token}"))
-        return await continuation(with_headers(details, *headers), request)
+            call.headers.append((USER_HEADER, f"Bearer {who.token}"))
 
-    return send
+    return lambda _method: begin
 
 
 def _bearer(header: str) -> str:
     """The token of an `authorization` header (RFC 6750); empty if it carries none."""
     scheme, _, token = header.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _not_allowed(method: str, caller: str) -> Forbidden:
+    service = method[1:].partition("/")[0]
+    return Forbidden(
+        Reason.REASON_CALLER_NOT_ALLOWED,
+        f"{service} is called by servers of the mesh only; users call ChatHubService",
+        caller=caller or "unknown",
+    )
 
 
 def _require_roles(who: Principal, roles: frozenset[str]) -> None:

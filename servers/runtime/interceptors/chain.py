@@ -1,14 +1,11 @@
-"""What every interceptor is made of.
-
-A server interceptor says what happens around a call, whatever its cardinality. A client one is a
-function that may change the details of a call and watch its end.
-"""
+"""What every server interceptor is made of: it says what happens before and after each call of a
+method, whatever its cardinality."""
 
 import asyncio
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +18,18 @@ from servers.runtime.errors import InvalidRequest
 
 UNREADABLE = object()
 """Stands for bytes that are no message of the contract."""
+
+
+class Answered(Exception):
+    """A call that is to end with this status, whatever it was that went wrong."""
+
+    def __init__(
+        self, code: grpc.StatusCode, message: str, headers: tuple[tuple[str, str | bytes], ...]
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.headers = headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,8 @@ class Incoming:
     def code(self, error: BaseException | None) -> grpc.StatusCode:
         """With which status the call ended; `error` is what ended it, None if nothing did. Who
         goes away, or whose time is over, is told no status, so there is none to be found."""
+        if isinstance(error, Answered):
+            return error.code
         stated: object = self.context.code()
         if isinstance(stated, grpc.StatusCode):
             return stated
@@ -49,12 +60,21 @@ class Incoming:
         return grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
 
 
+Leave = Callable[[BaseException | None], BaseException | None]
+"""Is told what ended a call, None if it ended well, and gives what those outside are to be told:
+mostly the same."""
+
+Enter = Callable[[Incoming], Leave | None]
+"""Happens before a call; may raise to refuse it."""
+
+
 class Around(ABC):
-    """Base of what stands around a call: `around` is entered before it and left after it."""
+    """Base of what stands around calls. Nothing of it waits, so none of it needs a coroutine."""
 
     @abstractmethod
-    def around(self, call: Incoming) -> AbstractAsyncContextManager[None]:
-        """What happens around one call."""
+    def of(self, method: str) -> Enter | None:
+        """What happens before each call of a method; None if nothing does. Asked once for each
+        method, so that what is the same for all of its calls is found once."""
 
 
 class Chain(AsyncServerInterceptor):
@@ -65,9 +85,11 @@ class Chain(AsyncServerInterceptor):
     task and in another context. Here everything about a call happens in its own task, in order.
     """
 
-    def __init__(self, arounds: tuple[Around, ...]) -> None:
-        self._arounds = arounds
+    def __init__(self, arounds: Sequence[Around]) -> None:
+        self._arounds = tuple(arounds)
+        self._enters: dict[str, tuple[Enter, ...]] = {}
         self._handlers: dict[str, Any] = {}
+        self._generates: dict[Callable[..., Any], bool] = {}
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         """Wraps a method's handler, once; see the base class for the duty."""
@@ -79,6 +101,8 @@ class Chain(AsyncServerInterceptor):
             if handler is not None:
                 readable = _forgiving(handler.request_deserializer)
                 handler = handler._replace(request_deserializer=readable)
+                found = (around.of(method) for around in self._arounds)
+                self._enters[method] = tuple(enter for enter in found if enter is not None)
                 self._handlers[method] = handler
         return handler
 
@@ -91,17 +115,54 @@ class Chain(AsyncServerInterceptor):
     ) -> Any:
         """Serves one call; see the base class for the duty."""
         request = request_or_iterator if isinstance(request_or_iterator, Message) else None
-        call = Incoming(method_name, request, context, dict(context.invocation_metadata() or ()))
-        async with AsyncExitStack() as stack:
-            for around in self._arounds:
-                await stack.enter_async_context(around.around(call))
+        headers = dict(context.invocation_metadata() or ())
+        call = Incoming(method_name, request, context, headers)
+        leaves: list[Leave] = []
+        try:
+            for enter in self._enters[method_name]:
+                leave = enter(call)
+                if leave is not None:
+                    leaves.append(leave)
             if request_or_iterator is UNREADABLE:
-                raise InvalidRequest(
-                    Reason.REASON_FIELD_INVALID, "the request is no message of this contract"
-                )
-            if inspect.isasyncgenfunction(method):
-                return await _send_all(method(request_or_iterator, context), context)
-            return await method(request_or_iterator, context)
+                raise _unreadable()
+            if self._is_generator(method):
+                response = None
+                await _send_all(method(request_or_iterator, context), context)
+            else:
+                response = await method(request_or_iterator, context)
+        except BaseException as error:  # noqa: BLE001  # those around say what becomes of it
+            ended = _left(leaves, error)
+        else:
+            ended = _left(leaves, None)
+        if ended is None:
+            return response
+        try:
+            if isinstance(ended, Answered):
+                await context.abort(ended.code, ended.message, ended.headers)
+            raise ended
+        finally:
+            # Its traceback holds this frame.
+            del ended
+
+    def _is_generator(self, method: Callable[..., Any]) -> bool:
+        """Asking Python costs more than all the rest of a call's bookkeeping."""
+        found = self._generates.get(method)
+        if found is None:
+            found = self._generates[method] = inspect.isasyncgenfunction(method)
+        return found
+
+
+def _left(leaves: list[Leave], ended: BaseException | None) -> BaseException | None:
+    for leave in reversed(leaves):
+        try:
+            ended = leave(ended)
+        except BaseException as error:  # noqa: BLE001  # the others are to be left all the same
+            ended = error
+    return ended
+
+
+def _unreadable() -> InvalidRequest:
+    return InvalidRequest(Reason.REASON_FIELD_INVALID, "the request is no message of this contract")
 
 
 async def _send_all(
@@ -127,68 +188,3 @@ def _forgiving(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
             return UNREADABLE
 
     return read
-
-
-Continuation = Callable[[grpc.aio.ClientCallDetails, Any], Awaitable[Any]]
-Send = Callable[[Continuation, grpc.aio.ClientCallDetails, Any], Awaitable[Any]]
-
-
-class _UnaryUnary(grpc.aio.UnaryUnaryClientInterceptor):
-    def __init__(self, send: Send) -> None:
-        self._send = send
-
-    async def intercept_unary_unary(
-        self, continuation: Any, client_call_details: grpc.aio.ClientCallDetails, request: Any
-    ) -> Any:
-        return await self._send(continuation, client_call_details, request)
-
-
-class _UnaryStream(grpc.aio.UnaryStreamClientInterceptor):
-    def __init__(self, send: Send) -> None:
-        self._send = send
-
-    async def intercept_unary_stream(
-        self, continuation: Any, client_call_details: grpc.aio.ClientCallDetails, request: Any
-    ) -> Any:
-        return await self._send(continuation, client_call_details, request)
-
-
-def both(send: Send) -> tuple[grpc.aio.ClientInterceptor, grpc.aio.ClientInterceptor]:
-    """The client interceptors of `send`. grpc.aio wants one object a cardinality."""
-    return _UnaryUnary(send), _UnaryStream(send)
-
-
-def with_headers(
-    details: grpc.aio.ClientCallDetails, *headers: tuple[str, str]
-) -> grpc.aio.ClientCallDetails:
-    """The same call with more metadata."""
-    metadata = grpc.aio.Metadata(*(details.metadata or ()))
-    for name, value in headers:
-        metadata.add(name, value)
-    return grpc.aio.ClientCallDetails(
-        details.method, details.timeout, metadata, details.credentials, details.wait_for_ready
-    )
-
-
-_endings: set[asyncio.Task[None]] = set()
-
-
-def when_ended(call: Any, then: Callable[[grpc.StatusCode], None]) -> None:
-    """Does something when a call has ended, told how. The code of an ended call is behind a
-    coroutine and a callback cannot await, so a task of its own asks for it."""
-
-    async def tell() -> None:
-        then(await call.code())
-
-    def later(_ended: Any) -> None:
-        task = asyncio.get_running_loop().create_task(tell())
-        _endings.add(task)
-        task.add_done_callback(_endings.discard)
-
-    call.add_done_callback(later)
-
-
-def path_of(details: grpc.aio.ClientCallDetails) -> str:
-    """Full path of the method; grpc.aio passes bytes where its types say text."""
-    method: str | bytes = details.method
-    return method.decode() if isinstance(method, bytes) else method

@@ -1,9 +1,5 @@
 """Errors to status: the only place where exceptions become gRPC statuses."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import grpc
 import structlog
 from grpc_status import rpc_status
@@ -11,7 +7,7 @@ from grpc_status import rpc_status
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import current
 from servers.runtime.errors import Internal, KariError, envelope_of, from_rpc, to_status
-from servers.runtime.interceptors.chain import Around, Incoming
+from servers.runtime.interceptors.chain import Answered, Around, Enter, Incoming, Leave
 from servers.runtime.interceptors.metrics import count_error, module_of
 
 log = structlog.get_logger("kari.errors")
@@ -25,15 +21,20 @@ NO_RETRY = ("grpc-retry-pushback-ms", "-1")
 class Status(Around):
     """Tells clients what went wrong, and never an exception's text."""
 
-    @asynccontextmanager
-    async def around(self, call: Incoming) -> AsyncIterator[None]:
-        """Ends the call with a status that carries the envelope."""
-        try:
-            yield
-        except (asyncio.CancelledError, grpc.aio.AbortError):
-            raise
-        except Exception as error:  # noqa: BLE001  # the boundary: nothing may leave unanswered
-            await _abort(call, _as_ours(call, error))
+    def of(self, method: str) -> Enter:
+        """What a handler raises becomes a status that carries the envelope."""
+        module = module_of(method)
+
+        def enter(call: Incoming) -> Leave:
+            def leave(error: BaseException | None) -> BaseException | None:
+                # Not CancelledError and its like: whom should one tell?
+                if not isinstance(error, Exception) or isinstance(error, grpc.aio.AbortError):
+                    return error
+                return _answer(call, module, _as_ours(call, error))
+
+            return leave
+
+        return enter
 
 
 def _as_ours(call: Incoming, error: Exception) -> KariError:
@@ -56,8 +57,8 @@ def _of_peer(call: Incoming, error: grpc.aio.AioRpcError) -> KariError:
     return from_rpc(error)
 
 
-async def _abort(call: Incoming, error: KariError) -> None:
-    count_error(module_of(call.method), error.type, error.reason)
+def _answer(call: Incoming, module: str, error: KariError) -> Answered:
+    count_error(module, error.type, error.reason)
     log.info(
         "call refused",
         method=call.method,
@@ -69,4 +70,4 @@ async def _abort(call: Incoming, error: KariError) -> None:
     status = to_status(error.envelope(current().correlation_id), error.status)
     details = rpc_status.to_status(status).trailing_metadata
     headers = (*call.context.trailing_metadata(), NO_RETRY, *details)
-    await call.context.abort(error.status, error.message, headers)
+    return Answered(error.status, error.message, headers)

@@ -2,87 +2,93 @@
 
 Written on the OpenTelemetry API because its gRPC instrumentation records success for aborted and
 cancelled calls on the server side, and hides `cancel` of streams on the client side.
+
+Where nothing is recorded, because there is no collector or because this trace is not sampled, the
+ids of a trace are passed on all the same, and a call that has none costs next to nothing.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import grpc
 from opentelemetry import context, propagate, trace
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from servers.runtime.call import current
-from servers.runtime.interceptors.chain import (
-    Around,
-    Continuation,
-    Incoming,
-    Send,
-    path_of,
-    when_ended,
-    with_headers,
-)
+from servers.runtime.interceptors.chain import Around, Enter, Incoming, Leave
+from servers.runtime.interceptors.sending import Begin, Ended, Outgoing, Send
 
 _tracer = trace.get_tracer("kari")
+_NONE = Context()
 
 
 class Tracing(Around):
     """A server span around every call."""
 
-    @asynccontextmanager
-    async def around(self, call: Incoming) -> AsyncIterator[None]:
+    def of(self, method: str) -> Enter:
         """Opens the span under the client's, if it sent one."""
-        span = _tracer.start_span(
-            call.method[1:],
-            context=propagate.extract(call.headers),
-            kind=SpanKind.SERVER,
-            attributes=_attributes(call.method),
-        )
-        token = context.attach(trace.set_span_in_context(span))
-        error: BaseException | None = None
-        try:
-            yield
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
-            context.detach(token)
-            _end(span, call.code(error))
+        attributes = _attributes(method)
+
+        def enter(call: Incoming) -> Leave | None:
+            span = _tracer.start_span(
+                method[1:],
+                context=_sent(call.headers),
+                kind=SpanKind.SERVER,
+                attributes=attributes,
+            )
+            if not span.get_span_context().is_valid:
+                return None
+            token = context.attach(trace.set_span_in_context(span))
+            _identify(span)
+
+            def leave(error: BaseException | None) -> BaseException | None:
+                context.detach(token)
+                _end(span, call.code(error))
+                return error
+
+            return leave
+
+        return enter
 
 
 def send_tracing(name: str) -> Send:
     """Opens a client span for each call that server `name` makes and passes it on; it ends with
     the call."""
 
-    async def send(
-        continuation: Continuation, details: grpc.aio.ClientCallDetails, request: Any
-    ) -> Any:
-        method = path_of(details)
+    def of(method: str) -> Begin:
         attributes = {**_attributes(method), "kari.module": name}
-        span = _tracer.start_span(method[1:], kind=SpanKind.CLIENT, attributes=attributes)
-        headers: dict[str, str] = {}
-        propagate.inject(headers, context=trace.set_span_in_context(span))
-        try:
-            call = await continuation(with_headers(details, *headers.items()), request)
-        except BaseException:
-            _end(span, grpc.StatusCode.CANCELLED)
-            raise
-        if span.is_recording():
-            when_ended(call, partial(_end, span))
-        return call
 
-    return send
+        def begin(call: Outgoing) -> Ended | None:
+            span = _tracer.start_span(method[1:], kind=SpanKind.CLIENT, attributes=attributes)
+            if span.get_span_context().is_valid:
+                headers: dict[str, str] = {}
+                propagate.inject(headers, context=trace.set_span_in_context(span))
+                call.headers.extend(headers.items())
+            if not span.is_recording():
+                return None
+            _identify(span)
+            return partial(_end, span)
+
+        return begin
+
+    return of
+
+
+def _sent(headers: Mapping[str, str | bytes]) -> Context:
+    """What the client sent of its trace. A call without a trace begins one of its own."""
+    if "traceparent" not in headers:
+        return _NONE
+    return propagate.extract(headers)
 
 
 def _attributes(method: str) -> dict[str, str]:
     service, _, name = method[1:].rpartition("/")
-    return {
-        "rpc.system": "grpc",
-        "rpc.service": service,
-        "rpc.method": name,
-        "kari.correlation_id": current().correlation_id,
-    }
+    return {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name}
+
+
+def _identify(span: Span) -> None:
+    span.set_attribute("kari.correlation_id", current().correlation_id)
 
 
 def _end(span: Span, code: grpc.StatusCode) -> None:

@@ -1,10 +1,8 @@
 """Calls under way: what a stopping server waits for."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-from servers.runtime.interceptors.chain import Around, Incoming
+from servers.runtime.interceptors.chain import Around, Enter, Incoming, Leave
 from servers.runtime.policy import Policies
 
 
@@ -18,20 +16,20 @@ class UnderWay(Around):
         self._none = asyncio.Event()
         self._none.set()
 
-    @asynccontextmanager
-    async def around(self, call: Incoming) -> AsyncIterator[None]:
-        """Counts a call in and out."""
-        if self._policies.of(call.method).deadline is None:
-            yield
-            return
+    def of(self, method: str) -> Enter | None:
+        """Counts calls in and out."""
+        return None if self._policies.of(method).deadline is None else self._enter
+
+    def _enter(self, _call: Incoming) -> Leave:
         self._calls += 1
         self._none.clear()
-        try:
-            yield
-        finally:
-            self._calls -= 1
-            if not self._calls:
-                self._none.set()
+        return self._leave
+
+    def _leave(self, error: BaseException | None) -> BaseException | None:
+        self._calls -= 1
+        if not self._calls:
+            self._none.set()
+        return error
 
     async def finished(self) -> None:
         """Returns when no such call is under way."""

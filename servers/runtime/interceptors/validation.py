@@ -1,7 +1,5 @@
 """Validation: every rule of the contract, before the servicer sees the request."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import protovalidate
@@ -9,7 +7,7 @@ from google.protobuf.message import Message
 
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import InvalidRequest
-from servers.runtime.interceptors.chain import Around, Incoming
+from servers.runtime.interceptors.chain import Around, Enter, Incoming
 
 SMALL_BYTES = 16_384
 MOST_TOLD = 20
@@ -18,26 +16,27 @@ MOST_TOLD = 20
 class Validation(Around):
     """Refuses requests that break a rule, naming each field."""
 
-    @asynccontextmanager
-    async def around(self, call: Incoming) -> AsyncIterator[None]:
-        """Checks the request; streams of requests pass."""
-        if call.request is not None:
-            validate(call.request)
-        yield
+    def of(self, method: str) -> Enter:
+        """Checks each request; streams of requests pass."""
+        return _check
+
+
+def _check(call: Incoming) -> None:
+    if call.request is not None:
+        validate(call.request)
 
 
 def validate(message: Message) -> None:
     """Raises InvalidRequest with the broken rules of a message: all of a small one, the first of a
     large one, whose every item would else be looked at and told."""
     broken = protovalidate.collect_violations(message, fail_fast=True)
-    if broken and message.ByteSize() <= SMALL_BYTES:
+    if not broken:
+        return
+    if message.ByteSize() <= SMALL_BYTES:
         broken = protovalidate.collect_violations(message)[:MOST_TOLD]
     found = [(_path(v.proto), v.proto.message) for v in broken]
-    if found:
-        field, description = found[0]
-        raise InvalidRequest(
-            Reason.REASON_FIELD_INVALID, f"`{field}` {description}", violations=found
-        )
+    field, description = found[0]
+    raise InvalidRequest(Reason.REASON_FIELD_INVALID, f"`{field}` {description}", violations=found)
 
 
 def _path(violation: Any) -> str:
