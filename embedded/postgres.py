@@ -24,6 +24,8 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
+    # A new cluster has no statistics: plans made without them are to be made anew soon.
+    "autovacuum_naptime": "10s",
 }
 
 
