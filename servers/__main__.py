@@ -9,6 +9,7 @@ import structlog
 import uvloop
 
 from servers import dependencies, topology
+from servers.runtime import garbage
 from servers.runtime.bootstrap import serving, until_signalled
 from servers.runtime.keys import ensure_keys
 from servers.runtime.settings import Misconfigured, Settings, read_settings
@@ -62,6 +63,7 @@ async def serve(names: Sequence[str], settings: Settings) -> None:
             serve_metrics(metrics_port(servers[0], settings), settings.grpc_host)
         if topology.GATEWAY.name in names:
             await stack.enter_async_context(dependencies.gateway(wiring))
+        garbage.settle()
         log.info("ready", serving=list(names))
         await until_signalled()
         log.info("stopping")

@@ -10,6 +10,7 @@ from kari.conversation_models.v1.degradation_pb2 import Degradation
 from kari.conversation_models.v1.message_pb2 import Message
 from kari.memory_processor.v1.memory_processor_pb2 import RetrieveRequest, RetrieveResponse
 from kari.production_memory.v1.production_memory_pb2 import GetMessagesRequest
+from servers.runtime.remembering import MOST_CHARACTERS
 
 if TYPE_CHECKING:
     from kari.memory_processor.v1.memory_processor_pb2_grpc import MemoryProcessorServiceAsyncStub
@@ -30,9 +31,10 @@ class Gathered:
     degradations: Sequence[Degradation]
 
     @property
-    def characters(self) -> int:
-        """Length of all texts together."""
-        return sum(len(message.content) for message in (*self.recent, *self.pinned))
+    def long_characters(self) -> int:
+        """Length of all texts together that are too long to be remembered."""
+        lengths = (len(message.content) for message in (*self.recent, *self.pinned))
+        return sum(length for length in lengths if length > MOST_CHARACTERS)
 
 
 class Gathering:

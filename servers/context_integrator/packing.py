@@ -61,9 +61,8 @@ class Packing:
 
     def offer(self, candidates: Sequence[Candidate]) -> None:
         """Takes what fits: the latest exchanges first, then by rank."""
-        latest = sorted(candidates, key=lambda c: -c.order)[:LATEST]
-        rest = ranked([c for c in candidates if c not in latest])
-        for candidate in (*latest, *rest):
+        newest_first = sorted(candidates, key=lambda c: -c.order)
+        for candidate in (*newest_first[:LATEST], *ranked(newest_first[LATEST:])):
             self._offer_one(candidate)
 
     def bundle(self) -> ContextBundle:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from kari.conversation_models.v1.context_pb2 import ContextSource
 from kari.conversation_models.v1.message_pb2 import Message
+from servers.runtime.remembering import remembered
 
 # The flow contract's weights; semantic similarity joins them with semantic recall.
 PINNED_WEIGHT = 2.0
@@ -27,6 +28,7 @@ class Candidate:
     order: int
 
 
+@remembered
 def keywords(text: str) -> frozenset[str]:
     """The words of a text that can be matched exactly."""
     return frozenset(w for w in _WORD.findall(text.lower()) if len(w) >= KEYWORD_LENGTH)

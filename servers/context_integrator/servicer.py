@@ -33,7 +33,7 @@ class ContextIntegrator(ContextIntegratorServiceServicer):
         counting = partial(count, tokenizer=request.tokenizer)
         shortening = partial(shorten, tokenizer=request.tokenizer)
         work = partial(assemble, request, found.recent, found.pinned, counting, shortening)
-        long = found.characters + len(request.current_message.content) > LONG
+        long = found.long_characters + len(request.current_message.content) > LONG
         bundle = await asyncio.to_thread(work) if long else work()
         _count(bundle)
         return AssembleResponse(bundle=bundle, degradations=found.degradations)

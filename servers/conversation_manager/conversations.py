@@ -13,12 +13,12 @@ from servers.conversation_manager.conversation import (
     conversation_of,
     digest_of,
     require_same,
+    unknown_conversation,
     update_of,
 )
 from servers.conversation_manager.tables import (
     QUERIES,
     conversation_for,
-    locked_conversation_for,
 )
 from servers.runtime import paging
 from servers.runtime.call import Principal
@@ -102,11 +102,11 @@ class Conversations:
         """Keeps what the last context was made of; the conversation was alive just now."""
         database = await self._database.get()
         async with database.transaction(who.tenant_id) as connection:
-            await locked_conversation_for(connection, conversation_id, who.user_id)
-            updated_at = await connection.fetchval(
-                QUERIES.record_snapshot, conversation_id, snapshot.SerializeToString()
+            recorded = await connection.fetchval(
+                QUERIES.record_snapshot, conversation_id, snapshot.SerializeToString(), who.user_id
             )
-            await connection.execute(QUERIES.touch_participants, conversation_id, updated_at)
+        if recorded is None:
+            raise unknown_conversation()
 
 
 async def _created_before(

@@ -79,9 +79,15 @@ SELECT * FROM updates WHERE conversation_id = $1 AND version < $2 AND request_id
 ORDER BY version DESC LIMIT $3;
 
 -- name: record_snapshot
-UPDATE conversations SET snapshot = $2, updated_at = greatest(updated_at, statement_timestamp())
-WHERE id = $1
-RETURNING updated_at;
+-- $1 conversation, $2 snapshot, $3 user. No row unless the user takes part in the conversation.
+WITH recorded AS (
+  UPDATE conversations SET snapshot = $2, updated_at = greatest(updated_at, statement_timestamp())
+  WHERE id = $1 AND EXISTS (SELECT FROM participants WHERE conversation_id = $1 AND user_id = $3)
+  RETURNING id, updated_at
+)
+UPDATE participants AS p SET updated_at = recorded.updated_at
+FROM recorded WHERE p.conversation_id = recorded.id
+RETURNING p.user_id;
 
 -- name: add_proposal
 -- No row if the request id is known; the other transaction is over by then.

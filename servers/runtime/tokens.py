@@ -10,6 +10,7 @@ from typing import Protocol
 
 from kari.conversation_models.v1.model_pb2 import Tokenizer
 from servers.runtime import gguf
+from servers.runtime.remembering import remembered
 from servers.runtime.weights import SMOLLM2, checked
 
 MESSAGE_OVERHEAD = 6
@@ -30,6 +31,7 @@ class Counter(Protocol):
         """About the first `tokens` tokens of a text, which has more."""
 
 
+@remembered
 def count(text: str, tokenizer: Tokenizer.ValueType) -> int:
     """Number of tokens of a text; 0 for an empty one."""
     return _counter(tokenizer).count(text)

@@ -154,6 +154,8 @@ def test_a_text_that_cannot_fit_is_cut_without_counting_it() -> None:
 
 
 def test_all_texts_decide_where_they_are_counted() -> None:
-    """Not the current message alone: a short question may have a long history."""
-    gathered = Gathered([message(1, "x" * 15_000)], [message(2, "y" * 6_000)], ())
-    assert gathered.characters == 21_000
+    """Not the current message alone: a short question may have a long history. Short texts, whose
+    tokens are remembered, take no time."""
+    recent = [message(1, "x" * 15_000), *(message(n, "short") for n in range(2, 9))]
+    gathered = Gathered(recent, [message(9, "y" * 6_000)], ())
+    assert gathered.long_characters == 21_000

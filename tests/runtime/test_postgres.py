@@ -49,6 +49,36 @@ async def test_the_tenant_does_not_outlive_the_transaction(database: Database) -
         assert not await connection.fetchval("SELECT current_setting('kari.tenant', true)")
 
 
+@pytest.mark.parametrize("tenant", ["it's", "a\\'b", "'; DROP SCHEMA identity; --", "世界"])
+async def test_a_tenant_is_a_text_whatever_it_holds(database: Database, tenant: str) -> None:
+    async with database.transaction(tenant) as connection:
+        assert await connection.fetchval("SELECT current_setting('kari.tenant')") == tenant
+
+
+async def test_no_tenant_holds_the_character_0(database: Database) -> None:
+    with pytest.raises(ValueError, match="0000"):
+        async with database.transaction("a\0b"):
+            pass
+
+
+async def test_what_a_cancelled_transaction_wrote_is_rolled_back(database: Database) -> None:
+    """And its connection, the only one, is fit for the next."""
+    began = asyncio.Event()
+
+    async def write_and_wait() -> None:
+        async with database.transaction("tenant_1") as connection:
+            await connection.execute("INSERT INTO tenants VALUES ('y', 'y', now())")
+            began.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(write_and_wait())
+    await began.wait()
+    task.cancel()
+    await asyncio.wait({task})
+    async with database.transaction("tenant_1") as connection:
+        assert not await connection.fetchval("SELECT count(*) FROM tenants WHERE id = 'y'")
+
+
 async def test_what_an_error_leaves_is_rolled_back(database: Database) -> None:
     async def fail() -> None:
         async with database.across_tenants() as connection:
