@@ -49,7 +49,8 @@ contracts: $(VENV)/dev.stamp  ## Lint the contracts; fail on a change that break
 
 bench: $(VENV)/dev.stamp  ## Measure this machine: ONLY=name SHORT=1 OUT=new.json COMPARE=old.json
 	@$(BIN)/python -m tests.load --only "$(ONLY)" --out "$(OUT)" --compare "$(COMPARE)" \
-	  --profile "$(PROFILE)" $(if $(SHORT),--short) --encoding "$(or $(ENCODING),json)"
+	  --profile "$(PROFILE)" $(if $(SHORT),--short) --encoding "$(or $(ENCODING),json)" \
+	  --workers "$(or $(WORKERS),1)"
 
 lock: $(VENV)/dev.stamp  ## Resolve requirements/*.in into lock files with hashes
 	@tools/lock.sh

@@ -5,16 +5,23 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
+from embedded.ports import LOOPBACK
 from embedded.program import Program
 from servers import topology
 from servers.runtime.settings import Placement, Settings
 
 
-def mesh_waves(settings: Settings, environment: Mapping[str, str]) -> list[list[Program]]:
+def mesh_waves(
+    settings: Settings, environment: Mapping[str, str], worker_ports: Sequence[int] = ()
+) -> list[list[Program]]:
     """Processes by wave: a wave starts when the one before it answers, and stops before it. When
-    spread, callees come before their callers, so that no turn loses a server it still needs."""
+    spread, callees come before their callers, so that no turn loses a server it still needs. Each
+    of several workers has a port of its own beside the shared ones, which says when it is ready."""
+    names = [*(node.name for node in topology.SERVERS), topology.GATEWAY.name]
+    if settings.several_workers:
+        ports = enumerate(worker_ports, 1)
+        return [[_worker(number, port, names, environment) for number, port in ports]]
     if settings.placement is Placement.TOGETHER:
-        names = [*(node.name for node in topology.SERVERS), topology.GATEWAY.name]
         return [[_program("kari", names, environment, _gateway_answers(settings))]]
     waves = [
         [_program(name, [name], environment, _server_answers(settings, name)) for name in wave]
@@ -22,6 +29,17 @@ def mesh_waves(settings: Settings, environment: Mapping[str, str]) -> list[list[
     ]
     gateway = topology.GATEWAY.name
     return [*waves, [_program(gateway, [gateway], environment, _gateway_answers(settings))]]
+
+
+def _worker(
+    number: int, port: int, names: Sequence[str], environment: Mapping[str, str]
+) -> Program:
+    own = {"KARI_WORKER": str(number), "KARI_WORKER_PORT": str(port)}
+
+    async def answers() -> bool:
+        return await _is_ready(LOOPBACK, port)
+
+    return _program(f"kari-{number}", names, {**environment, **own}, answers)
 
 
 def _program(

@@ -2,14 +2,15 @@
 
 import asyncio
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 from cli.migrate import migrate
 from cli.programs import mesh_waves
 from embedded.errors import StartError
 from embedded.folder import DataFolder
-from embedded.ports import require_free_port
+from embedded.ports import ReservedPort, require_free_port
+from embedded.postgres import CONNECTIONS
 from embedded.progress import announced
 from embedded.signals import stopped_by_signals
 from embedded.stores import EmbeddedStores, missing_stores
@@ -25,6 +26,9 @@ from servers.runtime.settings import (
 )
 
 FIRST_ACCOUNTS = "first-accounts"
+
+WORKER_CONNECTIONS = 25
+"""To Postgres: what the pools of a worker can hold together, and some more."""
 
 
 def run(*, spread: bool) -> int:
@@ -59,7 +63,8 @@ async def _up(settings: Settings, folder: DataFolder) -> int:
 
 
 async def _start(settings: Settings, folder: DataFolder, stack: AsyncExitStack) -> None:
-    stores = EmbeddedStores(folder, missing_stores(settings), say)
+    connections = max(CONNECTIONS, settings.workers * WORKER_CONNECTIONS)
+    stores = EmbeddedStores(folder, missing_stores(settings), say, connections=connections)
     await stack.enter_async_context(stores)
     url = settings.postgres_url.get_secret_value() if settings.postgres_url else stores.postgres_url
     with announced(say, "postgres: bringing the schema up to date ..."):
@@ -68,10 +73,16 @@ async def _start(settings: Settings, folder: DataFolder, stack: AsyncExitStack) 
         **stores.environment(), KARI_PLACEMENT=settings.placement, KARI_DATA=str(folder.path)
     )
     with announced(say, "mesh: starting ..."):
-        for wave in mesh_waves(settings, environment):
+        for wave in mesh_waves(settings, environment, _worker_ports(settings, stack)):
             supervisor = Supervisor(folder.logs, say, stop_seconds=settings.drain_seconds + 5)
             await stack.enter_async_context(supervisor)
             await supervisor.start_all(wave)
+
+
+def _worker_ports(settings: Settings, stack: AsyncExitStack) -> list[int]:
+    """A free port for each of several workers, until the stack ends."""
+    count = settings.workers if settings.several_workers else 0
+    return [stack.enter_context(closing(ReservedPort())).number for _ in range(count)]
 
 
 def _require_ports(settings: Settings) -> None:

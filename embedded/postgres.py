@@ -12,12 +12,13 @@ from embedded.postgres_program import readable_programs, wheel_programs
 from embedded.program import Program
 from embedded.progress import Report, announced
 
+CONNECTIONS = 100
+
 # Modest memory for a machine that does everything; fsync stays on.
 SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
     "shared_buffers": "64MB",
-    "max_connections": "100",
     "max_wal_size": "256MB",
     "io_workers": "1",
     "jit": "off",
@@ -34,11 +35,20 @@ class Postgres:
 
     name = NAME
 
-    def __init__(self, folder: DataFolder, port: int, report: Report, system: Path) -> None:
+    def __init__(
+        self,
+        folder: DataFolder,
+        port: int,
+        report: Report,
+        system: Path,
+        connections: int = CONNECTIONS,
+    ) -> None:
+        """`connections` is how many it allows."""
         self._folder = folder
         self._port = port
         self._report = report
         self._system = system
+        self._connections = str(connections)
         self.url = f"postgresql://kari:{folder.secret(NAME)}@{LOOPBACK}:{port}/kari"
 
     async def program(self) -> Program:
@@ -69,7 +79,11 @@ class Postgres:
         return await readable_programs(self._system, self._report)
 
     def _settings(self) -> list[str]:
-        settings = {**SETTINGS, "port": str(self._port)}
+        settings = {
+            **SETTINGS,
+            "port": str(self._port),
+            "max_connections": self._connections,
+        }
         return [word for pair in settings.items() for word in ("-c", "=".join(pair))]
 
     async def _answers(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Self
 from embedded.folder import DataFolder
 from embedded.milvus import Milvus
 from embedded.ports import ReservedPort
-from embedded.postgres import Postgres
+from embedded.postgres import CONNECTIONS, Postgres
 from embedded.postgres_program import SYSTEM_FOLDER
 from embedded.progress import Report, announced
 from embedded.supervisor import Supervisor, together
@@ -46,11 +46,13 @@ class EmbeddedStores:
         report: Report,
         *,
         system_folder: Path = SYSTEM_FOLDER,
+        connections: int = CONNECTIONS,
     ) -> None:
         self._folder = folder
         self._wanted = wanted
         self._report = report
         self._system_folder = system_folder
+        self._connections = connections
         self._ports: list[ReservedPort] = []
         self._supervisor = Supervisor(folder.logs, report, stop_seconds=STOP_SECONDS)
         self.postgres_url: str | None = None
@@ -86,7 +88,13 @@ class EmbeddedStores:
     def _stores(self) -> list[Postgres | Valkey | Milvus]:
         stores: list[Postgres | Valkey | Milvus] = []
         if Store.POSTGRES in self._wanted:
-            postgres = Postgres(self._folder, self._port(), self._report, self._system_folder)
+            postgres = Postgres(
+                self._folder,
+                self._port(),
+                self._report,
+                self._system_folder,
+                self._connections,
+            )
             self.postgres_url = postgres.url
             stores.append(postgres)
         if Store.REDIS in self._wanted:

@@ -1,6 +1,7 @@
 """The gateway put together, served and drained."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -14,7 +15,7 @@ from gateway.connections import Connections
 from gateway.http import application
 from gateway.hub import Hub
 from gateway.limits import Limits as MessageLimits
-from gateway.listening import listen, served
+from gateway.listening import LOOPBACK, listen, served
 from gateway.page import Page
 from gateway.probes import Probes
 from gateway.readiness import Readiness
@@ -83,15 +84,15 @@ class Gateway:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Serves inside the block; drains after it. Raises AddressTaken."""
-        listener = listen(self._settings.http_host, self._settings.http_port)
-        host, port = listener.getsockname()[:2]
+        listeners = self._listeners()
+        host, port = listeners[0].getsockname()[:2]
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         loops = [
             asyncio.create_task(_every(HEALTH_SECONDS, self._look_around)),
             asyncio.create_task(_every(RENEW_SECONDS, self._connections.renew)),
         ]
         try:
-            async with served(self._app, listener, self._settings, self._heartbeat):
+            async with served(self._app, listeners, self._settings, self._heartbeat):
                 try:
                     yield
                 finally:
@@ -100,6 +101,14 @@ class Gateway:
             for loop in loops:
                 loop.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
+
+    def _listeners(self) -> list[socket.socket]:
+        """The port, and where this worker alone can be reached."""
+        given = self._settings
+        listeners = [listen(given.http_host, given.http_port, shared=given.several_workers)]
+        if given.worker_port:
+            listeners.append(listen(LOOPBACK, given.worker_port, "KARI_WORKER_PORT"))
+        return listeners
 
     async def _drain(self) -> None:
         """Closes every socket, so that its client comes back elsewhere, and waits until they are

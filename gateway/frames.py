@@ -7,6 +7,7 @@ Pure.
 import json
 from contextlib import suppress
 from enum import StrEnum
+from json.encoder import encode_basestring
 from typing import Any
 
 from google.protobuf import json_format
@@ -14,6 +15,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
+from gateway.event_json import event_json, json_text
 from kari.edge.v1.frames_pb2 import ClientFrame, ServerFrame
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import InvalidRequest, KariError
@@ -56,7 +58,17 @@ def encode(frame: ServerFrame, encoding: Encoding) -> str | bytes:
     """The frame as it travels."""
     if encoding is Encoding.PROTO:
         return frame.SerializeToString()
-    return json.dumps(json_format.MessageToDict(frame), ensure_ascii=False, separators=(",", ":"))
+    return _around_event(frame) if frame.HasField("turn_event") else json_text(frame)
+
+
+def _around_event(frame: ServerFrame) -> str:
+    """Only the ids are the socket's own."""
+    ids = ""
+    if frame.id:
+        ids = f'"id":{encode_basestring(frame.id)},'
+    if frame.correlation_id:
+        ids += f'"correlationId":{encode_basestring(frame.correlation_id)},'
+    return f'{{{ids}"turnEvent":{event_json(frame.turn_event)}}}'
 
 
 def _decode_json(raw: bytes) -> ClientFrame:

@@ -1,6 +1,6 @@
 """The routes of the one port, and what happens around every request."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from starlette.applications import Starlette
@@ -9,8 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from gateway.accounts import PATH, Accounts
 from gateway.envelopes import error_response
@@ -28,7 +29,6 @@ log = structlog.get_logger("kari.gateway.http")
 def application(sockets: Sockets, accounts: Accounts, probes: Probes, page: Page) -> Starlette:
     """The whole edge as one ASGI application."""
     routes: Sequence[BaseRoute] = (
-        WebSocketRoute("/v1/chat", sockets.chat),
         Route("/v1/chat", _upgrade_required),
         Route(f"{PATH}/login", accounts.login, methods=["POST"]),
         Route(f"{PATH}/refresh", accounts.refresh, methods=["POST"]),
@@ -41,7 +41,7 @@ def application(sockets: Sockets, accounts: Accounts, probes: Probes, page: Page
     )
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Around)],
+        middleware=[Middleware(Around, chat=sockets.chat)],
         exception_handlers={KariError: _told, HTTPException: _http_error},
     )
 
@@ -53,13 +53,18 @@ async def _upgrade_required(_: Request) -> Response:
 
 class Around:
     """Around every HTTP request: its correlation id, the security headers, and an envelope for
-    whatever went wrong."""
+    whatever went wrong. `chat` serves WebSockets: the routes between would wait as long as each
+    is open, and take a seventh of its memory."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, chat: Callable[[WebSocket], Awaitable[None]]) -> None:
         self._app = app
+        self._chat = chat
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one request; sockets pass through."""
+        """Serves one request; sockets of other paths are refused by the routes."""
+        if scope["type"] == "websocket" and scope["path"] == "/v1/chat":
+            await self._chat(WebSocket(scope, receive, send))
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

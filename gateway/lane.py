@@ -4,8 +4,6 @@ Without it two messages sent in a row could overtake each other on their way. Th
 bounded, so that a client cannot park messages here without end. Pure.
 """
 
-from collections import deque
-
 from gateway.actions import Ask
 
 PLACES = 32
@@ -15,7 +13,7 @@ class Lane:
     """Messages under way and waiting, the oldest first; only the oldest is under way."""
 
     def __init__(self) -> None:
-        self._asks: deque[Ask] = deque()
+        self._asks: list[Ask] = []
 
     @property
     def busy(self) -> bool:
@@ -34,5 +32,5 @@ class Lane:
 
     def leave(self) -> list[Ask]:
         """The message under way is answered; gives those to send now."""
-        self._asks.popleft()
+        del self._asks[0]
         return [self._asks[0]] if self._asks else []

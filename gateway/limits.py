@@ -20,6 +20,18 @@ LOGINS_BY_ADDRESS = Window(60, 60.0, "minute")
 UNSHARED_LIMITS = Degradation(feature=Feature.FEATURE_SHARED_LIMITS, cause="redis")
 Counted = tuple[str, Window]
 
+# KEYS: of each window the counter of the one before and its own. ARGV: seconds that each is kept.
+# Gives both counts of each, with this event.
+_COUNT = """
+local found = {}
+for i = 1, #KEYS, 2 do
+  found[i] = tonumber(redis.call('GET', KEYS[i]) or 0)
+  found[i + 1] = redis.call('INCR', KEYS[i + 1])
+  if found[i + 1] == 1 then redis.call('EXPIRE', KEYS[i + 1], ARGV[(i + 1) / 2]) end
+end
+return found
+"""
+
 
 class Limits:
     """Decides whether something may happen now. Raises RateLimited."""
@@ -69,17 +81,13 @@ class Limits:
 
 
 async def _count_in(client: Redis, counted: Sequence[Counted], now: float) -> list[float]:
-    """Counts in one round trip; what is refused does not count."""
-    async with client.pipeline(transaction=False) as pipe:
-        for key, window in counted:
-            index = window.index(now)
-            pipe.get(f"{key}:{index - 1}")
-            pipe.incr(f"{key}:{index}")
-            pipe.expire(f"{key}:{index}", int(window.seconds * 2) + 1)
-        found = await pipe.execute()
+    """Counts in one command, a third of the price of a pipeline; what is refused does not count."""
+    keys = [f"{key}:{window.index(now) + n}" for key, window in counted for n in (-1, 0)]
+    seconds = [int(window.seconds * 2) + 1 for _, window in counted]
+    found = [int(n) for n in await client.register_script(_COUNT)(keys, seconds)]
     waits = [
-        window.wait(int(found[3 * i] or 0), int(found[3 * i + 1]), now)
-        for i, (_, window) in enumerate(counted)
+        window.wait(before, current, now)
+        for (_, window), before, current in zip(counted, found[::2], found[1::2], strict=True)
     ]
     if any(waits):
         await _take_back(client, counted, now)

@@ -2,15 +2,19 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from http import HTTPStatus
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
 
 from servers.runtime.settings import Settings
+
+LOOPBACK = "127.0.0.1"
 
 SEND_BUFFER_BYTES = 131_072
 """Of the kernel, for each connection. Left alone it grows to megabytes, and a reader that is slow
@@ -29,12 +33,22 @@ class Protocol(WebSocketsSansIOProtocol):
     would keep its connection, and our memory, for ever. And a refused upgrade is complete, so that
     uvicorn does not log each as an error."""
 
+    def handle_connect(self, event: Request) -> None:
+        """Says by `state["writable"]` whether what is sent goes out without waiting."""
+        super().handle_connect(event)
+        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            self.scope["state"]["writable"] = self.writable
+
     async def send(self, message: Any) -> None:
         """Sends one ASGI event."""
         if message["type"] == "websocket.close":
             self.writable.set()
             self.loop.call_later(GOODBYE_SECONDS, self._cut)
         await super().send(message)
+        if message["type"] == "websocket.accept":
+            # A tenth of what an idle socket takes, and a token among it.
+            self.request.headers.clear()
+            del self.request, self.response
         if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
             self.handshake_complete = True
 
@@ -55,11 +69,15 @@ class _Server(uvicorn.Server):
         yield
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; AddressTaken if somebody else has it."""
+def listen(
+    host: str, port: int, setting: str = "KARI_HTTP_PORT", *, shared: bool = False
+) -> socket.socket:
+    """A listening socket; AddressTaken, naming the setting, if somebody else has it. `shared` with
+    processes that ask for it as shared too: the system gives each new connection to one of them."""
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     try:
         listener.bind(address)
@@ -67,8 +85,8 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise AddressTaken(
-            f"{host}:{port} cannot be used ({error.strerror}); stop what listens there or set "
-            "KARI_HTTP_PORT"
+            f"{host}:{port} cannot be used ({error.strerror}); stop what listens there or "
+            f"set {setting}"
         ) from None
     listener.setblocking(False)
     return listener
@@ -77,7 +95,7 @@ def listen(host: str, port: int) -> socket.socket:
 @asynccontextmanager
 async def served(
     app: ASGIApp,
-    listener: socket.socket,
+    listeners: Sequence[socket.socket],
     settings: Settings,
     heartbeat: float,
 ) -> AsyncIterator[None]:
@@ -101,7 +119,7 @@ async def served(
             ws_ping_timeout=heartbeat,
         )
     )
-    task = asyncio.create_task(server.serve(sockets=[listener]))
+    task = asyncio.create_task(server.serve(sockets=list(listeners)))
     try:
         yield
     finally:

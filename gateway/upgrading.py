@@ -66,6 +66,8 @@ class Sockets:
                 await websocket.send_denial_response(error_response(refusal))
                 return
             await websocket.accept(subprotocol, [(HEADER.encode(), correlation_id.encode())])
+            # They hold a token, and would stay as long as the socket.
+            websocket.scope["headers"].clear()
             await self._serve(websocket, principal, encoding)
 
     async def drain(self) -> None:
@@ -73,7 +75,7 @@ class Sockets:
         returns when all are gone."""
         self._draining = True
         for socket in list(self._open):
-            await socket.close(GOING_AWAY)
+            socket.close(GOING_AWAY)
         async with self._gone:
             await self._gone.wait_for(lambda: not self._open)
 
@@ -83,12 +85,12 @@ class Sockets:
             session_id = self._terms.verify(access_token).session_id
         except KariError:
             return
-        await self._close_sessions({session_id})
+        self._close_sessions({session_id})
 
     async def close_ended(self) -> None:
         """Closes the sockets of sessions that were signed out on other gateways."""
         principals = [socket.principal for socket in self._open]
-        await self._close_sessions(await self._sessions.ended_among(principals))
+        self._close_sessions(await self._sessions.ended_among(principals))
 
     async def degrade(self) -> None:
         """Tells every socket what is missing by now."""
@@ -143,10 +145,10 @@ class Sockets:
                 REFUSED.labels(Reason.Name(Reason.REASON_TOO_LARGE)).inc()
             log.info("socket ended", code=code, user=who.user_id)
 
-    async def _close_sessions(self, session_ids: set[str]) -> None:
+    def _close_sessions(self, session_ids: set[str]) -> None:
         for socket in list(self._open):
             if socket.principal.session_id in session_ids:
-                await socket.close(SESSION_ENDED)
+                socket.close(SESSION_ENDED)
 
     async def _tell_gone(self) -> None:
         async with self._gone:

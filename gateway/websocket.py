@@ -1,9 +1,9 @@
-"""One WebSocket: a read loop, a write loop, and the calls of its session. Everything ends with it;
-turns live on."""
+"""One WebSocket: a read loop, the calls of its session, and a write loop while its reader is
+behind. Everything ends with it; turns live on."""
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -30,6 +30,8 @@ from servers.runtime.interceptors.metrics import LATENCY, count_error
 LONGEST_SLEEP = 15.0
 """How long the token's end may go unnoticed when a renewal has moved it closer."""
 
+WRITER = "write"
+
 log = structlog.get_logger("kari.gateway.websocket")
 
 
@@ -47,6 +49,7 @@ class Socket:
         slow_reader_seconds: float,
     ) -> None:
         self._websocket = websocket
+        self._writable: asyncio.Event = websocket.scope["state"]["writable"]
         self._session = session
         self._encoding = encoding
         self._hub = hub
@@ -56,6 +59,8 @@ class Socket:
         self._outbox = Outbox()
         self._spans = Spans()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._clock: asyncio.TimerHandle | None = None
+        self._code = 0
 
     @property
     def principal(self) -> Principal:
@@ -64,19 +69,19 @@ class Socket:
 
     async def run(self, degradations: Sequence[Degradation]) -> int:
         """Serves until the client goes or the socket is closed; gives the close code."""
-        await self._act(self._session.opened(degradations))
-        self._start("clock", self._watch_clock())
-        reader = asyncio.create_task(self._read())
-        writer = asyncio.create_task(self._write())
         try:
-            await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
-            return (reader if reader.done() else writer).result()
+            await self._act(self._session.opened(degradations))
+            self._wind_clock()
+            return await self._read()
         finally:
-            await _cancel([reader, writer, *self._tasks.values()])
+            if self._clock is not None:
+                self._clock.cancel()
+            await _cancel(list(self._tasks.values()))
 
-    async def close(self, closing: Closing) -> None:
+    def close(self, closing: Closing) -> None:
         """Closes the socket once what is on its way is sent."""
-        await self._outbox.close(closing)
+        self._outbox.close(closing)
+        self._write_on()
 
     async def degrade(self, degradation: Degradation) -> None:
         """Tells the client that a feature is missing."""
@@ -86,39 +91,66 @@ class Socket:
         while True:
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
-                return int(message.get("code") or 1006)
+                return self._code or int(message.get("code") or 1006)
             data = message.get("text")
             data = message["bytes"] if data is None else data
             await self._act(self._session.received(data, time.monotonic()))
 
-    async def _write(self) -> int:
-        while True:
-            item = await self._outbox.get()
+    async def _pass(self, item: str | bytes) -> None:
+        """At once while the connection takes it; behind what waits already, else."""
+        if self._writable.is_set() and WRITER not in self._tasks and not self._outbox.closed:
+            await self._send_raw(item)
+        else:
+            await self._outbox.put(item)
+            self._write_on()
+
+    def _write_on(self) -> None:
+        if WRITER not in self._tasks:
+            self._start(WRITER, self._write)
+
+    async def _write(self) -> None:
+        """Until nothing waits any more."""
+        while (item := self._outbox.get()) is not None:
             if isinstance(item, Closing):
-                return await self._say_goodbye(item)
-            try:
-                async with asyncio.timeout(self._slow_reader_seconds):
-                    await self._send_raw(item)
-            except TimeoutError:
-                SLOW_READERS.inc()
-                return await self._say_goodbye(TOO_SLOW)
-            except WebSocketDisconnect as gone:
-                return gone.code
+                await self._say_goodbye(item)
+            else:
+                await self._send_in_time(item)
+
+    async def _send_in_time(self, item: str | bytes) -> None:
+        try:
+            async with asyncio.timeout(self._slow_reader_seconds):
+                await self._send_raw(item)
+        except TimeoutError:
+            SLOW_READERS.inc()
+            self._outbox.cut()
+            await self._say_goodbye(TOO_SLOW)
 
     async def _send_raw(self, item: str | bytes) -> None:
+        """Nothing can be sent to a client that has gone; the read loop is told of it."""
         kind = "text" if isinstance(item, str) else "bytes"
-        await self._websocket.send({"type": "websocket.send", kind: item})
+        try:
+            await self._websocket.send({"type": "websocket.send", kind: item})
+        except WebSocketDisconnect:
+            self._outbox.cut()
 
-    async def _say_goodbye(self, closing: Closing) -> int:
+    async def _say_goodbye(self, closing: Closing) -> None:
+        """Ends the read loop too."""
+        self._code = closing.code
         with suppress(WebSocketDisconnect):
             await self._websocket.close(closing.code, closing.reason)
-        return closing.code
 
-    async def _watch_clock(self) -> None:
-        while not self._outbox.closed:
-            left = self._session.principal.expires_at - time.time()
-            await asyncio.sleep(max(0.0, min(left, LONGEST_SLEEP)))
-            await self._act(self._session.tick(time.time()))
+    def _wind_clock(self) -> None:
+        """A timer and no task: most of what an idle socket has would be that."""
+        left = self._session.principal.expires_at - time.time()
+        delay = max(0.0, min(left, LONGEST_SLEEP))
+        self._clock = asyncio.get_running_loop().call_later(delay, self._tick)
+
+    def _tick(self) -> None:
+        actions = self._session.tick(time.time())
+        if actions:
+            self._start("clock", self._act, actions)
+        elif not self._outbox.closed:
+            self._wind_clock()
 
     async def _act(self, actions: Sequence[Action]) -> None:
         """Performs what the session handed out, in order."""
@@ -127,21 +159,21 @@ class Socket:
                 case Send():
                     await self._send(action)
                 case Ask():
-                    self._start(f"ask:{action.cause.serial}", self._ask(action))
+                    self._start(f"ask:{action.cause.serial}", self._ask, action)
                 case Open():
                     self._stop(action.key)
-                    self._start(action.key, self._follow(action))
+                    self._start(action.key, self._follow, action)
                 case Stop():
                     self._stop(action.key)
                 case Renew():
                     await self._renew(action)
                 case Close():
-                    await self._outbox.close(action.closing)
+                    self.close(action.closing)
 
     async def _send(self, send: Send) -> None:
         if send.frame.HasField("error"):
             _count(send.frame.error, send.refusal)
-        await self._outbox.put(encode(send.frame, self._encoding))
+        await self._pass(encode(send.frame, self._encoding))
 
     async def _ask(self, ask: Ask) -> None:
         began = time.perf_counter()
@@ -206,20 +238,22 @@ class Socket:
             deadline=self._hub.deadline(method),
         )
 
-    def _start(self, key: str, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(self._guard(key, work))
-        self._tasks[key] = task
+    def _start(self, key: str, work: Callable[..., Awaitable[None]], *given: Any) -> None:
+        self._tasks[key] = asyncio.create_task(self._guard(key, work, *given))
 
-    async def _guard(self, key: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _guard(self, key: str, work: Callable[..., Awaitable[None]], *given: Any) -> None:
         """A defect in one call ends its socket, and no other."""
+        failed = False
         try:
-            await work
+            await work(*given)
         except Exception as error:
             log.error("socket failed", key=key, exc_info=error)
-            await self._outbox.close(INTERNAL)
+            failed = True
         finally:
             if self._tasks.get(key) is asyncio.current_task():
                 del self._tasks[key]
+        if failed:
+            self.close(INTERNAL)
 
     def _stop(self, key: str) -> None:
         task = self._tasks.pop(key, None)

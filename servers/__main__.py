@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 
 import structlog
 import uvloop
+from prometheus_client import Info
 
 from servers import dependencies, topology
 from servers.runtime import garbage
@@ -15,6 +16,8 @@ from servers.runtime.keys import ensure_keys
 from servers.runtime.settings import Misconfigured, Settings, read_settings
 from servers.runtime.telemetry import configure_logging, configure_tracing, serve_metrics
 from servers.wiring import Wiring, metrics_port
+
+PROCESS = Info("kari_process", "Which of the workers these metrics are of.")
 
 log = structlog.get_logger("kari.main")
 
@@ -52,6 +55,7 @@ def require_stores(names: Sequence[str], settings: Settings) -> None:
 async def serve(names: Sequence[str], settings: Settings) -> None:
     """Serves the named parts until SIGINT or SIGTERM, then drains and stops."""
     label = names[0] if len(names) == 1 else "kari"
+    PROCESS.info({"worker": str(settings.worker)})
     provider = configure_tracing(settings, label)
     servers = [name for name in names if name != topology.GATEWAY.name]
     wiring = Wiring(settings, ensure_keys(settings), here=servers)

@@ -329,4 +329,11 @@ def bootstrap(w: Wiring, names: Sequence[str]) -> Bootstrap:
     """The named servers, ready to start on the port of the first."""
     hosted = [HOW[name](w) for name in names]
     address = f"{w.settings.grpc_host}:{port_of(names[0], w.settings)}"
-    return Bootstrap(hosted, w.resources, w.security(), address, w.port)
+    return Bootstrap(
+        hosted,
+        w.resources,
+        w.security(),
+        address,
+        w.port,
+        reuse_port=w.settings.several_workers,
+    )

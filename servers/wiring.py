@@ -95,7 +95,9 @@ def port_of(name: str, settings: Settings) -> int:
 
 
 def metrics_port(name: str, settings: Settings) -> int:
-    """Port of the metrics of a server's own process; 0 is off."""
-    if not settings.metrics_port or settings.placement is Placement.TOGETHER:
+    """Port of the metrics of a server's own process, or of a worker's; 0 is off."""
+    if not settings.metrics_port:
         return 0
-    return settings.metrics_port + topology.NODES[name].port
+    if settings.placement is Placement.SPREAD:
+        return settings.metrics_port + topology.NODES[name].port
+    return settings.metrics_port + settings.worker - 1 if settings.several_workers else 0

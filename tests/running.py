@@ -50,6 +50,16 @@ class Kari:
         """gRPC address of a server in this placement."""
         return f"127.0.0.1:{topology.port_of(server, self.grpc_port, spread=self.spread)}"
 
+    def metrics_urls(self) -> list[str]:
+        """Where the metrics of its processes are, each once."""
+        shared, first = f"{self.http}/metrics", int(self.settings.get("KARI_METRICS_PORT", "0"))
+        workers = int(self.settings.get("KARI_WORKERS", "1"))
+        own = [node.port for node in topology.SERVERS] if self.spread else range(workers)
+        urls = [f"http://127.0.0.1:{first + n}/metrics" for n in own]
+        if self.spread:
+            return [shared, *urls]
+        return urls if workers > 1 else [shared]
+
     def environment(self) -> dict[str, str]:
         """Environment under which `kari` commands find this one."""
         return child_environment(

@@ -17,6 +17,7 @@ from kari.stream_processor.v1.stream_processor_pb2 import FollowRequest
 from servers.chat_hub.admitted import Admitted
 from servers.chat_hub.endings import end_of, is_over
 from servers.chat_hub.pauses import growing_pauses
+from servers.chat_hub.waiting import Waiting
 from servers.runtime.call import principal
 from servers.runtime.errors import CalledOff, KariError, from_rpc
 
@@ -101,16 +102,17 @@ class Following:
     ) -> AsyncGenerator[TurnEvent, None]:
         call = self._streams.Follow(FollowRequest(stream_id=turn_id, after=place))
         responses = aiter(call)
+        waiting = Waiting()
         try:
             while True:
-                async with asyncio.timeout(self._silence):
-                    response = await anext(responses)
+                response = await waiting.wait(anext(responses), self._silence)
                 yield response.event
         except StopAsyncIteration:
             return
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error) from error
         finally:
+            waiting.close()
             call.cancel()
 
     async def _stored(self, turn_id: str) -> GetTurnResponse:

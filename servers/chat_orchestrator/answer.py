@@ -1,6 +1,7 @@
 """An answer in the making: what the model's stream becomes, event by event. Pure."""
 
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from kari.conversation_models.v1.degradation_pb2 import Degradation
 from kari.conversation_models.v1.model_pb2 import FinishReason, Usage
@@ -73,12 +74,13 @@ class Answer:
 
 def merged(events: list[TurnEvent]) -> list[TurnEvent]:
     """The same events with neighbouring deltas joined into one."""
+    if len(events) < 2:
+        return events
     result: list[TurnEvent] = []
-    for event in events:
-        last = result[-1] if result else None
-        if last is not None and last.HasField("delta") and event.HasField("delta"):
-            joined = last.delta.text + event.delta.text
-            result[-1] = TurnEvent(delta=TextDelta(text=joined))
+    for is_delta, run in groupby(events, lambda event: event.HasField("delta")):
+        if is_delta:
+            text = "".join(event.delta.text for event in run)
+            result.append(TurnEvent(delta=TextDelta(text=text)))
         else:
-            result.append(event)
+            result += run
     return result

@@ -60,8 +60,7 @@ class Lead:
         self.led = led
         self.next_led: LedTurn | None = None
         self.looked_for_next = False
-        """Whether it is known which turn comes next. It is not if the commit failed, or if only its
-        repetition was answered."""
+        """Whether it is known which turn comes next. It is not if the commit failed."""
         self.turn_id = led.turn.id
         self._lease = Lease(
             owner=led.lease.owner,
@@ -84,11 +83,9 @@ class Lead:
 
     async def open(self) -> OpenResponse:
         """Opens the stream and tells that the turn was accepted, unless it was told before."""
-        opened = await self._publisher.open()
+        accepted = Accepted(message=self.led.message, queued=not self.led.HasField("lease"))
+        opened = await self._publisher.open(TurnEvent(accepted=accepted))
         self._answer.degradations.extend(opened.degradations)
-        if opened.next_index == 1:
-            accepted = Accepted(message=self.led.message, queued=not self.led.HasField("lease"))
-            self._publisher.put(TurnEvent(accepted=accepted))
         return opened
 
     async def announce_only(self) -> None:
@@ -233,8 +230,7 @@ class Lead:
         await self._snapshot()
 
     def _note_next(self, request: FinishTurnRequest, finished: FinishTurnResponse) -> None:
-        asked = request.HasField("next_lease")
-        self.looked_for_next = asked and not finished.repeated_request
+        self.looked_for_next = request.HasField("next_lease")
         if finished.HasField("next_led_turn"):
             self.next_led = finished.next_led_turn
 

@@ -1,7 +1,9 @@
 """Sending a turn's events to the stream processor: in order, once, in batches as large as what has
-come together while the last batch was under way."""
+come together while the last batch was under way, or while this process has more to do than it can.
+"""
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 
@@ -11,9 +13,13 @@ from kari.stream_processor.v1.stream_processor_pb2 import AppendRequest, OpenReq
 from servers.chat_orchestrator.answer import merged
 from servers.chat_orchestrator.peers import Peers, patiently
 from servers.runtime.errors import KariError
+from servers.runtime.steps import Steps
 
 # A stream processor that restarts is back within this; a turn does not fail without its stream.
 PATIENCE_SECONDS = 20.0
+
+# Most providers' answers are gathered where they are read; half a period catches the others.
+SHARE = 0.5
 
 # The contract's largest batch.
 LARGEST_BATCH = 1000
@@ -37,15 +43,16 @@ class Publisher:
         self._task: asyncio.Task[None] | None = None
         self.lost = False
 
-    async def open(self) -> OpenResponse:
-        """Opens the stream, or takes it over; events may be put from now on."""
-        request = OpenRequest(stream_id=self._turn_id)
+    async def open(self, *first: TurnEvent) -> OpenResponse:
+        """Opens the stream, which begins with the `first` events, or takes it over, which has them;
+        events may be put from now on."""
+        request = OpenRequest(stream_id=self._turn_id, first_events=first)
         try:
             opened = await patiently(lambda: self._peers.streams.Open(request), 2.0)
         except KariError as error:
             log.warning("stream could not be opened", error=error.message)
             opened = OpenResponse(position=StreamPosition(stream_id=self._turn_id), next_index=1)
-        self._first_index = opened.next_index
+        self._begin(first, opened.next_index - 1)
         self._task = asyncio.create_task(self._send())
         return opened
 
@@ -61,10 +68,22 @@ class Publisher:
         if self._task is not None:
             await self._task
 
+    def _begin(self, first: Sequence[TurnEvent], has: int) -> None:
+        """Takes up a stream that has so many events."""
+        if has == len(first):
+            self._told, self._arrived = list(first), has
+        elif has:
+            self._first_index = has + 1
+        else:
+            self.put(*first)
+
     async def _send(self) -> None:
+        steps = Steps(SHARE)
         while not (self._closing and not self._pending):
             await self._wake.wait()
             self._wake.clear()
+            if not self._closing and self._pending and self._pending[-1].HasField("delta"):
+                await steps.next()
             self._told += merged(self._pending)
             self._pending = []
             try:

@@ -5,6 +5,7 @@ import os
 import secrets
 import socket
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import structlog
@@ -54,6 +55,7 @@ class Turns:
         self._leads: dict[str, Lead] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._draining = False
+        self._stopping = False
 
     async def begin(self, request: StartTurnRequest) -> tuple[Turn, StreamPosition]:
         """Commits a message and starts its turn, or queues it. A caller that goes away between the
@@ -91,16 +93,21 @@ class Turns:
             await asyncio.sleep(self._settings.turn_lease_seconds / 3)
 
     async def drain(self) -> None:
-        """Starts no more turns and sees those under way to their end. Those that would take
-        longer than there is time end as failed, with their text kept."""
+        """Starts no more turns and sees those under way to their end, those included whose message
+        is just being committed. Those that would take longer than there is time end as failed, with
+        their text kept."""
         self._draining = True
-        if self._tasks:
-            await asyncio.wait(
-                self._tasks, timeout=max(0.0, self._settings.drain_seconds - COMMIT_SECONDS)
-            )
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, self._settings.drain_seconds - COMMIT_SECONDS)):
+                await self._idle()
+        self._stopping = True
         for lead in list(self._leads.values()):
             lead.stop()
-        if self._tasks:
+        await self._idle()
+
+    async def _idle(self) -> None:
+        """Returns when nothing is under way, of what was begun meanwhile either."""
+        while self._tasks:
             await asyncio.wait(self._tasks)
 
     def _beginning(self, request: StartTurnRequest) -> BeginTurnRequest:
@@ -125,6 +132,8 @@ class Turns:
             lead = self._lead(led)
             if not led.HasField("lease"):
                 await lead.announce_only()
+                return
+            if self._leads_already(led):
                 return
             self._reserve(lead)
             await lead.open()
@@ -151,6 +160,12 @@ class Turns:
             turn_id=led.turn.id,
         )
 
+    def _leads_already(self, led: LedTurn) -> bool:
+        """Whether the turn is led here by the very same claim, which the end of the turn before it
+        and a repeated request may both bring."""
+        lead = self._leads.get(led.turn.id)
+        return lead is not None and lead.led.lease.number == led.lease.number
+
     def _reserve(self, lead: Lead) -> None:
         """Before anything is awaited, so that a request that is repeated meanwhile starts no second
         lead. One of ours that lost its lease to this one ends without a word."""
@@ -158,6 +173,8 @@ class Turns:
         if earlier is not None:
             earlier.lose()
         self._leads[lead.turn_id] = lead
+        if self._stopping:
+            lead.stop()
 
     def _release(self, lead: Lead) -> None:
         if self._leads.get(lead.turn_id) is lead:

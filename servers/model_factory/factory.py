@@ -47,7 +47,10 @@ class ModelFactory:
         providers: Mapping[str, Provider],
         chain: Chain | None = None,
         embedder: Embedder | None = None,
+        *,
+        eager: bool = True,
     ) -> None:
+        """`eager` is whether the local model is loaded before anybody asks for it."""
         retry, breaker = configuration.retry, configuration.breaker
         self._catalog = Catalog(configuration)
         self._router = Router(configuration.routing, self._catalog)
@@ -57,14 +60,17 @@ class ModelFactory:
             name: Breaker(breaker.failures, breaker.cooldown, time.monotonic) for name in providers
         }
         self._embedder = embedder or Embedder()
+        self._eager = eager
         for name in providers:
             metrics.BREAKER.labels(name).set_function(partial(_state_of, self._breakers[name]))
 
     @classmethod
     def of_settings(cls, settings: Settings) -> Self:
-        """As the models file says. ConfigurationError if it is wrong."""
+        """As the models file says. ConfigurationError if it is wrong. Of several workers the first
+        has the local model at hand; the others need its memory only if they need it."""
         configuration = configured.read(settings)
-        return cls(configuration, configured.providers(configuration))
+        providers = configured.providers(configuration)
+        return cls(configuration, providers, eager=settings.worker == 1)
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Self]:
@@ -83,9 +89,11 @@ class ModelFactory:
         await self._embedder.close()
 
     async def ping(self) -> None:
-        """Raises NotReady while the local model is not loaded, and says why."""
+        """Raises NotReady while the local model is wanted and not loaded, and says why."""
         local = self._providers.get(LOCAL)
-        if isinstance(local, LocalProvider) and local.problem:
+        if not isinstance(local, LocalProvider) or not (self._eager or local.asked):
+            return
+        if local.problem:
             raise NotReady(local.problem)
 
     def page(self, page_size: int, page_token: str) -> tuple[list[Model], str]:
@@ -134,7 +142,7 @@ class ModelFactory:
 
     async def _warm(self) -> None:
         local = self._providers.get(LOCAL)
-        if isinstance(local, LocalProvider):
+        if isinstance(local, LocalProvider) and self._eager:
             try:
                 await local.warm()
             except Exception as error:  # noqa: BLE001  # said now, and again by each ping and answer

@@ -14,6 +14,7 @@ from servers.model_factory.configuration import Timeouts
 from servers.model_factory.failure import Kind, ProviderFailure, of_status
 from servers.model_factory.patience import Patience
 from servers.model_factory.wire import Decoder, Dialect, code_in, retry_after
+from servers.runtime.steps import Steps
 
 ERROR_BYTES = 65_536
 """How much of an error's body is read to find its short name."""
@@ -107,6 +108,7 @@ class EventSource:
 async def _read(
     response: aiohttp.ClientResponse, decoder: Decoder, patience: Patience
 ) -> AsyncGenerator[ProviderEvent, None]:
+    steps = Steps()
     while not decoder.over and (chunk := await _chunk(response, decoder, patience)):
         events = decoder.feed(chunk)
         for event in joined(events):
@@ -114,6 +116,9 @@ async def _read(
         if decoder.failure is not None:
             raise decoder.failure
         patience.heard(events)
+        if not decoder.over:
+            # What arrives meanwhile is read as one.
+            await steps.next()
     if not decoder.stopped:
         raise ProviderFailure(Kind.CUT)
     await _linger(response)

@@ -45,6 +45,11 @@ class LocalProvider:
         await self._provider()
 
     @property
+    def asked(self) -> bool:
+        """Whether anybody had it loaded."""
+        return self._loading is not None
+
+    @property
     def problem(self) -> str:
         """Why the model cannot answer yet; empty if it can."""
         if self._loading is None or not self._loading.done():

@@ -6,6 +6,7 @@ nothing. While Milvus, the model factory or Postgres is away, the jobs wait; no 
 """
 
 import asyncio
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,11 +71,13 @@ class Embedding:
     async def run(self) -> None:
         """Takes batch after batch, for ever, when it is quiet; after a failure of something that is
         away it waits, twice as long each time."""
-        wait = 0.0
+        wait, worked = 0.0, 0.0
         while True:
             try:
-                await self._quiet.come()
+                await self._quiet.come(worked)
+                began = time.perf_counter()
                 found = await self.step()
+                worked = time.perf_counter() - began
             except (*AWAY, KariError) as error:
                 wait = min(wait * 2 or self._pace.first_wait, self._pace.longest_wait)
                 log.warning("embedding waits", error=_name(error), seconds=wait)

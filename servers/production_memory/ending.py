@@ -15,7 +15,7 @@ from servers.production_memory.jobs import Jobs
 from servers.production_memory.leading import claim_waiting
 from servers.production_memory.message import message_of, storable
 from servers.production_memory.quiet import Quiet
-from servers.production_memory.tables import QUERIES, message, one, turn_row
+from servers.production_memory.tables import QUERIES, led_turn, message, one, turn_row
 from servers.production_memory.turn import ENDED, name_of, require_lease, turn_of, unknown_turn
 from servers.production_memory.writes import written
 from servers.runtime.errors import InvalidRequest
@@ -81,7 +81,8 @@ class Ending:
         require_lease(row, request.lease.number)
         if row["state"] in ENDED:
             answer = await message(connection, row["assistant_message_id"])
-            return Ended(turn_of(row), answer, repeated=True)
+            next_led = await _claimed_before(connection, row["conversation_id"], request)
+            return Ended(turn_of(row), answer, next_led, repeated=True)
         answer = await _add_answer(connection, row, request)
         ended = await _end(connection, request, answer.id if answer else "")
         ids = [row["user_message_id"], *([answer.id] if answer else [])]
@@ -96,6 +97,20 @@ async def _claim_next(
     if not request.HasField("next_lease"):
         return None
     return await claim_waiting(connection, conversation_id, request.next_lease)
+
+
+async def _claimed_before(
+    connection: Connection, conversation_id: str, request: FinishTurnRequest
+) -> LedTurn | None:
+    """The turn that the first request claimed, whose answer may have been lost on its way; else the
+    one that waits."""
+    if not request.HasField("next_lease"):
+        return None
+    owner = request.next_lease.owner
+    row = await connection.fetchrow(QUERIES.claimed_before, conversation_id, owner)
+    if row is not None:
+        return await led_turn(connection, row, owner)
+    return await _claim_next(connection, conversation_id, request)
 
 
 async def _locked(connection: Connection, turn_id: str) -> Record:

@@ -84,6 +84,10 @@ WHERE id = (
 )
 RETURNING *;
 
+-- name: claimed_before
+-- The turn that a leader has claimed and, as far as is stored, not begun with.
+SELECT * FROM turns WHERE conversation_id = $1 AND state = 'assembling' AND lease_owner = $2;
+
 -- name: claim_silent
 -- The turn whose leader let its lease run out, in the state in which it was left.
 UPDATE turns SET lease_owner = $2, lease_number = lease_number + 1,

@@ -63,7 +63,8 @@ class Security:
 
 class Bootstrap:
     """One gRPC server with any number of servicers, health, reflection and channelz. Beside its
-    socket it serves the other servers of the process on `port`."""
+    socket it serves the other servers of the process on `port`. With `reuse_port` it shares its
+    address with other processes that do so too."""
 
     def __init__(
         self,
@@ -72,6 +73,8 @@ class Bootstrap:
         security: Security,
         address: str,
         port: Port | None = None,
+        *,
+        reuse_port: bool = False,
     ) -> None:
         self._hosted = hosted
         self._resources = resources
@@ -91,7 +94,7 @@ class Bootstrap:
         self._server = grpc.aio.server(
             interceptors=(chain,),
             options=(
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(reuse_port)),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
                 *KEEPALIVE,

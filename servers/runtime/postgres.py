@@ -1,6 +1,7 @@
 """Postgres as servers use it: one schema and one role a server, the tenant set in every
 transaction, failures as our errors."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
@@ -13,10 +14,12 @@ from servers.runtime.settings import Settings
 
 Connection = asyncpg.pool.PoolConnectionProxy
 
-# What asyncpg raises in a transaction when the server stops, is full, is cut off or hangs.
+# What asyncpg raises in a transaction when the server stops, is full, is cut off or hangs. An
+# InternalClientError is what a query meets between the server's farewell and its hanging up.
 CUT_OFF = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.DiskFullError,
@@ -37,6 +40,14 @@ class _Connection(asyncpg.Connection):
     def get_reset_query(self) -> str:
         """Nothing."""
         return ""
+
+    async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  # the base's
+        """Rolls back what a cancelled transaction has left; asyncpg would do so as well, but log it
+        as an error, and calls are cancelled every day."""
+        async with asyncio.timeout(timeout):
+            if self.is_in_transaction():
+                await self.execute("ROLLBACK")
+            await super().reset()
 
 
 class Database:
@@ -90,6 +101,8 @@ async def open_database(
             "role": f"kari_{schema}",
             "search_path": schema,
             "application_name": schema,
+            # What `literal` relies on, whatever the database's own default is.
+            "standard_conforming_strings": "on",
         },
     )
     try:
@@ -105,19 +118,22 @@ async def ping(database: Database) -> None:
 
 @asynccontextmanager
 async def _ending(connection: Connection) -> AsyncIterator[None]:
-    """Commits what was begun, or rolls it back; after a cancellation the pool does that."""
+    """Commits what was begun, or rolls it back; after a cancellation the connection does that when
+    it goes back. RuntimeError if Postgres rolled back instead, as it does without an error when one
+    in the transaction was swallowed."""
     try:
         yield
     except Exception:
         if not connection.is_closed():
             await connection.execute("ROLLBACK")
         raise
-    await connection.execute("COMMIT")
+    if await connection.execute("COMMIT") != "COMMIT":
+        raise RuntimeError("an error in this transaction was swallowed: nothing was written")
 
 
 def literal(text: str) -> str:
     """A text as SQL writes it down, for statements that take no parameters; with standard strings,
-    which are Postgres' default, a quote is all there is to escape. ValueError for U+0000."""
+    as our connections have them, a quote is all there is to escape. ValueError for U+0000."""
     if "\0" in text:
         raise ValueError("a text for Postgres holds the character U+0000")
     return "'" + text.replace("'", "''") + "'"

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "KARI_"
@@ -32,6 +32,23 @@ class Settings(BaseSettings):
     placement: Placement = Field(
         Placement.TOGETHER, description="`together` (one process) or `spread` (one per server)."
     )
+    workers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Processes that share the ports, each with every server; only when together. "
+        "More than one pays where cores are left idle: docs/decisions/workers.md.",
+    )
+    worker: int = Field(
+        1, ge=1, le=64, description="Which of the workers a process is; `kari up` sets it."
+    )
+    worker_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port on 127.0.0.1 where this worker alone serves what the shared HTTP port "
+        "does; `kari up` sets it. 0 is none.",
+    )
     http_host: str = Field("127.0.0.1", description="Address of the page and the WebSocket.")
     http_port: int = Field(8080, ge=0, le=65535, description="Port of the page and the WebSocket.")
     grpc_host: str = Field("127.0.0.1", description="Address of the gRPC servers.")
@@ -45,8 +62,8 @@ class Settings(BaseSettings):
         0,
         ge=0,
         le=65000,
-        description="When spread, the first of one Prometheus port a server; 0 is off. "
-        "The gateway always serves `/metrics`.",
+        description="The first of one Prometheus port a server when spread, a worker when there "
+        "are several; 0 is off. The gateway always serves `/metrics`.",
     )
 
     postgres_url: SecretStr | None = Field(
@@ -130,6 +147,18 @@ class Settings(BaseSettings):
     otlp_endpoint: str | None = Field(
         None, description="`http://host:4317` of an OpenTelemetry collector; unset exports nothing."
     )
+
+    @field_validator("workers")
+    @classmethod
+    def _together(cls, workers: int, given: ValidationInfo) -> int:
+        if workers > 1 and given.data.get("placement") is Placement.SPREAD:
+            raise ValueError("workers share the ports of one process; there are none when spread")
+        return workers
+
+    @property
+    def several_workers(self) -> bool:
+        """Whether other processes listen on the ports of this one."""
+        return self.workers > 1
 
     @property
     def allowed_origins(self) -> frozenset[str]:

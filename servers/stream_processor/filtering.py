@@ -20,8 +20,12 @@ def kept(events: Sequence[TurnEvent], *, expose_reasoning: bool) -> list[TurnEve
 
 
 def _bare(event: TurnEvent) -> TurnEvent:
+    numbered = event.HasField("position") or event.HasField("created_at")
+    if not numbered and not event.correlation_id:
+        return event
     bare = TurnEvent()
     bare.CopyFrom(event)
-    for field in ("position", "correlation_id", "created_at"):
-        bare.ClearField(field)
+    bare.ClearField("position")
+    bare.ClearField("correlation_id")
+    bare.ClearField("created_at")
     return bare

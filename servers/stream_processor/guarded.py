@@ -41,9 +41,9 @@ class GuardedJournal:
     async def append(
         self, key: StreamKey, after: Mark | None, entries: Sequence[Entry]
     ) -> Mark | None:
-        """See Journal."""
+        """See Journal; how long to wait is the journal's part, which knows what leaves together."""
         self._require_present()
-        return await self._answer(self._journal.append(key, after, entries))
+        return await self._given(self._journal.append(key, after, entries))
 
     async def read(self, key: StreamKey, after: Mark | None = None) -> list[Entry] | None:
         """See Journal."""
@@ -71,9 +71,15 @@ class GuardedJournal:
             raise JournalAway
 
     async def _answer(self, asked: Awaitable[T]) -> T:
+        return await self._given(self._bounded(asked))
+
+    async def _bounded(self, asked: Awaitable[T]) -> T:
+        async with asyncio.timeout(self._seconds):
+            return await asked
+
+    async def _given(self, asked: Awaitable[T]) -> T:
         try:
-            async with asyncio.timeout(self._seconds):
-                answer = await asked
+            answer = await asked
         except AWAY as error:
             self._note_absence(error)
             raise JournalAway from error

@@ -25,6 +25,11 @@ class _Record:
         return self.entries[-1].mark
 
     def behind(self, mark: Mark) -> list[Entry]:
+        # Who keeps up misses one.
+        if self.entries[-1].mark.at(mark):
+            return []
+        if len(self.entries) > 1 and self.entries[-2].mark.at(mark):
+            return self.entries[-1:]
         return self.entries[bisect_right(self.entries, _place(mark), key=_place_of) :]
 
     def wake(self) -> None:
@@ -50,6 +55,13 @@ class MemoryJournal:
         """Where a stream stands; None if it is not here."""
         record = self._records.get(key)
         return record.mark if record else None
+
+    def behind(self, key: StreamKey, after: Mark | None) -> list[Entry] | None:
+        """As `read`, which need not wait here."""
+        record = self._records.get(key)
+        if record is None:
+            return None
+        return list(record.entries) if after is None else record.behind(after)
 
     def forget(self, key: StreamKey) -> None:
         """Drops a stream and wakes who waits for it."""
@@ -85,10 +97,7 @@ class MemoryJournal:
 
     async def read(self, key: StreamKey, after: Mark | None = None) -> list[Entry] | None:
         """See Journal."""
-        record = self._records.get(key)
-        if record is None:
-            return None
-        return list(record.entries) if after is None else record.behind(after)
+        return self.behind(key, after)
 
     async def news(
         self, marks: Mapping[StreamKey, Mark], seconds: float | None
@@ -108,6 +117,12 @@ class MemoryJournal:
         known = ((key, self._records.get(key), mark) for key, mark in marks.items())
         found = {key: record.behind(mark) for key, record, mark in known if record is not None}
         return {key: entries for key, entries in found.items() if entries}
+
+    async def beyond(self, key: StreamKey, mark: Mark) -> None:
+        """Returns when a stream has come further than a mark, or is not here any more."""
+        record = self._records.get(key)
+        if record is not None and _place(record.mark) <= _place(mark):
+            await record.changed.wait()
 
     async def _change_of(self, marks: Mapping[StreamKey, Mark]) -> None:
         """Returns when one of the streams that are here changes."""

@@ -49,7 +49,7 @@ class Readers:
             mark = await self._place(key, after)
             live = False
             while not mark.ended:
-                entries = await self._entries(key, mark)
+                entries = self._entries(key, mark)
                 for event in self._events(key, entries, mark.seq):
                     yield event
                 if live:
@@ -57,7 +57,7 @@ class Readers:
                 mark = entries[-1].mark if entries else mark
                 live = True
                 if not mark.ended:
-                    await self._memory.news({key: mark}, None)
+                    await self._memory.beyond(key, mark)
 
     async def _place(self, key: StreamKey, after: StreamPosition | None) -> Mark:
         """The mark from which to read on. As no seq exceeds its index, the entries behind `index =
@@ -73,18 +73,20 @@ class Readers:
         at_the_end = stands.ended and after.seq == stands.seq
         return Mark(after.epoch, index=after.seq, seq=after.seq, ended=at_the_end)
 
-    async def _entries(self, key: StreamKey, mark: Mark) -> list[Entry]:
+    def _entries(self, key: StreamKey, mark: Mark) -> list[Entry]:
         stands = self._memory.mark(key)
-        entries = await self._memory.read(key, mark)
+        entries = self._memory.behind(key, mark)
         if stands is None or entries is None or stands.epoch != mark.epoch:
             raise unknown_stream()
         return entries
 
-    def _events(self, key: StreamKey, entries: list[Entry], seq: int) -> Iterator[TurnEvent]:
+    def _events(self, key: StreamKey, entries: list[Entry], seq: int) -> list[TurnEvent]:
         found = [event for entry in entries for event in numbered(key.stream_id, entry, seq)]
+        if len(found) < 2:
+            return found
         sent = list(coalesced(found))
         COALESCED.inc(len(found) - len(sent))
-        yield from sent
+        return sent
 
     def _observe(self, entries: Iterable[Entry]) -> None:
         now = self._clock()

@@ -8,8 +8,6 @@ Pure.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from kari.conversation_models.v1.turn_pb2 import StreamPosition, TurnEvent
 from kari.errors.v1.errors_pb2 import Reason
 from kari.stream_processor.v1.stream_processor_pb2 import AppendRequest
@@ -89,9 +87,10 @@ def numbered(stream_id: str, entry: Entry, after_seq: int = 0) -> Iterator[TurnE
     for event in events:
         seq += 1
         if seq > after_seq:
-            event.position.CopyFrom(position(stream_id, entry.mark.epoch, seq))
+            place, at = event.position, event.created_at
+            place.stream_id, place.epoch, place.seq = stream_id, entry.mark.epoch, seq
+            at.seconds, at.nanos = divmod(entry.created_at, 10**9)
             event.correlation_id = entry.correlation_id
-            event.created_at.CopyFrom(_timestamp(entry.created_at))
             yield event
 
 
@@ -105,9 +104,9 @@ def text_of(entries: Sequence[Entry]) -> str:
     )
 
 
-def deltas_in(entry: Entry) -> int:
-    """How many pieces of answer text an entry holds."""
-    return sum(e.HasField("delta") for e in AppendRequest.FromString(entry.payload).events)
+def new_deltas(mark: Mark, first_index: int, events: Sequence[TurnEvent]) -> int:
+    """How many pieces of answer text are among those events that the stream does not have."""
+    return sum(event.HasField("delta") for event in events[mark.index + 1 - first_index :])
 
 
 def position(stream_id: str, epoch: int, seq: int) -> StreamPosition:
@@ -131,7 +130,3 @@ def _require_room(mark: Mark) -> None:
             "the stream holds as many events as a stream may",
             limit_bytes=MOST_BYTES,
         )
-
-
-def _timestamp(nanoseconds: int) -> Timestamp:
-    return Timestamp(seconds=nanoseconds // 10**9, nanos=nanoseconds % 10**9)

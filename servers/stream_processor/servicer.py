@@ -30,7 +30,9 @@ class StreamProcessor(StreamProcessorServiceServicer):
 
     async def Open(self, request: OpenRequest, context: Context) -> OpenResponse:
         """Opens or takes over a stream; see the contract."""
-        opened = await self._streams.open(_key(request.stream_id))
+        opened = await self._streams.open(
+            _key(request.stream_id), request.first_events, current().correlation_id
+        )
         mark = opened.mark
         missing = Degradation(feature=Feature.FEATURE_RESUME, cause="redis")
         return OpenResponse(

@@ -22,7 +22,7 @@ from servers.runtime.errors import NotFound, Unavailable
 from servers.stream_processor.guarded import GuardedJournal, JournalAway
 from servers.stream_processor.journal import StreamKey
 from servers.stream_processor.journal_memory import MemoryJournal
-from servers.stream_processor.sequence import Entry, Mark, deltas_in, following, opening, text_of
+from servers.stream_processor.sequence import Entry, Mark, following, new_deltas, opening, text_of
 
 DEGRADED = Counter(
     "kari_chat_stream_degraded_total", "Streams opened without the durable journal.", ("cause",)
@@ -69,11 +69,17 @@ class Streams:
         self.shared: set[StreamKey] = set()
         """Streams to which other processes were seen to write."""
 
-    async def open(self, key: StreamKey) -> Opened:
-        """Creates the stream, or takes it over with all that is in it."""
+    async def open(
+        self, key: StreamKey, first: Sequence[TurnEvent] = (), correlation_id: str = ""
+    ) -> Opened:
+        """Creates the stream with its first events, or takes it over with all that is in it; one
+        without events gets the first ones."""
         self._require_memory()
         async with self._lock(key):
-            durable = await self._establish(key)
+            durable = await self._establish(key, first, correlation_id)
+            mark = self._memory.mark(key)
+            if first and mark is not None and not mark.index:
+                await self._append(key, 1, first, correlation_id)
             entries = await self._memory.read(key) or []
         return Opened(entries[-1].mark, text_of(entries), durable)
 
@@ -83,24 +89,7 @@ class Streams:
         """Adds those events that the stream does not have; gives where it stands then. Conflict
         and NotFound as the contract says."""
         async with self._lock(key):
-            for _ in range(TRIES):
-                mark = await self.stands(key)
-                if first_index > mark.index + 1:
-                    mark = await self.refreshed(key)
-                entry = following(
-                    mark,
-                    first_index,
-                    events,
-                    expose_reasoning=self._expose_reasoning,
-                    correlation_id=correlation_id,
-                    created_at=self._clock(),
-                )
-                if entry is None:
-                    return mark
-                if await self._write(key, mark, entry):
-                    TOKENS.inc(deltas_in(entry))
-                    return entry.mark
-        raise Unavailable(Reason.REASON_STORE_UNAVAILABLE, "the stream changes too fast; try again")
+            return await self._append(key, first_index, events, correlation_id)
 
     async def stands(self, key: StreamKey) -> Mark:
         """Where a stream stands as far as this process knows; its events are in memory then."""
@@ -141,15 +130,55 @@ class Streams:
                 if key in self.owed:
                     await self._pay(key)
 
+    def is_written(self, key: StreamKey) -> bool:
+        """True while an append is under way here: what the journal shows then may be its own, and
+        if it is another's the append finds it."""
+        lock = self._locks.get(key)
+        return lock is not None and lock.locked()
+
     def forget(self, key: StreamKey) -> None:
         """Drops a stream from memory, and what is owed of it."""
         self._memory.forget(key)
         self.owed.discard(key)
         self.shared.discard(key)
 
-    async def _establish(self, key: StreamKey) -> bool:
+    async def _append(
+        self, key: StreamKey, first_index: int, events: Sequence[TurnEvent], correlation_id: str
+    ) -> Mark:
+        for _ in range(TRIES):
+            mark = await self.stands(key)
+            if first_index > mark.index + 1:
+                mark = await self.refreshed(key)
+            entry = self._following(mark, first_index, events, correlation_id)
+            if entry is None:
+                return mark
+            if await self._write(key, mark, entry):
+                TOKENS.inc(new_deltas(mark, first_index, events))
+                return entry.mark
+        raise Unavailable(Reason.REASON_STORE_UNAVAILABLE, "the stream changes too fast; try again")
+
+    def _following(
+        self, mark: Mark, first_index: int, events: Sequence[TurnEvent], correlation_id: str
+    ) -> Entry | None:
+        return following(
+            mark,
+            first_index,
+            events,
+            expose_reasoning=self._expose_reasoning,
+            correlation_id=correlation_id,
+            created_at=self._clock(),
+        )
+
+    def _beginning(self, first: Sequence[TurnEvent], correlation_id: str) -> list[Entry]:
+        begin = opening(self._clock())
+        entry = self._following(begin.mark, 1, first, correlation_id)
+        return [begin, entry] if entry else [begin]
+
+    async def _establish(
+        self, key: StreamKey, first: Sequence[TurnEvent], correlation_id: str
+    ) -> bool:
         """Sees that memory and the durable journal have the stream; false if only memory has."""
-        mine = await self._memory.read(key) or [opening(self._clock())]
+        mine = await self._memory.read(key) or self._beginning(first, correlation_id)
         try:
             stands = await self._durable.append(key, None, mine)
             if stands is not None and stands.at(mine[-1].mark):
@@ -208,7 +237,10 @@ class Streams:
             )
 
     def _lock(self, key: StreamKey) -> asyncio.Lock:
-        return self._locks.setdefault(key, asyncio.Lock())
+        lock = self._locks.get(key)
+        if lock is None:
+            lock = self._locks[key] = asyncio.Lock()
+        return lock
 
 
 def unknown_stream() -> NotFound:

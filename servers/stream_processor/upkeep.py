@@ -52,7 +52,8 @@ class Upkeep:
                 continue
             try:
                 for key, entries in (await self._durable.news(marks, BLOCK_SECONDS)).items():
-                    await self._streams.learn(key, entries)
+                    if not self._streams.is_written(key):
+                        await self._streams.learn(key, entries)
             except JournalAway:
                 continue
 

@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+import pytest
+
 from kari.conversation_models.v1.turn_pb2 import Completed, TextDelta, TurnEvent
 from kari.errors.v1.errors_pb2 import Reason
 from kari.stream_processor.v1.stream_processor_pb2 import (
@@ -38,11 +40,14 @@ class ForgetfulStreams(StreamProcessorServiceServicer):  # type: ignore[misc]
         self.kept: list[TurnEvent] = []
         self.batches = 0
         self.refuse = 0
+        self.knows_no_first = False
         self.gate = asyncio.Event()
         self.gate.set()
 
     async def Open(self, request: OpenRequest, context: Any) -> OpenResponse:  # noqa: N802
         """The stream as it is."""
+        if not self.knows_no_first and not self.kept:
+            self.kept = list(request.first_events)
         return OpenResponse(next_index=len(self.kept) + 1)
 
     async def Append(self, request: AppendRequest, context: Any) -> AppendResponse:  # noqa: N802
@@ -139,3 +144,37 @@ async def test_a_stream_is_taken_over_where_it_ended(settings: Settings) -> None
         await publisher.close()
     assert opened.next_index == 2
     assert streams.text == "first second"
+
+
+@pytest.mark.parametrize("knows_no_first", [False, True])
+async def test_a_stream_begins_with_what_it_is_opened_with(
+    settings: Settings, knows_no_first: bool
+) -> None:
+    """Without an append of its own, unless the stream processor is an older one."""
+    async with publishing(settings) as (publisher, streams):
+        streams.knows_no_first = knows_no_first
+        await publisher.open(delta("first "))
+        publisher.put(delta("second"), LAST)
+        await publisher.close()
+    assert streams.text == "first second"
+    assert len(streams.kept) == (2 if knows_no_first else 3)
+
+
+async def test_what_a_stream_began_with_is_told_again_with_the_rest(settings: Settings) -> None:
+    """A journal may be lost at any time."""
+    async with publishing(settings) as (publisher, streams):
+        await publisher.open(delta("one "))
+        streams.kept.clear()
+        publisher.put(delta("two"), LAST)
+        await publisher.close()
+    assert streams.text == "one two"
+
+
+async def test_a_stream_that_was_taken_over_does_not_begin_again(settings: Settings) -> None:
+    """What it would begin with is in it, or was told by the leader before."""
+    async with publishing(settings) as (publisher, streams):
+        streams.kept = [delta("first "), delta("and more ")]
+        await publisher.open(delta("first "))
+        publisher.put(delta("second"), LAST)
+        await publisher.close()
+    assert streams.text == "first and more second"

@@ -96,12 +96,8 @@ class Mesh:
 
     async def metrics(self) -> dict[str, float]:
         """Every exported sample by its name, summed over labels and processes."""
-        urls = [f"{self.kari.http}/metrics"]
-        if self.kari.spread:
-            first = int(self.kari.settings["KARI_METRICS_PORT"])
-            urls += [f"http://127.0.0.1:{first + n.port}/metrics" for n in topology.SERVERS]
         found: dict[str, float] = defaultdict(float)
-        for url in urls:
+        for url in self.kari.metrics_urls():
             for family in text_string_to_metric_families(await asyncio.to_thread(fetched, url)):
                 for sample in family.samples:
                     found[sample.name] += sample.value

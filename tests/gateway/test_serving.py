@@ -2,16 +2,18 @@
 
 import asyncio
 import socket
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from urllib.parse import urlsplit
 
 import pytest
+from aiohttp import ClientSession
 from prometheus_client import REGISTRY
 from websockets.exceptions import WebSocketException
 
+from embedded.ports import ReservedPort
 from gateway.app import Gateway
 from gateway.closing import GOING_AWAY
-from gateway.listening import AddressTaken
+from gateway.listening import AddressTaken, listen
 from tests.gateway.client import connected
 from tests.gateway.conftest import Serve
 from tests.gateway.mesh import Mesh
@@ -87,6 +89,25 @@ async def test_a_port_in_use_is_a_clear_error(serve: Serve) -> None:
         with pytest.raises(AddressTaken, match=rf"127.0.0.1:{port} .* set KARI_HTTP_PORT"):
             async with serve(http_port=port):
                 pass
+
+
+def test_a_port_is_shared_by_those_who_ask_for_it() -> None:
+    """One that does not ask finds it taken."""
+    with listen("127.0.0.1", 0, shared=True) as one:
+        port = one.getsockname()[1]
+        with listen("127.0.0.1", port, shared=True) as two:
+            assert two.getsockname() == one.getsockname()
+        with pytest.raises(AddressTaken, match="set KARI_HTTP_PORT"):
+            listen("127.0.0.1", port)
+
+
+async def test_a_worker_answers_on_a_port_of_its_own_too(serve: Serve) -> None:
+    """There it says of itself whether it is ready."""
+    with closing(ReservedPort()) as own:
+        async with serve(worker_port=own.number) as gateway, ClientSession() as session:
+            for url in (gateway.url, f"http://127.0.0.1:{own.number}"):
+                async with session.get(f"{url}/readyz") as answer:
+                    assert answer.status == 200
 
 
 async def test_the_url_names_the_port(gateway: Gateway) -> None:

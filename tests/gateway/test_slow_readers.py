@@ -54,9 +54,11 @@ async def test_a_full_outbox_lets_nobody_put_until_somebody_gets() -> None:
     for n in range(MOST_FRAMES):
         await outbox.put(str(n))
     waiting = asyncio.create_task(outbox.put("last"))
-    assert await outbox.get() == "0"
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    assert outbox.get() == "0"
     await waiting
-    assert [await outbox.get() for _ in range(MOST_FRAMES)][-1] == "last"
+    assert [outbox.get() for _ in range(MOST_FRAMES)][-1] == "last"
 
 
 async def test_bytes_fill_an_outbox_too() -> None:
@@ -64,7 +66,9 @@ async def test_bytes_fill_an_outbox_too() -> None:
     outbox = Outbox()
     await outbox.put("x" * 300_000)
     waiting = asyncio.create_task(outbox.put("last"))
-    await outbox.get()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    outbox.get()
     await waiting
 
 
@@ -73,8 +77,32 @@ async def test_the_closing_is_the_last_thing_out() -> None:
     outbox = Outbox()
     for n in range(MOST_FRAMES):
         await outbox.put(str(n))
-    await outbox.close(GOING_AWAY)
-    await outbox.close(TOO_SLOW)
+    outbox.close(GOING_AWAY)
+    outbox.close(TOO_SLOW)
     await outbox.put("dropped")
-    items = [await outbox.get() for _ in range(MOST_FRAMES + 1)]
-    assert items[-2:] == [str(MOST_FRAMES - 1), GOING_AWAY]
+    items = [outbox.get() for _ in range(MOST_FRAMES + 2)]
+    assert items[-3:] == [str(MOST_FRAMES - 1), GOING_AWAY, None]
+
+
+async def test_who_waits_for_room_is_let_go_when_the_outbox_is_cut() -> None:
+    """Nothing is left of it, nor is there a closing."""
+    outbox = Outbox()
+    await outbox.put("x" * 300_000)
+    waiting = asyncio.create_task(outbox.put("last"))
+    await asyncio.sleep(0)
+    outbox.cut()
+    outbox.close(GOING_AWAY)
+    await waiting
+    assert outbox.get() is None
+
+
+async def test_one_who_gives_up_waiting_holds_up_nobody() -> None:
+    """The others still get the room."""
+    outbox = Outbox()
+    await outbox.put("x" * 300_000)
+    impatient, patient = (asyncio.create_task(outbox.put(item)) for item in ("lost", "kept"))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    outbox.get()
+    await patient
+    assert outbox.get() == "kept"

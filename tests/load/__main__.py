@@ -3,7 +3,8 @@
 `OUT=new.json` keeps the figures, `COMPARE=old.json` prints old, new and change, `ONLY=name` (or
 several with commas) runs a part, `SHORT=1` takes under a minute, `PROFILE=out.svg` draws where
 Kari's CPU goes under the load (it needs py-spy on PATH, and costs some speed).
-`ENCODING=proto` takes the other subprotocol. Nothing is asserted.
+`ENCODING=proto` takes the other subprotocol, `WORKERS=2` two processes that share the ports.
+Nothing is asserted.
 """
 
 import argparse
@@ -69,7 +70,7 @@ async def _measured(scenarios: Sequence[Scenario], given: argparse.Namespace) ->
     found: list[Figures] = []
     subprotocol = f"kari.v1.{given.encoding}"
     async with Provider.running() as provider, AsyncExitStack() as stack:
-        bench = Bench(provider, given.short, given.profile, subprotocol, stack)
+        bench = Bench(provider, given.short, given.profile, subprotocol, given.workers, stack)
         for scenario in scenarios:
             bench.say(f"{scenario.name}: {scenario.what}")
             around = _circumstances(given)
@@ -82,7 +83,8 @@ def _circumstances(given: argparse.Namespace) -> Figures:
     """When, how, and how busy others kept the machine (its load of a minute) before."""
     at = datetime.now(UTC).isoformat("T", "seconds")
     busy = os.getloadavg()[0]
-    return {"at": at, "short": given.short, "encoding": given.encoding, "machine_load": busy}
+    how = {"short": given.short, "encoding": given.encoding, "workers": given.workers}
+    return {"at": at, **how, "machine_load": busy}
 
 
 def _kept(file: str) -> list[Figures]:
@@ -124,6 +126,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--encoding", choices=("json", "proto"), default="json", help="of the sockets; default json"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=1, help="KARI_WORKERS, where Kari is not spread"
     )
     parser.add_argument("--short", action="store_true", help="under a minute; less exact")
     return parser.parse_args()

@@ -5,7 +5,6 @@ import urllib.request
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from servers import topology
 from tests.running import Kari
 
 Exported = dict[tuple[str, str], float]
@@ -27,10 +26,7 @@ TIMES = {
 
 async def scraped(kari: Kari) -> Exported:
     """The sums and counts of every process."""
-    urls = [f"{kari.http}/metrics"]
-    if kari.spread:
-        first = int(kari.settings["KARI_METRICS_PORT"])
-        urls += [f"http://127.0.0.1:{first + node.port}/metrics" for node in topology.SERVERS]
+    urls = kari.metrics_urls()
     found: Exported = {}
     for text in await asyncio.gather(*(asyncio.to_thread(_fetched, url) for url in urls)):
         for key, value in sums(text).items():

@@ -26,6 +26,7 @@ class Bench:
     short: bool
     profile: str
     subprotocol: str
+    workers: int
     stack: AsyncExitStack
     _kept: dict[bool, Kari] = field(default_factory=dict)
 
@@ -37,13 +38,14 @@ class Bench:
     async def kari(self, *, spread: bool) -> AsyncIterator[Kari]:
         """A Kari of its own for each scenario; those of a short run share one of each placement,
         which is less exact."""
+        workers = 1 if spread else self.workers
         if not self.short:
-            async with kari_running(self.provider, spread=spread) as kari:
+            async with kari_running(self.provider, spread=spread, workers=workers) as kari:
                 yield kari
             return
         if spread not in self._kept:
             await self.stack.aclose()
-            running = kari_running(self.provider, spread=spread)
+            running = kari_running(self.provider, spread=spread, workers=workers)
             self._kept = {spread: await self.stack.enter_async_context(running)}
         yield self._kept[spread]
 

@@ -76,7 +76,7 @@ class Provider:
 
 @asynccontextmanager
 async def kari_running(
-    provider: Provider, *, spread: bool = False, **settings: str
+    provider: Provider, *, spread: bool = False, workers: int = 1, **settings: str
 ) -> AsyncIterator[Kari]:
     """A Kari as users run it, in a folder that goes away; its limits for users and tenants are
     raised, everything else is as always."""
@@ -89,7 +89,8 @@ async def kari_running(
             KARI_MODELS_FILE=str(models),
             KARI_MESSAGES_PER_MINUTE=str(UNLIMITED),
             KARI_TENANT_MESSAGES_PER_MINUTE=str(UNLIMITED),
-            KARI_METRICS_PORT=str(free_block(len(topology.SERVERS))),
+            KARI_METRICS_PORT=str(free_block(max(len(topology.SERVERS), workers))),
+            KARI_WORKERS=str(workers),
             **settings,
         )
         await kari.start()

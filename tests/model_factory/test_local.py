@@ -142,6 +142,18 @@ async def test_it_ends_while_it_answers() -> None:
     assert isinstance((await asyncio.gather(answering, return_exceptions=True))[0], BaseException)
 
 
+async def test_it_waits_for_its_first_question_if_it_is_told_to() -> None:
+    """That it is not loaded is no problem then."""
+    provider = LocalProvider(LocalEntry())
+    factory = ModelFactory(Configuration(), {LOCAL: provider}, eager=False)
+    async with factory.opened():
+        await factory.ping()
+        assert not provider.asked
+        assert await steps_of(factory, LOCAL_ID, wanted=wanted("S", "Hi"))
+        assert provider.asked
+        await factory.ping()
+
+
 async def test_weights_that_are_missing_fail_as_any_provider_does() -> None:
     absent = Weights("absent_package", "absent==1", "x.gguf", "0")
     provider = LocalProvider(LocalEntry(), absent)

@@ -49,7 +49,7 @@ async def test_the_conversation_is_free_when_its_turn_has_ended(memory: Memory) 
 
 
 async def test_whoever_ends_a_turn_can_claim_the_next_one_with_it(memory: Memory) -> None:
-    """In the same transaction; a repetition claims nothing more."""
+    """In the same transaction; a repetition is given the same one."""
     first = await memory.begin("one")
     second = await memory.begin("two", when_busy=ENQUEUE)
     third = await memory.begin("three", when_busy=ENQUEUE)
@@ -60,7 +60,7 @@ async def test_whoever_ends_a_turn_can_claim_the_next_one_with_it(memory: Memory
     assert ended.next_led_turn.lease.number == 1
     again = await memory.finish(**ending)
     assert again.repeated_request
-    assert not again.HasField("next_led_turn")
+    assert again.next_led_turn == ended.next_led_turn
     last = await memory.finish(second.led_turn.turn.id)
     assert not last.HasField("next_led_turn")
     assert (await memory.claim()).turn.id == third.led_turn.turn.id

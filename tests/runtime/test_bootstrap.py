@@ -137,3 +137,19 @@ async def test_a_port_that_is_taken_is_an_error(tmp_path: Path) -> None:
         with pytest.raises(RuntimeError):
             async with serving(second, 0.1):
                 pass
+
+
+async def test_servers_that_both_share_a_port_have_it_together(tmp_path: Path) -> None:
+    """One that does not is refused still."""
+    keys = ensure_keys(Settings(data=tmp_path))
+
+    def sharing(port: int, *, reuse_port: bool = True) -> Bootstrap:
+        address, services = f"127.0.0.1:{port}", [hosted("chat_hub", Hub())]
+        return Bootstrap(services, Resources(), security(keys), address, reuse_port=reuse_port)
+
+    async with serving(sharing(0), 0.1) as port:
+        async with serving(sharing(port), 0.1) as shared:
+            assert shared == port
+        with pytest.raises(RuntimeError):
+            async with serving(sharing(port, reuse_port=False), 0.1):
+                pass

@@ -1,13 +1,25 @@
 """What is so in process only: ports, and what a socket leaves open."""
 
 import asyncio
+import gc
+import weakref
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 import pytest
 
 from servers.runtime.in_process import InProcessChannel, InProcessServer, Port
-from tests.runtime.conformance.service import GOOD, Served, failure, outcome, serving, text
+from tests.runtime.conformance.service import (
+    CARDINALITIES,
+    GOOD,
+    Served,
+    failure,
+    outcome,
+    serving,
+    text,
+    until,
+)
 
 INSIDE = "in_process"
 
@@ -112,6 +124,36 @@ async def test_a_burst_of_messages_is_read_though_the_stream_has_ended() -> None
         call = served.call("stream_stream", *"abcdef")
         await asyncio.sleep(0.01)
         assert (await outcome(call))[0] == list("abcdef")
+
+
+@pytest.mark.parametrize("cardinality", CARDINALITIES)
+@pytest.mark.parametrize("aborted", [False, True])
+async def test_a_call_that_is_over_leaves_nothing_to_the_garbage_collector(
+    cardinality: str, aborted: bool
+) -> None:
+    """It runs rarely, and what it would find could hold requests of megabytes."""
+    left: list[weakref.ref[Any]] = []
+
+    async def end(_request: Any, context: Any) -> Any:
+        left.append(weakref.ref(context))
+        if aborted:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no")
+        return text()
+
+    async def end_stream(request: Any, context: Any) -> AsyncIterator[Any]:
+        yield await end(request, context)
+
+    handler = end_stream if cardinality.endswith("stream") else end
+    async with serving(INSIDE, **{cardinality: handler}) as served:
+        gc.disable()
+        try:
+            call = served.call(cardinality, "a")
+            left.append(weakref.ref(call))
+            await outcome(call)
+            del call
+            await until(lambda: len(left) == 2 and not any(ref() for ref in left))
+        finally:
+            gc.enable()
 
 
 async def test_it_has_no_port_of_a_socket() -> None:

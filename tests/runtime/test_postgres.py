@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +56,26 @@ async def test_a_tenant_is_a_text_whatever_it_holds(database: Database, tenant: 
         assert await connection.fetchval("SELECT current_setting('kari.tenant')") == tenant
 
 
+async def test_a_tenant_is_a_text_whatever_a_database_thinks_of_backslashes(door: Door) -> None:
+    url = f"{door.url}?standard_conforming_strings=off"
+    settings = Settings(data=Path("unused"), postgres_url=url)
+    async with (
+        open_database(settings, "identity", largest=1) as database,
+        database.transaction("a\\'b") as connection,
+    ):
+        assert await connection.fetchval("SELECT current_setting('kari.tenant')") == "a\\'b"
+
+
 async def test_no_tenant_holds_the_character_0(database: Database) -> None:
     with pytest.raises(ValueError, match="0000"):
         async with database.transaction("a\0b"):
             pass
 
 
-async def test_what_a_cancelled_transaction_wrote_is_rolled_back(database: Database) -> None:
-    """And its connection, the only one, is fit for the next."""
+async def test_what_a_cancelled_transaction_wrote_is_rolled_back(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its connection, the only one, is fit for the next; and nobody calls that an error."""
     began = asyncio.Event()
 
     async def write_and_wait() -> None:
@@ -77,6 +90,7 @@ async def test_what_a_cancelled_transaction_wrote_is_rolled_back(database: Datab
     await asyncio.wait({task})
     async with database.transaction("tenant_1") as connection:
         assert not await connection.fetchval("SELECT count(*) FROM tenants WHERE id = 'y'")
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_what_an_error_leaves_is_rolled_back(database: Database) -> None:
@@ -89,6 +103,19 @@ async def test_what_an_error_leaves_is_rolled_back(database: Database) -> None:
         await fail()
     async with database.across_tenants() as connection:
         assert not await connection.fetchval("SELECT count(*) FROM tenants WHERE id = 'x'")
+
+
+async def test_what_was_not_committed_is_not_taken_for_committed(database: Database) -> None:
+    """Postgres answers the COMMIT of a transaction that has failed with a silent ROLLBACK."""
+
+    async def swallow() -> None:
+        async with database.transaction("tenant_1") as connection:
+            with suppress(asyncpg.DivisionByZeroError):
+                await connection.fetchval("SELECT 1 / 0")
+
+    with pytest.raises(RuntimeError, match="swallowed"):
+        await swallow()
+    assert await one(database) == 1
 
 
 async def test_without_postgres_there_is_a_retryable_error(database: Database, door: Door) -> None:

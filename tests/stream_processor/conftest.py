@@ -28,8 +28,8 @@ class Client:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self.stub = stream_processor_pb2_grpc.StreamProcessorServiceStub(channel)
 
-    async def open(self, turn: str) -> OpenResponse:
-        return await self.stub.Open(OpenRequest(stream_id=turn))
+    async def open(self, turn: str, *first: TurnEvent) -> OpenResponse:
+        return await self.stub.Open(OpenRequest(stream_id=turn, first_events=first))
 
     async def append(self, turn: str, first: int, *events: TurnEvent) -> StreamPosition:
         request = AppendRequest(stream_id=turn, first_index=first, events=events)

@@ -85,6 +85,45 @@ async def test_repeated_appends_change_nothing(client: Client) -> None:
     assert text_of(await client.all_events(turn)) == "a b c "
 
 
+async def test_a_stream_begins_with_the_events_it_is_opened_with(client: Client) -> None:
+    turn = a_turn()
+    opened = await client.open(turn, delta("a "))
+    assert (opened.position.seq, opened.next_index, opened.text) == (1, 2, "a ")
+    await client.append(turn, 2, delta("b "), completed())
+    events = await client.all_events(turn)
+    assert text_of(events) == "a b "
+    assert seqs_of(events)[-1] == 3
+
+
+async def test_a_stream_that_has_events_does_not_begin_again(
+    stream_processors: StreamProcessors,
+) -> None:
+    turn = a_turn()
+    async with stream_processors.start() as first, stream_processors.start() as second:
+        await first.open(turn, delta("a "))
+        assert (await first.open(turn, delta("a "))).next_index == 2
+        assert (await second.open(turn, delta("a "))).next_index == 2
+
+
+async def test_a_stream_without_events_gets_its_first_ones_when_it_is_opened_again(
+    stream_processors: StreamProcessors,
+) -> None:
+    turn = a_turn()
+    async with stream_processors.start() as first, stream_processors.start() as second:
+        await first.open(turn)
+        assert (await second.open(turn, delta("a "))).next_index == 2
+        assert (await first.open(turn, delta("a "))).next_index == 2
+
+
+async def test_many_streams_at_once_keep_to_themselves(client: Client) -> None:
+    """Their appends share commands of the journal."""
+    turns = [a_turn() for _ in range(30)]
+    await asyncio.gather(*(client.open(turn, delta(turn)) for turn in turns))
+    await asyncio.gather(*(client.append(turn, 2, delta(" "), completed()) for turn in turns))
+    read = await asyncio.gather(*(client.all_events(turn) for turn in turns))
+    assert [text_of(events) for events in read] == [f"{turn} " for turn in turns]
+
+
 async def test_a_gap_and_a_late_event_are_refused(client: Client) -> None:
     turn = a_turn()
     await client.open(turn)

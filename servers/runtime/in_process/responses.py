@@ -35,14 +35,13 @@ class OneResponse(InProcessCall):
 class ManyResponses(InProcessCall):
     """A call whose responses stream."""
 
-    _iterator: "_Responses | None" = None
+    iterated = False
+    """Whether its one iteration has come to an end, or is waiting."""
     _style = ""
 
     def __aiter__(self) -> AsyncIterator[Any]:
         self._keep_to("iterator")
-        if self._iterator is None:
-            self._iterator = _Responses(self)
-        return self._iterator
+        return _Responses(self)
 
     async def read(self) -> Any:
         """The next response; EOF after the last."""
@@ -80,24 +79,25 @@ class ManyResponses(InProcessCall):
 
 
 class _Responses:
-    """Iterates over the responses of a call, once."""
+    """Iterates over the responses of a call. The call does not know it: of the two nothing is left
+    to the garbage collector."""
 
-    __slots__ = ("_call", "_over")
+    __slots__ = ("_call",)
 
     def __init__(self, call: ManyResponses) -> None:
         self._call = call
-        self._over = False
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
 
     async def __anext__(self) -> Any:
-        if self._over:
+        call = self._call
+        if call.iterated:
             raise StopAsyncIteration
-        self._over = True
-        message = await self._call.next_message()
+        call.iterated = True
+        message = await call.next_message()
         if message is grpc.aio.EOF:
-            await self._call.raise_for_status()
+            await call.raise_for_status()
             raise StopAsyncIteration
-        self._over = False
+        call.iterated = False
         return message

@@ -121,8 +121,9 @@ class InProcessServer(grpc.aio.Server):
         try:
             await method.serve(exchange, context)
             context.finish()
-        except grpc.aio.AbortError:
-            pass  # it has said how the call ends
+        except grpc.aio.AbortError as said:
+            # The context keeps it, and its traceback would keep the context and the request.
+            said.__traceback__ = None
         except Exception as error:  # the boundary: the client has to be told
             log.error("unexpected exception in %s", exchange.method, exc_info=error)
             context.fail(error)

@@ -478,7 +478,7 @@ class FinishTurnRequest(_message.Message):
     @_builtins.property
     def next_lease(self) -> Global___Lease:
         """Claim to the conversation's next waiting turn, with which its leader goes on; unset if it leads
-        no more. A repeated request claims nothing.
+        no more. A repeated request is given the turn that the first one claimed.
         """
 
     def __init__(

@@ -28,7 +28,7 @@ from kari.conversation_models.v1 import turn_pb2 as kari_dot_conversation__model
 from kari.policy.v1 import policy_pb2 as kari_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/kari/stream_processor/v1/stream_processor.proto\x12\x18kari.stream_processor.v1\x1a\x1b\x62uf/validate/validate.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a&kari/conversation_models/v1/turn.proto\x1a\x1bkari/policy/v1/policy.proto\"<\n\x0bOpenRequest\x12-\n\tstream_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"\xc3\x01\n\x0cOpenResponse\x12=\n\x08position\x18\x01 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\x12\x12\n\nnext_index\x18\x02 \x01(\x03\x12\x11\n\x04text\x18\x03 \x01(\tB\x03\x80\x01\x01\x12\r\n\x05\x65nded\x18\x04 \x01(\x08\x12>\n\x0c\x64\x65gradations\x18\x05 \x03(\x0b\x32(.kari.conversation_models.v1.Degradation\"\xa1\x01\n\rAppendRequest\x12-\n\tstream_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\x12\x1c\n\x0b\x66irst_index\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x43\n\x06\x65vents\x18\x03 \x03(\x0b\x32&.kari.conversation_models.v1.TurnEventB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"O\n\x0e\x41ppendResponse\x12=\n\x08position\x18\x01 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\"z\n\rFollowRequest\x12-\n\tstream_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\x12:\n\x05\x61\x66ter\x18\x02 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\"G\n\x0e\x46ollowResponse\x12\x35\n\x05\x65vent\x18\x01 \x01(\x0b\x32&.kari.conversation_models.v1.TurnEvent2\xfd\x02\n\x16StreamProcessorService\x12o\n\x04Open\x12%.kari.stream_processor.v1.OpenRequest\x1a&.kari.stream_processor.v1.OpenResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12u\n\x06\x41ppend\x12\'.kari.stream_processor.v1.AppendRequest\x1a(.kari.stream_processor.v1.AppendResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12s\n\x06\x46ollow\x12\'.kari.stream_processor.v1.FollowRequest\x1a(.kari.stream_processor.v1.FollowResponse\"\x14\x90\x02\x01\xa2\xbb\x18\r\n\tchat.user \x01\x30\x01\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/kari/stream_processor/v1/stream_processor.proto\x12\x18kari.stream_processor.v1\x1a\x1b\x62uf/validate/validate.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a&kari/conversation_models/v1/turn.proto\x1a\x1bkari/policy/v1/policy.proto\"\x85\x01\n\x0bOpenRequest\x12-\n\tstream_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\x12G\n\x0c\x66irst_events\x18\x02 \x03(\x0b\x32&.kari.conversation_models.v1.TurnEventB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"\xc3\x01\n\x0cOpenResponse\x12=\n\x08position\x18\x01 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\x12\x12\n\nnext_index\x18\x02 \x01(\x03\x12\x11\n\x04text\x18\x03 \x01(\tB\x03\x80\x01\x01\x12\r\n\x05\x65nded\x18\x04 \x01(\x08\x12>\n\x0c\x64\x65gradations\x18\x05 \x03(\x0b\x32(.kari.conversation_models.v1.Degradation\"\xa1\x01\n\rAppendRequest\x12-\n\tstream_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\x12\x1c\n\x0b\x66irst_index\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x43\n\x06\x65vents\x18\x03 \x03(\x0b\x32&.kari.conversation_models.v1.TurnEventB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"O\n\x0e\x41ppendResponse\x12=\n\x08position\x18\x01 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\"z\n\rFollowRequest\x12-\n\tstream_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\x12:\n\x05\x61\x66ter\x18\x02 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\"G\n\x0e\x46ollowResponse\x12\x35\n\x05\x65vent\x18\x01 \x01(\x0b\x32&.kari.conversation_models.v1.TurnEvent2\xfd\x02\n\x16StreamProcessorService\x12o\n\x04Open\x12%.kari.stream_processor.v1.OpenRequest\x1a&.kari.stream_processor.v1.OpenResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12u\n\x06\x41ppend\x12\'.kari.stream_processor.v1.AppendRequest\x1a(.kari.stream_processor.v1.AppendResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12s\n\x06\x46ollow\x12\'.kari.stream_processor.v1.FollowRequest\x1a(.kari.stream_processor.v1.FollowResponse\"\x14\x90\x02\x01\xa2\xbb\x18\r\n\tchat.user \x01\x30\x01\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_OPENREQUEST'].fields_by_name['stream_id']._loaded_options = None
   _globals['_OPENREQUEST'].fields_by_name['stream_id']._serialized_options = b'\272H\027r\0252\023^turn_[0-9a-f]{32}$'
+  _globals['_OPENREQUEST'].fields_by_name['first_events']._loaded_options = None
+  _globals['_OPENREQUEST'].fields_by_name['first_events']._serialized_options = b'\272H\006\222\001\003\020\350\007'
   _globals['_OPENRESPONSE'].fields_by_name['text']._loaded_options = None
   _globals['_OPENRESPONSE'].fields_by_name['text']._serialized_options = b'\200\001\001'
   _globals['_APPENDREQUEST'].fields_by_name['stream_id']._loaded_options = None
@@ -55,18 +57,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMPROCESSORSERVICE'].methods_by_name['Append']._serialized_options = b'\220\002\002\242\273\030\021\n\tchat.user\032\002\010\005 \001'
   _globals['_STREAMPROCESSORSERVICE'].methods_by_name['Follow']._loaded_options = None
   _globals['_STREAMPROCESSORSERVICE'].methods_by_name['Follow']._serialized_options = b'\220\002\001\242\273\030\r\n\tchat.user \001'
-  _globals['_OPENREQUEST']._serialized_start=222
-  _globals['_OPENREQUEST']._serialized_end=282
-  _globals['_OPENRESPONSE']._serialized_start=285
-  _globals['_OPENRESPONSE']._serialized_end=480
-  _globals['_APPENDREQUEST']._serialized_start=483
-  _globals['_APPENDREQUEST']._serialized_end=644
-  _globals['_APPENDRESPONSE']._serialized_start=646
-  _globals['_APPENDRESPONSE']._serialized_end=725
-  _globals['_FOLLOWREQUEST']._serialized_start=727
-  _globals['_FOLLOWREQUEST']._serialized_end=849
-  _globals['_FOLLOWRESPONSE']._serialized_start=851
-  _globals['_FOLLOWRESPONSE']._serialized_end=922
-  _globals['_STREAMPROCESSORSERVICE']._serialized_start=925
-  _globals['_STREAMPROCESSORSERVICE']._serialized_end=1306
+  _globals['_OPENREQUEST']._serialized_start=223
+  _globals['_OPENREQUEST']._serialized_end=356
+  _globals['_OPENRESPONSE']._serialized_start=359
+  _globals['_OPENRESPONSE']._serialized_end=554
+  _globals['_APPENDREQUEST']._serialized_start=557
+  _globals['_APPENDREQUEST']._serialized_end=718
+  _globals['_APPENDRESPONSE']._serialized_start=720
+  _globals['_APPENDRESPONSE']._serialized_end=799
+  _globals['_FOLLOWREQUEST']._serialized_start=801
+  _globals['_FOLLOWREQUEST']._serialized_end=923
+  _globals['_FOLLOWRESPONSE']._serialized_start=925
+  _globals['_FOLLOWRESPONSE']._serialized_end=996
+  _globals['_STREAMPROCESSORSERVICE']._serialized_start=999
+  _globals['_STREAMPROCESSORSERVICE']._serialized_end=1380
 # @@protoc_insertion_point(module_scope)

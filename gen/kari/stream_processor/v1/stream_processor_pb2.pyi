@@ -27,16 +27,24 @@ class OpenRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     STREAM_ID_FIELD_NUMBER: _builtins.int
+    FIRST_EVENTS_FIELD_NUMBER: _builtins.int
     stream_id: _builtins.str
     """Id of the stream: the turn's id."""
+    @_builtins.property
+    def first_events(self) -> _containers.RepeatedCompositeFieldContainer[_turn_pb2.TurnEvent]:
+        """Events with which it begins, without positions; left out if it has events already. Saves the
+        Append that would follow.
+        """
+
     def __init__(
         self,
         *,
         stream_id: _builtins.str = ...,
+        first_events: _abc.Iterable[_turn_pb2.TurnEvent] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["stream_id", b"stream_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_events", b"first_events", "stream_id", b"stream_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
