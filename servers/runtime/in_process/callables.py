@@ -1,7 +1,7 @@
 """What a stub holds for each method: it makes the calls."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import grpc
 
@@ -12,9 +12,20 @@ from servers.runtime.in_process.calls import (
     UnaryUnaryCall,
 )
 from servers.runtime.in_process.exchange import Exchange, serialized
+from servers.runtime.interceptors.sending import Sender
 
-if TYPE_CHECKING:
-    from servers.runtime.in_process.channel import InProcessChannel
+
+class Opener(Protocol):
+    """The channel, as its methods need it."""
+
+    def sender(self, method: str) -> Sender | None:
+        """The interceptors for the calls of one method."""
+
+    def open(self, method: "Method", timeout: float | None, metadata: Any) -> Exchange:
+        """A call that has not reached the server yet."""
+
+    def start(self, exchange: Exchange) -> None:
+        """Hands a call to the server."""
 
 
 class Method:
@@ -22,7 +33,7 @@ class Method:
 
     def __init__(
         self,
-        channel: "InProcessChannel",
+        channel: Opener,
         streams: tuple[bool, bool],
         path: str,
         request_serializer: Callable[[Any], bytes] | None = None,

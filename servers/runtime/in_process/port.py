@@ -1,10 +1,16 @@
 """Where an in-process server listens: known before there is one, as an address is."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from servers.runtime.in_process.server import InProcessServer
+from servers.runtime.in_process.exchange import Exchange
+
+
+class Listener(Protocol):
+    """What listens on a port."""
+
+    def accept(self, exchange: Exchange) -> None:
+        """Serves a call."""
 
 
 class Port:
@@ -13,10 +19,10 @@ class Port:
 
     def __init__(self, name: str = "here") -> None:
         self.name = name
-        self.server: InProcessServer | None = None
+        self.server: Listener | None = None
         self._watching: list[asyncio.Future[None]] = []
 
-    def open(self, server: "InProcessServer") -> None:
+    def open(self, server: Listener) -> None:
         """From now on calls are the server's. RuntimeError if another one listens."""
         if self.server is not None:
             raise RuntimeError(f"a server listens on in-process port {self.name} already")
