@@ -21,10 +21,11 @@ class _Lateness:
         self._due = 0.0
 
     def pace(self) -> Pace:
-        """The pace as of the last look."""
+        """The pace as of the last look. What was seen before a time without streams says nothing of
+        the loop any more."""
         self._asked = True
         if not self._looking:
-            self._looking = True
+            self._pace, self._looking = Pace(), True
             self._look_again()
         return self._pace
 

@@ -16,8 +16,22 @@ def is_made_at_once(steps: Steps) -> bool:
     return False
 
 
+async def be_quiet() -> None:
+    """Returns when no stream of this loop was asked for a while."""
+    lateness = Steps()._lateness
+    while lateness._looking:
+        await asyncio.sleep(0.01)
+
+
+def be_late(steps: Steps) -> None:
+    """As if the loop had been late for a second."""
+    for _ in range(50):
+        steps._lateness.pace().note(1.0)
+
+
 async def test_while_the_loop_keeps_up_every_step_is_made_at_once() -> None:
     """A lone reader sees each token when it comes."""
+    await be_quiet()
     steps = Steps()
     assert all(is_made_at_once(steps) for _ in range(5))
 
@@ -25,10 +39,17 @@ async def test_while_the_loop_keeps_up_every_step_is_made_at_once() -> None:
 async def test_while_the_loop_is_late_the_first_step_is_made_and_the_next_one_waits() -> None:
     """The first word never waits."""
     steps = Steps()
-    for _ in range(50):
-        steps._lateness.pace().note(1.0)
+    be_late(steps)
     assert is_made_at_once(steps)
     assert not is_made_at_once(steps)
+
+
+async def test_lateness_is_forgotten_when_nobody_streams_any_more() -> None:
+    """The next stream is not slowed down by a load that is over."""
+    be_late(Steps())
+    await be_quiet()
+    steps = Steps()
+    assert all(is_made_at_once(steps) for _ in range(5))
 
 
 async def test_the_streams_of_a_loop_share_what_is_known_of_it() -> None:
@@ -40,7 +61,6 @@ async def test_nothing_looks_while_nobody_streams() -> None:
     """An idle process stays idle."""
     lateness = Steps()._lateness
     lateness.pace()
-    while lateness._looking:
-        await asyncio.sleep(0.01)
+    await be_quiet()
     lateness.pace()
     assert lateness._looking
