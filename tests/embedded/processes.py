@@ -47,6 +47,15 @@ def runs(process: psutil.Process) -> bool:
     return False
 
 
+def owners(processes: list[psutil.Process]) -> set[int]:
+    """Users of those that run; Postgres' workers come and go."""
+    found = set()
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            found.add(process.uids().real)
+    return found
+
+
 @dataclass
 class Holder:
     """A process that holds stores, and every process below it."""

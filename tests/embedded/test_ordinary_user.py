@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.embedded.processes import Hold
+from tests.embedded.processes import Hold, owners
 from tests.embedded.store_clients import names_everywhere, write_everywhere
 
 pytestmark = pytest.mark.skipif(
@@ -51,7 +51,7 @@ async def test_stores_run_as_an_ordinary_user(home: Path, python: str, hold: Hol
     holder = hold(home / "data", python=python, user=user.pw_uid, group=user.pw_gid, cwd=home)
     holder.await_stores()
     await write_everywhere(holder.urls, "row")
-    assert {process.uids().real for process in holder.family} == {user.pw_uid}
+    assert owners(holder.family) == {user.pw_uid}
     assert (await names_everywhere(holder.urls))["milvus"] == {"row"}
     assert holder.end(signal.SIGTERM) == 0
     assert holder.survivors() == []
