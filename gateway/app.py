@@ -76,11 +76,6 @@ class Gateway:
         )
         self.url = ""
 
-    @property
-    def open_sockets(self) -> int:
-        """How many WebSockets are open."""
-        return self._sockets.count
-
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Serves inside the block; drains after it. Raises AddressTaken."""

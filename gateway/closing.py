@@ -15,11 +15,6 @@ class Closing:
     code: int
     reason: str
 
-    @property
-    def come_back(self) -> bool:
-        """Whether a client should open another socket."""
-        return comes_back(self.code)
-
 
 GOING_AWAY = Closing(3001, "the server is stopping; come back")
 INTERNAL = Closing(3004, "internal error; come back")

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from servers.runtime.ids import new_correlation_id
 
@@ -71,13 +71,6 @@ def principal() -> Principal:
 def enter(call: Call) -> None:
     """Makes `call` the current one of this task."""
     _current.set(call)
-
-
-def amend(**changes: object) -> Call:
-    """Replaces fields of the current call."""
-    call = replace(current(), **changes)  # type: ignore[arg-type]  # names are checked by replace
-    _current.set(call)
-    return call
 
 
 def limit(deadline: float) -> None:

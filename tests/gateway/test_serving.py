@@ -18,10 +18,12 @@ from tests.gateway.client import connected
 from tests.gateway.conftest import Serve
 from tests.gateway.mesh import Mesh
 from tests.gateway.scripted_identity import BOB
+from tests.stream_processor.conditions import metric
 
 
 async def test_draining_tells_every_socket_to_come_back(serve: Serve, mesh: Mesh) -> None:
     """After what was on its way."""
+    before = metric("kari_chat_active_sessions")
     async with AsyncExitStack() as sockets:
         async with serve() as gateway:
             enter, token = sockets.enter_async_context, mesh.identity.token
@@ -31,7 +33,7 @@ async def test_draining_tells_every_socket_to_come_back(serve: Serve, mesh: Mesh
             await ada.expect("ack")
         assert await ada.closed() == GOING_AWAY.code
         assert await bob.closed() == GOING_AWAY.code
-    assert gateway.open_sockets == 0
+    assert metric("kari_chat_active_sessions") == before
 
 
 async def test_a_turn_survives_the_gateway_that_began_it(serve: Serve, mesh: Mesh) -> None:

@@ -64,4 +64,4 @@ def test_closings_differ_and_fit_into_a_close_frame() -> None:
     """RFC 6455 leaves 123 bytes for the reason."""
     assert len({closing.code for closing in CLOSINGS}) == len(CLOSINGS)
     assert all(len(closing.reason.encode()) <= 123 for closing in CLOSINGS)
-    assert all(closing.come_back == (closing.code < 3500) for closing in CLOSINGS)
+    assert all(comes_back(closing.code) == (closing.code < 3500) for closing in CLOSINGS)

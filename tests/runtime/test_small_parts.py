@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servers.runtime import call
-from servers.runtime.call import Call, Principal, acting, amend, current, enter
+from servers.runtime.call import Call, Principal, acting, current, enter, limit
 from servers.runtime.errors import InvalidRequest
 from servers.runtime.ids import new_correlation_id, new_id
 from servers.runtime.paging import place_of, size_of, token_of
@@ -95,13 +95,13 @@ def test_acting_ends_with_its_block() -> None:
     assert copy_context().run(act) == ["other", "mine"]
 
 
-def test_amending_changes_the_call_of_this_context_only() -> None:
-    def change() -> str:
-        amend(turn_id="turn_1")
-        return current().turn_id
+def test_a_limit_changes_the_call_of_this_context_only() -> None:
+    def change() -> float | None:
+        limit(1.5)
+        return current().deadline
 
-    assert copy_context().run(change) == "turn_1"
-    assert current().turn_id == ""
+    assert copy_context().run(change) == 1.5
+    assert current().deadline is None
 
 
 def test_a_method_without_a_user_has_no_principal() -> None:

@@ -26,7 +26,6 @@ class Ending:
     trailing: Pairs = ()
 
 
-GOOD = Ending(grpc.StatusCode.OK)
 CANCELLED = Ending(grpc.StatusCode.CANCELLED, "Locally cancelled by application!")
 LATE = Ending(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
 STOPPED = Ending(grpc.StatusCode.UNAVAILABLE, "Cancelling all calls")

@@ -28,11 +28,6 @@ class Pipe:
         self._writing: deque[asyncio.Future[None]] = deque()
 
     @property
-    def is_cut(self) -> bool:
-        """Whether nothing passes any more, in this direction."""
-        return self._cut
-
-    @property
     def drained(self) -> bool:
         """Whether there is nothing to read, now."""
         return not self._messages
