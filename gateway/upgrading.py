@@ -98,11 +98,6 @@ class Sockets:
             for socket in list(self._open):
                 await socket.degrade(degradation)
 
-    @property
-    def count(self) -> int:
-        """How many are open."""
-        return len(self._open)
-
     def _admit(self, websocket: HTTPConnection) -> tuple[Principal, Encoding, str | None]:
         if self._draining:
             raise Unavailable(Reason.REASON_SHUTTING_DOWN, "the server is stopping; try again")

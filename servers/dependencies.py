@@ -1,4 +1,6 @@
-"""How each server is put together. The one composition root; tests use it too."""
+"""How each server is put together. The one composition root; tests use it too.
+
+Its length is that of a list: a function for each server, which says what is given to what."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
