@@ -16,17 +16,18 @@ from servers.runtime.call import Principal
 from servers.runtime.errors import RateLimited
 from servers.runtime.ids import new_id
 from servers.runtime.redis import tenant_key
+from servers.runtime.redis_script import Script
 
 PLACE_SECONDS = 90.0
 
 # KEYS[1] places of a user. ARGV: now, end of the new place, its name, limit. Gives 1 if it is held.
-_TAKE = """
+_TAKE = Script("""
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[4]) then return 0 end
 redis.call('ZADD', KEYS[1], ARGV[2], ARGV[3])
 redis.call('PEXPIREAT', KEYS[1], math.ceil(tonumber(ARGV[2]) * 1000))
 return 1
-"""
+""")
 
 
 class Connections:
@@ -64,7 +65,7 @@ class Connections:
     async def _take(self, key: str, name: str, alone: int) -> bool:
         now = time.time()
         values = (now, now + PLACE_SECONDS, name, self._limit)
-        taken = await self._shared.use(lambda client: client.eval(_TAKE, 1, key, *values))
+        taken = await self._shared.use(lambda client: _TAKE.run(client, [key], values))
         return alone < self._limit if taken is None else bool(taken)
 
     async def _give_back(self, key: str, name: str) -> None:

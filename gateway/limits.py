@@ -13,6 +13,7 @@ from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import Principal
 from servers.runtime.errors import RateLimited
 from servers.runtime.redis import tenant_key
+from servers.runtime.redis_script import Script
 from servers.runtime.settings import Settings
 
 LOGINS_BY_NAME = Window(10, 60.0, "minute")
@@ -22,7 +23,7 @@ Counted = tuple[str, Window]
 
 # KEYS: of each window the counter of the one before and its own. ARGV: seconds that each is kept.
 # Gives both counts of each, with this event.
-_COUNT = """
+_COUNT = Script("""
 local found = {}
 for i = 1, #KEYS, 2 do
   found[i] = tonumber(redis.call('GET', KEYS[i]) or 0)
@@ -30,7 +31,7 @@ for i = 1, #KEYS, 2 do
   if found[i + 1] == 1 then redis.call('EXPIRE', KEYS[i + 1], ARGV[(i + 1) / 2]) end
 end
 return found
-"""
+""")
 
 
 class Limits:
@@ -84,7 +85,7 @@ async def _count_in(client: Redis, counted: Sequence[Counted], now: float) -> li
     """Counts in one command, a third of the price of a pipeline; what is refused does not count."""
     keys = [f"{key}:{window.index(now) + n}" for key, window in counted for n in (-1, 0)]
     seconds = [int(window.seconds * 2) + 1 for _, window in counted]
-    found = [int(n) for n in await client.register_script(_COUNT)(keys, seconds)]
+    found = [int(n) for n in await _COUNT.run(client, keys, seconds)]
     waits = [
         window.wait(before, current, now)
         for (_, window), before, current in zip(counted, found[::2], found[1::2], strict=True)

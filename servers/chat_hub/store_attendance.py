@@ -8,9 +8,10 @@ from redis.asyncio import Redis
 
 from servers.chat_hub.attendance import Seat
 from servers.runtime.redis import tenant_key
+from servers.runtime.redis_script import Script
 from servers.runtime.resources import Resource
 
-SCRIPT = Path(__file__).with_name("presence.lua").read_text()
+SCRIPT = Script(Path(__file__).with_name("presence.lua").read_text())
 KEPT_SECONDS = 60.0
 """A seat whose process does not renew it for so long is empty."""
 
@@ -40,11 +41,10 @@ class SharedAttendance:
     async def _run(self, verb: str, seats: Sequence[Seat]) -> Looks:
         if not seats:
             return {}
-        now = self._clock()
-        script = (await self._redis.get()).register_script(SCRIPT)
+        redis, now = await self._redis.get(), self._clock()
         keys = [tenant_key(seat.tenant_id, "presence", seat.conversation_id) for seat in seats]
         user = seats[0].user_id
-        found = await script(keys, [verb, user, self._process, now, now + KEPT_SECONDS])
+        found = await SCRIPT.run(redis, keys, [verb, user, self._process, now, now + KEPT_SECONDS])
         return {
             seat: (_names(before), _names(after))
             for seat, (before, after) in zip(seats, found, strict=True)

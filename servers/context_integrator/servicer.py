@@ -1,6 +1,7 @@
 """Context integrator over gRPC: translates only."""
 
 import asyncio
+from collections import Counter as Counts
 from functools import partial
 
 from prometheus_client import Counter
@@ -41,7 +42,6 @@ class ContextIntegrator(ContextIntegratorServiceServicer):
 
 def _count(bundle: ContextBundle) -> None:
     TOKENS.inc(bundle.manifest.tokens)
-    for candidate in bundle.manifest.candidates:
-        source = short(ContextSource, candidate.source)
-        verdict = short(ContextVerdict, candidate.verdict)
-        ITEMS.labels(source, verdict).inc()
+    candidates = bundle.manifest.candidates
+    for (source, verdict), number in Counts((c.source, c.verdict) for c in candidates).items():
+        ITEMS.labels(short(ContextSource, source), short(ContextVerdict, verdict)).inc(number)

@@ -19,6 +19,7 @@ from servers.conversation_manager.conversation import (
 from servers.conversation_manager.tables import (
     QUERIES,
     conversation_for,
+    visible_to,
 )
 from servers.runtime import paging
 from servers.runtime.call import Principal
@@ -57,8 +58,8 @@ class Conversations:
     async def get(self, conversation_id: str, who: Principal) -> Conversation:
         """One conversation; NotFound unless the user takes part in it."""
         database = await self._database.get()
-        async with database.transaction(who.tenant_id) as connection:
-            return await conversation_for(connection, conversation_id, who.user_id)
+        row = await database.row(who.tenant_id, QUERIES.conversation, conversation_id)
+        return visible_to(row, who.user_id)
 
     async def page(
         self, who: Principal, size: int, token: str
@@ -68,8 +69,9 @@ class Conversations:
         place = paging.place_of(token, int, str)
         before = (_moment(int(place[0])), str(place[1])) if place else (LATEST, "")
         database = await self._database.get()
-        async with database.transaction(who.tenant_id) as connection:
-            rows = await connection.fetch(QUERIES.conversations_of, who.user_id, *before, size + 1)
+        rows = await database.rows(
+            who.tenant_id, QUERIES.conversations_of, who.user_id, *before, size + 1
+        )
         shown = [conversation_of(row) for row in rows[:size]]
         if len(rows) <= size:
             return shown, ""
@@ -101,10 +103,13 @@ class Conversations:
     ) -> None:
         """Keeps what the last context was made of; the conversation was alive just now."""
         database = await self._database.get()
-        async with database.transaction(who.tenant_id) as connection:
-            recorded = await connection.fetchval(
-                QUERIES.record_snapshot, conversation_id, snapshot.SerializeToString(), who.user_id
-            )
+        recorded = await database.value(
+            who.tenant_id,
+            QUERIES.record_snapshot,
+            conversation_id,
+            snapshot.SerializeToString(),
+            who.user_id,
+        )
         if recorded is None:
             raise unknown_conversation()
 

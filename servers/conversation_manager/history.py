@@ -88,6 +88,7 @@ class History:
 
     async def _require_participant(self, conversation_id: str, who: Principal) -> None:
         database = await self._database.get()
-        async with database.transaction(who.tenant_id) as connection:
-            if not await connection.fetchval(QUERIES.is_participant, conversation_id, who.user_id):
-                raise unknown_conversation()
+        if not await database.value(
+            who.tenant_id, QUERIES.is_participant, conversation_id, who.user_id
+        ):
+            raise unknown_conversation()

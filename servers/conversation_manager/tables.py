@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from asyncpg import Record
+
 from kari.conversation_models.v1.conversation_pb2 import Conversation
 from servers.conversation_manager.conversation import (
     conversation_of,
@@ -18,7 +20,11 @@ async def conversation_for(
     connection: Connection, conversation_id: str, user_id: str
 ) -> Conversation:
     """A conversation of which the user is a participant; else NotFound."""
-    row = await connection.fetchrow(QUERIES.conversation, conversation_id)
+    return visible_to(await connection.fetchrow(QUERIES.conversation, conversation_id), user_id)
+
+
+def visible_to(row: Record | None, user_id: str) -> Conversation:
+    """The conversation of a row, to one who takes part in it; else NotFound."""
     if row is None:
         raise unknown_conversation()
     conversation = conversation_of(row)

@@ -29,16 +29,14 @@ class Users:
 
     async def by_name(self, tenant_id: str, name: str) -> Account | None:
         """The account of a name; None if there is none."""
-        async with (await self._database.get()).transaction(tenant_id) as connection:
-            row = await connection.fetchrow(queries.user_by_name, name)
-            return None if row is None else _account(row)
+        row = await (await self._database.get()).row(tenant_id, queries.user_by_name, name)
+        return None if row is None else _account(row)
 
     async def after(self, tenant_id: str, name: str, limit: int) -> Sequence[Account]:
         """At most `limit` accounts whose names come after `name`, by name."""
-        async with (await self._database.get()).transaction(tenant_id) as connection:
-            return [
-                _account(row) for row in await connection.fetch(queries.users_after, name, limit)
-            ]
+        database = await self._database.get()
+        rows = await database.rows(tenant_id, queries.users_after, name, limit)
+        return [_account(row) for row in rows]
 
     async def add(self, account: Account, request_id: str = "") -> Account | None:
         """Keeps a new account. Gives the one that the tenant has then for this request, which a
@@ -51,16 +49,19 @@ class Users:
 
     async def set_roles(self, tenant_id: str, user_id: str, roles: Sequence[str]) -> Account | None:
         """Replaces roles; gives the account as it is then, None if there is none."""
-        async with (await self._database.get()).transaction(tenant_id) as connection:
-            row = await connection.fetchrow(queries.set_roles, user_id, roles)
-            return None if row is None else _account(row)
+        row = await (await self._database.get()).row(tenant_id, queries.set_roles, user_id, roles)
+        return None if row is None else _account(row)
 
     async def renew_password_hash(self, account: Account, renewed: str) -> None:
         """Replaces the hash of an unchanged password."""
-        async with (await self._database.get()).transaction(account.tenant_id) as connection:
-            await connection.execute(
-                queries.renew_password_hash, account.id, account.password_hash, renewed
-            )
+        database = await self._database.get()
+        await database.row(
+            account.tenant_id,
+            queries.renew_password_hash,
+            account.id,
+            account.password_hash,
+            renewed,
+        )
 
 
 class Sessions:
@@ -104,11 +105,11 @@ class Sessions:
 
     async def end(self, tenant_id: str, token: str, now: datetime) -> str | None:
         """Ends the session of a token; gives its id, None if there was nothing to end."""
-        async with (await self._database.get()).transaction(tenant_id) as connection:
-            ended: str | None = await connection.fetchval(
-                queries.end_session_of_token, digest(token), now
-            )
-            return ended
+        database = await self._database.get()
+        ended: str | None = await database.value(
+            tenant_id, queries.end_session_of_token, digest(token), now
+        )
+        return ended
 
 
 def row_of(account: Account) -> tuple[object, ...]:

@@ -13,7 +13,7 @@ from servers.production_memory.buffering import Buffering
 from servers.production_memory.embed_job import EmbedJob
 from servers.production_memory.jobs import Jobs
 from servers.production_memory.leading import claim_waiting
-from servers.production_memory.message import message_of, storable
+from servers.production_memory.message import answer_message, storable
 from servers.production_memory.quiet import Quiet
 from servers.production_memory.tables import QUERIES, led_turn, message, one, turn_row
 from servers.production_memory.turn import ENDED, name_of, require_lease, turn_of, unknown_turn
@@ -83,11 +83,13 @@ class Ending:
             answer = await message(connection, row["assistant_message_id"])
             next_led = await _claimed_before(connection, row["conversation_id"], request)
             return Ended(turn_of(row), answer, next_led, repeated=True)
-        answer = await _add_answer(connection, row, request)
-        ended = await _end(connection, request, answer.id if answer else "")
+        ended = await _end(connection, row, request)
+        answer = answer_message(request, ended) if request.content else None
         ids = [row["user_message_id"], *([answer.id] if answer else [])]
         await self._jobs.enqueue(connection, EmbedJob(row["tenant_id"], tuple(ids)))
-        next_led = await _claim_next(connection, row["conversation_id"], request)
+        next_led = None
+        if ended["others_wait"]:
+            next_led = await _claim_next(connection, row["conversation_id"], request)
         return Ended(turn_of(ended), answer, next_led)
 
 
@@ -115,42 +117,29 @@ async def _claimed_before(
 
 async def _locked(connection: Connection, turn_id: str) -> Record:
     """The turn's row, its thread locked."""
-    if await connection.fetchval(QUERIES.lock_thread_of_turn, turn_id) is None:
+    row = await connection.fetchrow(QUERIES.locked_turn, turn_id)
+    if row is None:
         raise unknown_turn()
-    return await turn_row(connection, turn_id)
+    return row
 
 
-async def _add_answer(
-    connection: Connection, turn: Record, request: FinishTurnRequest
-) -> Message | None:
-    if not request.content:
-        return None
-    row = await one(
+async def _end(connection: Connection, turn: Record, request: FinishTurnRequest) -> Record:
+    return await one(
         connection,
-        QUERIES.add_answer,
-        turn["conversation_id"],
-        new_id("msg"),
-        storable(request.content),
+        QUERIES.finish_turn,
         request.turn_id,
+        turn["conversation_id"],
+        name_of(request.state),
+        request.usage.SerializeToString() if request.HasField("usage") else None,
+        [each.SerializeToString() for each in request.degradations],
+        request.error.SerializeToString() if request.HasField("error") else None,
+        new_id("msg") if request.content else "",
+        storable(request.content),
         request.model_used,
         request.usage.completion_tokens,
         turn["user_message_id"],
         request.partial,
         request.apology,
-    )
-    return message_of(row)
-
-
-async def _end(connection: Connection, request: FinishTurnRequest, answer_id: str) -> Record:
-    return await one(
-        connection,
-        QUERIES.finish_turn,
-        request.turn_id,
-        name_of(request.state),
-        answer_id,
-        request.usage.SerializeToString() if request.HasField("usage") else None,
-        [each.SerializeToString() for each in request.degradations],
-        request.error.SerializeToString() if request.HasField("error") else None,
     )
 
 

@@ -55,10 +55,9 @@ class Leading:
     async def renew(self, tenant_id: str, request: RenewLeaseRequest) -> bool:
         """Keeps a turn; True if it was called off. Conflict if it is led by others or over."""
         database = await self._database.get()
-        async with database.transaction(tenant_id) as connection:
-            return await _write_as_leader(
-                connection, QUERIES.renew_lease, request.turn_id, request.lease
-            )
+        return await _write_as_leader(
+            database, tenant_id, QUERIES.renew_lease, request.turn_id, request.lease
+        )
 
     async def advance(self, tenant_id: str, request: AdvanceTurnRequest) -> bool:
         """Records that the model writes; True if the turn was called off. Conflict as above."""
@@ -66,15 +65,15 @@ class Leading:
         manifest = request.manifest.SerializeToString() if request.HasField("manifest") else None
         database = await self._database.get()
         with written("advance_turn"):
-            async with database.transaction(tenant_id) as connection:
-                return await _write_as_leader(
-                    connection,
-                    QUERIES.advance_turn,
-                    request.turn_id,
-                    request.lease,
-                    selection,
-                    manifest,
-                )
+            return await _write_as_leader(
+                database,
+                tenant_id,
+                QUERIES.advance_turn,
+                request.turn_id,
+                request.lease,
+                selection,
+                manifest,
+            )
 
 
 async def claim_waiting(
@@ -102,11 +101,13 @@ async def _claim_abandoned(
 
 
 async def _write_as_leader(
-    connection: Connection, query: str, turn_id: str, lease: Lease, *values: object
+    database: Database, tenant_id: str, query: str, turn_id: str, lease: Lease, *values: object
 ) -> bool:
-    called_off = await connection.fetchval(query, turn_id, lease.number, _duration(lease), *values)
+    called_off = await database.value(
+        tenant_id, query, turn_id, lease.number, _duration(lease), *values
+    )
     if called_off is None:
-        require_led(await connection.fetchrow(QUERIES.turn, turn_id), lease.number)
+        require_led(await database.row(tenant_id, QUERIES.turn, turn_id), lease.number)
     return bool(called_off)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
-from kari.production_memory.v1.production_memory_pb2 import BeginTurnRequest
+from kari.production_memory.v1.production_memory_pb2 import BeginTurnRequest, FinishTurnRequest
 from servers.runtime.queries import Row
 
 
@@ -45,6 +45,26 @@ def begun_message(request: BeginTurnRequest, turn: Row) -> Message:
         reply_to_message_id=request.reply_to_message_id,
         mentioned_user_ids=request.mentioned_user_ids,
     )
+
+
+def answer_message(request: FinishTurnRequest, turn: Row) -> Message:
+    """The answer as the statement committed it that made this row of `turns`."""
+    message = Message(
+        id=turn["assistant_message_id"],
+        conversation_id=turn["conversation_id"],
+        role=MessageRole.MESSAGE_ROLE_ASSISTANT,
+        content=storable(request.content),
+        timestamp=timestamp(turn["ended_at"]),
+        tokens_used=request.usage.completion_tokens,
+        model_used=request.model_used,
+        turn_id=turn["id"],
+        sequence=turn["answer_sequence"],
+        reply_to_message_id=turn["user_message_id"],
+        partial=request.partial,
+    )
+    if request.apology:
+        message.metadata["apology"] = True
+    return message
 
 
 def storable(text: str) -> str:

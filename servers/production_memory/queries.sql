@@ -9,10 +9,11 @@ ON CONFLICT (tenant_id, conversation_id) DO UPDATE SET last_sequence = t.last_se
 RETURNING last_sequence,
   pg_advisory_xact_lock(hashtextextended(current_setting('kari.tenant') || ':' || $2, 0));
 
--- name: lock_thread_of_turn
--- No row if there is no such turn.
-SELECT last_sequence FROM threads
-WHERE conversation_id = (SELECT conversation_id FROM turns WHERE id = $1)
+-- name: locked_turn
+-- The turn as it is once its thread is locked, which is locked first, as everywhere; then the turn.
+-- A row that changed while it was waited for is read again. No row if there is no such turn.
+SELECT t.* FROM threads AS h JOIN turns AS t USING (conversation_id)
+WHERE t.id = $1
 FOR UPDATE;
 
 -- name: lock_known_thread
@@ -116,22 +117,24 @@ WHERE id = $1 AND lease_number = $2
   AND state IN ('assembling', 'generating', 'running_tool', 'committing')
 RETURNING cancel_requested;
 
--- name: add_answer
--- $1 conversation. The thread is locked.
-WITH thread AS (
-  UPDATE threads SET last_sequence = last_sequence + 1 WHERE conversation_id = $1
-  RETURNING last_sequence
-)
-INSERT INTO messages (id, conversation_id, sequence, role, content, turn_id, model_used,
-  tokens_used, reply_to_message_id, partial, apology)
-SELECT $2, $1, last_sequence, 'assistant', $3, $4, $5, $6, $7, $8, $9 FROM thread
-RETURNING *;
-
 -- name: finish_turn
-UPDATE turns SET state = $2, ended_at = statement_timestamp(), assistant_message_id = $3,
+-- $1 turn, $2 conversation, whose thread is locked, $3 state, $4 to $6 usage, degradations, error;
+-- then the answer: $7 id, empty if there is none, $8 content, $9 model, $10 tokens, $11 message that
+-- it answers, $12 partial, $13 apology. The turn, the answer's sequence, and whether others wait.
+WITH thread AS (
+  UPDATE threads SET last_sequence = last_sequence + 1 WHERE conversation_id = $2 AND $7 <> ''
+  RETURNING last_sequence
+), answer AS (
+  INSERT INTO messages (id, conversation_id, sequence, role, content, turn_id, model_used,
+    tokens_used, reply_to_message_id, partial, apology)
+  SELECT $7, $2, last_sequence, 'assistant', $8, $1, $9, $10, $11, $12, $13 FROM thread
+  RETURNING sequence
+)
+UPDATE turns SET state = $3, ended_at = statement_timestamp(), assistant_message_id = $7,
   usage = $4, degradations = $5, error = $6
 WHERE id = $1
-RETURNING *;
+RETURNING *, (SELECT sequence FROM answer) AS answer_sequence,
+  EXISTS (SELECT FROM turns WHERE conversation_id = $2 AND state = 'accepted') AS others_wait;
 
 -- name: message
 SELECT * FROM messages WHERE id = $1;

@@ -65,10 +65,9 @@ class Reading:
         """Messages of a conversation in the order of `ids`; unknown ones are left out. Those after
         PAGE_BYTES of text come without theirs."""
         database = await self._database.get()
-        async with database.transaction(tenant_id) as connection:
-            rows = await connection.fetch(
-                QUERIES.messages_by_id, conversation_id, list(ids), PAGE_BYTES
-            )
+        rows = await database.rows(
+            tenant_id, QUERIES.messages_by_id, conversation_id, list(ids), PAGE_BYTES
+        )
         return [message_of(row) for row in rows]
 
     async def recent(
@@ -78,11 +77,10 @@ class Reading:
         PAGE_BYTES of text, but one at least. Whoever asks here found them missing in the session
         buffer, so they are put there."""
         database = await self._database.get()
-        async with database.transaction(tenant_id) as connection:
-            before = min(through_sequence, paging.LARGEST_INTEGER - 1) + 1
-            rows = await connection.fetch(
-                QUERIES.messages_before, conversation_id, before, limit, PAGE_BYTES
-            )
+        before = min(through_sequence, paging.LARGEST_INTEGER - 1) + 1
+        rows = await database.rows(
+            tenant_id, QUERIES.messages_before, conversation_id, before, limit, PAGE_BYTES
+        )
         messages = [message_of(row) for row in reversed(rows)]
         await self._buffering.keep(tenant_id, messages)
         return messages

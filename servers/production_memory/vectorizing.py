@@ -49,8 +49,7 @@ class Vectorizing:
 
     async def _texts(self, tenant_id: str, message_ids: Sequence[str]) -> list[Record]:
         database = await self._database.get()
-        async with database.transaction(tenant_id) as connection:
-            return await connection.fetch(QUERIES.texts_of, list(message_ids), CHARACTERS)
+        return await database.rows(tenant_id, QUERIES.texts_of, list(message_ids), CHARACTERS)
 
     async def _values(self, texts: Sequence[str]) -> list[Sequence[float]]:
         try:

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from kari.conversation_models.v1.message_pb2 import Message
 from servers.runtime.redis import tenant_key
+from servers.runtime.redis_script import Script
 from servers.runtime.resources import Resource
 
 KEPT_MESSAGES = 200
@@ -24,7 +25,7 @@ ENOUGH_BYTES = KEPT_BYTES - LARGEST_BYTES
 """Whoever reads is given no more messages once they have so many bytes. A buffer from which older
 messages were cut off has at least as many."""
 
-_WRITE = Path(__file__).with_suffix(".lua").read_text()
+_WRITE = Script(Path(__file__).with_suffix(".lua").read_text())
 
 
 class SessionBuffer:
@@ -60,9 +61,9 @@ class SessionBuffer:
             if len(member) <= LARGEST_BYTES:
                 arguments += (message.sequence, member)
         if arguments:
-            write = (await self._redis.get()).register_script(_WRITE)
+            redis, key = await self._redis.get(), _key(tenant_id, conversation_id)
             bounds = (KEPT_MESSAGES, KEPT_BYTES, KEPT_SECONDS)
-            await write([_key(tenant_id, conversation_id)], [*bounds, *arguments])
+            await _WRITE.run(redis, [key], [*bounds, *arguments])
 
 
 def enough(messages: Sequence[Message], wanted: int = ENOUGH_BYTES) -> list[Message]:

@@ -5,23 +5,20 @@ and how far it goes change in one step, and a place in the stream is a place in 
 """
 
 import asyncio
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
 
 from servers.runtime.redis import tenant_key
+from servers.runtime.redis_script import Script
 from servers.runtime.resources import Resource
 from servers.stream_processor.gathering import Gathering
 from servers.stream_processor.journal import StreamKey
 from servers.stream_processor.sequence import Entry, Mark
 
-APPEND = Path(__file__).with_name("append.lua").read_text()
-APPEND_SHA = hashlib.sha1(APPEND.encode(), usedforsecurity=False).hexdigest()
-"""By which Redis knows a script that it has run before."""
+APPEND = Script(Path(__file__).with_name("append.lua").read_text())
 APPEND_SECONDS = 1.0
 """Longest wait for an append, from when it has left."""
 MOST_APPENDS = 200
@@ -52,17 +49,15 @@ class RedisJournal:
         return await self._appends.ask(_Append(key, after, entries))
 
     async def _append_all(self, appends: Sequence[_Append]) -> list[Mark | None]:
-        redis: Any = await self._redis.get()
-        words: list[Any] = [len(appends), *(_key(append.key) for append in appends), self._ttl]
+        redis = await self._redis.get()
+        keys = [_key(append.key) for append in appends]
+        words: list[Any] = [self._ttl]
         for append in appends:
             words += _id(append.after) if append.after else "", len(append.entries)
             for entry in append.entries:
                 words += _id(entry.mark), *_fields(entry)
         async with asyncio.timeout(APPEND_SECONDS):
-            try:
-                answers = await redis.execute_command("EVALSHA", APPEND_SHA, *words)
-            except NoScriptError:
-                answers = await redis.execute_command("EVAL", APPEND, *words)
+            answers = await APPEND.run(redis, keys, words)
         return [_stands(*each) for each in zip(appends, answers, strict=True)]
 
     async def read(self, key: StreamKey, after: Mark | None = None) -> list[Entry] | None:

@@ -16,7 +16,7 @@ from servers.stream_processor.streams import Streams
 
 BLOCK_SECONDS = 0.1
 """Longest wait for news; a stream that begins to be followed is looked at after it."""
-SILENT_SECONDS = 1.0
+SILENT_SECONDS = 3.0
 """A stream to which nothing was added here for so long may be written by another process."""
 PROBE_SECONDS = 0.5
 SWEEP_SECONDS = 5.0

@@ -134,3 +134,20 @@ def test_the_mesh_key_file_is_read_back(tmp_path: Path) -> None:
     files = ensure_keys(Settings(data=tmp_path))
     proof = mesh_key(files.mesh).prove("chat_hub")
     assert mesh_key(files.mesh).caller(proof) == "chat_hub"
+
+
+def test_a_user_s_turns_share_a_delegation_for_half_of_its_life() -> None:
+    clock = [time.time()]
+    key = MeshKey(b"k" * 32, clock=lambda: clock[0])
+
+    def made(user_id: str = "u", *roles: str) -> str:
+        delegated = key.delegate(
+            "chat_orchestrator", user_id=user_id, tenant_id="t", roles=frozenset(roles)
+        )
+        return delegated.token
+
+    first = made()
+    assert made() == first
+    assert first not in (made("v"), made("u", "chat.user"))
+    clock[0] += 1801
+    assert made() != first

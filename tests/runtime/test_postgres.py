@@ -203,3 +203,35 @@ async def test_a_url_that_is_missing_is_said(tmp_path: Path) -> None:
     with pytest.raises(LookupError, match="KARI_POSTGRES_URL"):
         async with open_database(Settings(data=tmp_path), "identity", largest=1):
             pass
+
+
+async def test_a_single_statement_acts_for_its_tenant(database: Database) -> None:
+    """Over one connection, whoever used it before and however that ended."""
+    query = "SELECT current_setting('kari.tenant')"
+    assert await database.value("tenant_1", query) == "tenant_1"
+    assert await database.value("tenant_2", query) == "tenant_2"
+    async with database.transaction("tenant_3") as connection:
+        assert await connection.fetchval(query) == "tenant_3"
+    assert (await database.row("tenant_2", query) or "")[0] == "tenant_2"
+    assert [tuple(row) for row in await database.rows("it's", query)] == [("it's",)]
+
+
+async def test_nobody_s_transaction_does_not_act_for_the_tenant_before(database: Database) -> None:
+    await database.value("tenant_1", "SELECT 1")
+    async with database.across_tenants() as connection:
+        assert not await connection.fetchval("SELECT current_setting('kari.tenant', true)")
+    assert await database.value("tenant_1", "SELECT current_setting('kari.tenant')") == "tenant_1"
+
+
+async def test_a_cancelled_change_of_tenant_leaves_no_doubt_behind(database: Database) -> None:
+    """Cancelled in each of its first steps, the next statement acts for its own tenant."""
+    query = "SELECT current_setting('kari.tenant')"
+    for steps in range(12):
+        await database.value("tenant_1", query)
+        task = asyncio.create_task(database.value("tenant_2", query))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+        assert await database.value("tenant_3", query) == "tenant_3"
+        assert await database.value("tenant_1", query) == "tenant_1"
