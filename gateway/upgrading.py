@@ -24,6 +24,7 @@ from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import Call, Principal, acting, current
 from servers.runtime.errors import KariError, RateLimited, Unavailable
 from servers.runtime.interceptors.correlation import HEADER, accepted_id
+from servers.runtime.labelled import labelled
 
 log = structlog.get_logger("kari.gateway")
 
@@ -62,7 +63,7 @@ class Sockets:
                 principal, encoding, subprotocol = self._admit(websocket)
                 await self._sessions.require_running(principal)
             except KariError as refusal:
-                CONNECTIONS.labels(Reason.Name(refusal.reason)).inc()
+                labelled(CONNECTIONS, Reason.Name(refusal.reason)).inc()
                 await websocket.send_denial_response(error_response(refusal))
                 return
             await websocket.accept(subprotocol, [(HEADER.encode(), correlation_id.encode())])
@@ -109,10 +110,10 @@ class Sockets:
     async def _serve(self, websocket: WebSocket, who: Principal, encoding: Encoding) -> None:
         try:
             async with self._connections.place(who):
-                CONNECTIONS.labels("accepted").inc()
+                labelled(CONNECTIONS, "accepted").inc()
                 await self._run(websocket, who, encoding)
         except RateLimited as refusal:
-            CONNECTIONS.labels(Reason.Name(refusal.reason)).inc()
+            labelled(CONNECTIONS, Reason.Name(refusal.reason)).inc()
             await _turn_away(websocket, refusal, encoding)
 
     async def _run(self, websocket: WebSocket, who: Principal, encoding: Encoding) -> None:
@@ -135,9 +136,9 @@ class Sockets:
             self._open.remove(socket)
             ACTIVE.dec()
             await self._tell_gone()
-            CLOSED.labels(str(code)).inc()
+            labelled(CLOSED, str(code)).inc()
             if code == 1009:
-                REFUSED.labels(Reason.Name(Reason.REASON_TOO_LARGE)).inc()
+                labelled(REFUSED, Reason.Name(Reason.REASON_TOO_LARGE)).inc()
             log.info("socket ended", code=code, user=who.user_id)
 
     def _close_sessions(self, session_ids: set[str]) -> None:

@@ -26,6 +26,7 @@ from kari.errors.v1.errors_pb2 import ErrorEnvelope, Reason
 from servers.runtime.call import Call, Principal, acting
 from servers.runtime.errors import KariError
 from servers.runtime.interceptors.metrics import LATENCY, count_error
+from servers.runtime.labelled import labelled
 
 LONGEST_SLEEP = 15.0
 """How long the token's end may go unnoticed when a renewal has moved it closer."""
@@ -184,13 +185,13 @@ class Socket:
             actions = self._session.failed(ask, error)
         else:
             actions = self._session.answered(ask, response)
-        LATENCY.labels("gateway").observe(time.perf_counter() - began)
+        labelled(LATENCY, "gateway").observe(time.perf_counter() - began)
         await self._act(actions)
 
     async def _answer(self, ask: Ask) -> Message:
         with self._spans.around(ask.cause, ask.method):
             await self._admit(ask)
-            FORWARDED.labels(ask.method).inc()
+            labelled(FORWARDED, ask.method).inc()
             return await self._hub.ask(ask.method, ask.request)
 
     async def _admit(self, ask: Ask) -> None:
@@ -222,7 +223,7 @@ class Socket:
 
     async def _read_stream(self, stream: Open) -> None:
         """While the outbox is full nothing is read here, and the hub's side waits."""
-        FORWARDED.labels(stream.method).inc()
+        labelled(FORWARDED, stream.method).inc()
         with self._spans.around(stream.cause, stream.method):
             async with aclosing(self._hub.read(stream.method, stream.request)) as responses:
                 async for response in responses:
@@ -264,7 +265,7 @@ class Socket:
 def _count(error: ErrorEnvelope, refusal: bool) -> None:
     count_error("gateway", error.type, error.reason)
     if refusal:
-        REFUSED.labels(Reason.Name(error.reason)).inc()
+        labelled(REFUSED, Reason.Name(error.reason)).inc()
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:

@@ -19,6 +19,7 @@ from redis.backoff import NoBackoff
 from kari.chat_hub.v1.chat_hub_pb2 import WatchResponse
 from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
 from servers.chat_hub.board import Board
+from servers.runtime.labelled import labelled
 from servers.runtime.redis import AWAY
 from servers.runtime.resources import Resource
 
@@ -51,7 +52,7 @@ class FanOut:
         """Tells all watchers of a channel. Never fails: whoever has news has done its work."""
         self._board.put(channel, event)
         reached = not self.away and await self._publish_to_others(channel, event)
-        PUBLISHED.labels("all" if reached else "process").inc()
+        labelled(PUBLISHED, "all" if reached else "process").inc()
 
     async def listen_to(self, channels: Iterable[str]) -> None:
         """Listens to channels of which news are wanted from now on."""

@@ -20,6 +20,7 @@ from servers.chat_hub.pauses import growing_pauses
 from servers.chat_hub.waiting import Waiting
 from servers.runtime.call import principal
 from servers.runtime.errors import CalledOff, KariError, from_rpc
+from servers.runtime.labelled import labelled
 
 if TYPE_CHECKING:
     from kari.conversation_manager.v1.conversation_manager_pb2_grpc import (
@@ -126,6 +127,6 @@ def _is_gone(error: KariError) -> bool:
     # A stream processor that is stopped cancels its streams: nobody else does from outside.
     if not gone and not error.may_retry and not isinstance(error, CalledOff):
         raise error
-    AGAIN.labels(Reason.Name(error.reason)).inc()
+    labelled(AGAIN, Reason.Name(error.reason)).inc()
     log.info("stream is followed again", cause=Reason.Name(error.reason))
     return gone

@@ -25,6 +25,7 @@ from servers.chat_hub.peers import Peers
 from servers.chat_hub.routing import conversation_request_id, route, title_of
 from servers.runtime.call import principal
 from servers.runtime.errors import from_rpc
+from servers.runtime.labelled import labelled
 from servers.runtime.names import short
 
 ROUTED = Counter(
@@ -46,7 +47,7 @@ class Sending:
         """Routes a message. One that is only white space goes nowhere and leaves nothing."""
         destination = route(request.content)
         name = short(Destination, destination)
-        ROUTED.labels(name).inc()
+        labelled(ROUTED, name).inc()
         log.info("message routed", destination=name)
         if destination == Destination.DESTINATION_DISCARD:
             return SendMessageResponse(

@@ -40,6 +40,7 @@ from servers.chat_orchestrator.writing import PATIENCE_SECONDS, Writing
 from servers.runtime.call import current
 from servers.runtime.durations import duration
 from servers.runtime.errors import Conflict, Internal, KariError, TimedOut, Unavailable
+from servers.runtime.labelled import labelled
 from servers.runtime.names import short
 from servers.runtime.settings import Settings
 
@@ -221,9 +222,9 @@ class Lead:
             log.error("turn could not be committed", error=failure.message)
             return
         self._note_next(request, finished)
-        TURNS.labels(short(TurnState, state)).inc()
+        labelled(TURNS, short(TurnState, state)).inc()
         for missing in self._answer.degradations:
-            DEGRADED.labels(short(Feature, missing.feature)).inc()
+            labelled(DEGRADED, short(Feature, missing.feature)).inc()
         self._publisher.put(
             TurnEvent(usage=finished.turn.usage), final_event(finished, self._answer)
         )

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 from prometheus_client import Counter, Histogram
 
+from servers.runtime.labelled import labelled
+
 TURNS = Counter("kari_chat_orchestration_total", "Turns led to their end.", ("outcome",))
 DEGRADED = Counter(
     "kari_chat_degradations_total", "Turns that ended with a feature missing.", ("feature",)
@@ -30,4 +32,4 @@ def stage(name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        STAGES.labels(name).observe(time.perf_counter() - began)
+        labelled(STAGES, name).observe(time.perf_counter() - began)

@@ -12,6 +12,7 @@ from kari.conversation_models.v1.context_pb2 import ContextBundle, ContextSource
 from servers.context_integrator.assembly import assemble
 from servers.context_integrator.gathering import Gathering
 from servers.runtime.grpc_types import Context
+from servers.runtime.labelled import labelled
 from servers.runtime.names import short
 from servers.runtime.tokens import count, shorten
 
@@ -44,4 +45,4 @@ def _count(bundle: ContextBundle) -> None:
     TOKENS.inc(bundle.manifest.tokens)
     candidates = bundle.manifest.candidates
     for (source, verdict), number in Counts((c.source, c.verdict) for c in candidates).items():
-        ITEMS.labels(short(ContextSource, source), short(ContextVerdict, verdict)).inc(number)
+        labelled(ITEMS, short(ContextSource, source), short(ContextVerdict, verdict)).inc(number)

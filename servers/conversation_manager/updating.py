@@ -19,6 +19,7 @@ from servers.conversation_manager.conversation import columns_of, digest_of, req
 from servers.conversation_manager.history import History
 from servers.conversation_manager.tables import QUERIES, locked_conversation_for
 from servers.runtime.call import Principal
+from servers.runtime.labelled import labelled
 from servers.runtime.postgres import Connection, Database
 from servers.runtime.resources import Resource
 
@@ -92,7 +93,7 @@ async def make(
 def count(changes: Sequence[ConversationChange]) -> None:
     """Counts changes that are committed."""
     for change in changes:
-        UPDATES.labels(field_of(change)).inc()
+        labelled(UPDATES, field_of(change)).inc()
     log.info("conversation changed", fields=[field_of(change) for change in changes])
 
 

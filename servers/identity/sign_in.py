@@ -19,6 +19,7 @@ from servers.runtime.call import Principal
 from servers.runtime.ended_sessions import EndedSessions
 from servers.runtime.errors import NotFound, RateLimited, Unauthenticated
 from servers.runtime.ids import new_id
+from servers.runtime.labelled import labelled
 from servers.runtime.settings import Settings
 
 DEFAULT_TENANT = "demo"
@@ -68,14 +69,14 @@ class SignIn:
         kept = account.password_hash if account else None
         checked = await self._passwords.check(kept, password, known=stranger is None)
         if account is None or not checked.right:
-            SIGN_INS.labels("password", "refused").inc()
+            labelled(SIGN_INS, "password", "refused").inc()
             raise Unauthenticated(
                 Reason.REASON_CREDENTIALS_WRONG, "the name or the password is wrong"
             )
         await self._lockout.succeeded(tenant, name)
         if checked.renewed:
             await self._users.renew_password_hash(account, checked.renewed)
-        SIGN_INS.labels("password", "admitted").inc()
+        labelled(SIGN_INS, "password", "admitted").inc()
         return await self._open(account)
 
     async def with_refresh_token(self, token: str) -> SignedIn:
@@ -88,12 +89,12 @@ class SignIn:
         found = await self._sessions.exchange(tenant_id, token, successor, now, until)
         verdict, session_id, account = found or (None, "", None)
         if account is None or verdict not in (Verdict.ROTATE, Verdict.JOIN):
-            SIGN_INS.labels("refresh", _word(verdict)).inc()
+            labelled(SIGN_INS, "refresh", _word(verdict)).inc()
             log.info("refresh refused", verdict=_word(verdict), session=session_id)
             if verdict is Verdict.REUSED:
                 await self._ended.add(tenant_id, session_id)
             raise _refused(verdict)
-        SIGN_INS.labels("refresh", _word(verdict)).inc()
+        labelled(SIGN_INS, "refresh", _word(verdict)).inc()
         return SignedIn(self._tokens(account, session_id, now, successor), account)
 
     async def out(self, token: str) -> None:
@@ -123,7 +124,7 @@ class SignIn:
         no name waits longer for it."""
         seconds = 0.0 if stranger is None else self._addresses.begin(stranger)
         if seconds:
-            SIGN_INS.labels("password", "delayed").inc()
+            labelled(SIGN_INS, "password", "delayed").inc()
             raise RateLimited(
                 Reason.REASON_SIGN_IN_RATE,
                 "too many attempts from this address; wait and try again",
@@ -134,7 +135,7 @@ class SignIn:
     async def _require_patience(self, tenant: str, name: str) -> None:
         seconds = await self._lockout.begin(tenant, name)
         if seconds:
-            SIGN_INS.labels("password", "delayed").inc()
+            labelled(SIGN_INS, "password", "delayed").inc()
             raise RateLimited(
                 Reason.REASON_SIGN_IN_RATE,
                 "too many attempts at this name; wait and try again",

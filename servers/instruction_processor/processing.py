@@ -18,6 +18,7 @@ from servers.instruction_processor.parsing import parts_of
 from servers.instruction_processor.steps import Step, steps_of
 from servers.runtime.call import principal
 from servers.runtime.errors import KariError, from_rpc
+from servers.runtime.labelled import labelled
 
 if TYPE_CHECKING:
     from kari.chat_orchestrator.v1.chat_orchestrator_pb2_grpc import (
@@ -102,7 +103,7 @@ async def _telling(step: Step | None, taken: Sequence[Step]) -> AsyncIterator[No
     """Counts a step and lets its error say what was done before it."""
     async with _refusing(step, taken):
         yield
-    INSTRUCTIONS.labels(_name(step), "done").inc()
+    labelled(INSTRUCTIONS, _name(step), "done").inc()
 
 
 @asynccontextmanager
@@ -112,7 +113,7 @@ async def _refusing(step: Step | None, taken: Sequence[Step]) -> AsyncIterator[N
         yield
     except (KariError, grpc.aio.AioRpcError) as failure:
         error = failure if isinstance(failure, KariError) else from_rpc(failure)
-        INSTRUCTIONS.labels(_name(step), "failed").inc()
+        labelled(INSTRUCTIONS, _name(step), "failed").inc()
         log.info("instruction failed", command=_name(step), taken=[s.command.name for s in taken])
         raise _with_taken(error, taken) from failure
 

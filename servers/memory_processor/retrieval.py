@@ -13,6 +13,7 @@ from prometheus_client import Counter, Histogram
 from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
 from kari.conversation_models.v1.message_pb2 import Message
 from kari.production_memory.v1.production_memory_pb2 import ListRecentMessagesRequest
+from servers.runtime.labelled import labelled
 from servers.runtime.redis import AWAY
 from servers.runtime.session_buffer import SessionBuffer, enough
 
@@ -71,9 +72,9 @@ class ShortTerm:
             log.warning("recent messages are skipped", error=type(error).__name__)
             missing = Degradation(feature=Feature.FEATURE_FULL_CONTEXT, cause="production_memory")
             found = Recent((), (missing,), skipped=True)
-            RETRIEVALS.labels("short_term", "skipped").inc()
+            labelled(RETRIEVALS, "short_term", "skipped").inc()
         seconds = time.perf_counter() - began
-        LATENCY.labels("short_term").observe(seconds)
+        labelled(LATENCY, "short_term").observe(seconds)
         return replace(found, seconds=seconds)
 
     async def _find(
@@ -86,7 +87,7 @@ class ShortTerm:
         except AWAY as error:
             log.warning("session buffer is away", error=type(error).__name__)
             degradations = (Degradation(feature=Feature.FEATURE_SESSION_BUFFER, cause="redis"),)
-        RETRIEVALS.labels("short_term", "miss" if buffered is None else "hit").inc()
+        labelled(RETRIEVALS, "short_term", "miss" if buffered is None else "hit").inc()
         if buffered is None:
             buffered = await self._stored(conversation_id, through_sequence, limit)
         return Recent(buffered, degradations)

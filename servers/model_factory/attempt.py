@@ -11,6 +11,7 @@ from servers.model_factory.breaker import Breaker
 from servers.model_factory.catalog import Known
 from servers.model_factory.failure import Kind, ProviderFailure
 from servers.model_factory.provider import Prompt, Provider
+from servers.runtime.labelled import labelled
 
 MOST_CHARACTERS = 400_000
 """Of one answer, reasoning included, as a provider's own limit counts both. At four bytes each it
@@ -103,9 +104,9 @@ class Attempt:
         self._outcome = "ok"
         self._asked.breaker.answered()
         name = self._asked.model.id
-        metrics.DURATION.labels(name).observe(self._clock() - self._began)
+        labelled(metrics.DURATION, name).observe(self._clock() - self._began)
         if self.first_text is not None:
-            metrics.FIRST_TEXT.labels(name).observe(self.first_text - self._began)
+            labelled(metrics.FIRST_TEXT, name).observe(self.first_text - self._began)
 
     def _fail(self, failure: ProviderFailure) -> None:
         self._outcome = failure.kind.value
@@ -117,4 +118,4 @@ class Attempt:
     def _end(self) -> None:
         if self._outcome == "cancelled":
             self._asked.breaker.abandoned()
-        metrics.ATTEMPTS.labels(self._asked.model.id, self._outcome).inc()
+        labelled(metrics.ATTEMPTS, self._asked.model.id, self._outcome).inc()

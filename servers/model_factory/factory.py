@@ -27,6 +27,7 @@ from servers.model_factory.routing import Router, Wish
 from servers.runtime import paging
 from servers.runtime.call import Principal
 from servers.runtime.errors import Unavailable
+from servers.runtime.labelled import labelled
 from servers.runtime.names import short
 from servers.runtime.settings import Settings
 from servers.runtime.weights import WeightsWrong
@@ -62,7 +63,7 @@ class ModelFactory:
         self._embedder = embedder or Embedder()
         self._eager = eager
         for name in providers:
-            metrics.BREAKER.labels(name).set_function(partial(_state_of, self._breakers[name]))
+            labelled(metrics.BREAKER, name).set_function(partial(_state_of, self._breakers[name]))
 
     @classmethod
     def of_settings(cls, settings: Settings) -> Self:
@@ -108,7 +109,7 @@ class ModelFactory:
         """The model for a message, why, and those that come after it."""
         choice = self._router.choose(wish, principal)
         rule = short(SelectionRule, choice.rule)
-        metrics.SELECTIONS.labels(choice.model.id, rule).inc()
+        labelled(metrics.SELECTIONS, choice.model.id, rule).inc()
         fallbacks = self._router.fallbacks(choice.model, self._is_open)
         return ModelSelection(
             model=self._described(choice.model),

@@ -31,6 +31,7 @@ from servers.model_factory.prompting import Wanted, prompt_for, tokens_of, token
 from servers.model_factory.provider import Prompt
 from servers.model_factory.retry import Backoff, Uniform
 from servers.runtime.errors import Unavailable
+from servers.runtime.labelled import labelled
 
 log = structlog.get_logger("kari.model_factory")
 
@@ -116,8 +117,8 @@ class _Answer:
             prompt_tokens = await tokens_of_prompt(asked.model, prompt)
         if completion_tokens is None:
             completion_tokens = await tokens_of(asked.model, "".join(attempt.text))
-        metrics.TOKENS.labels(asked.model.id, "prompt").inc(prompt_tokens)
-        metrics.TOKENS.labels(asked.model.id, "completion").inc(completion_tokens)
+        labelled(metrics.TOKENS, asked.model.id, "prompt").inc(prompt_tokens)
+        labelled(metrics.TOKENS, asked.model.id, "completion").inc(completion_tokens)
         first = attempt.first_text
         return Finished(
             attempt.reason,
@@ -132,7 +133,7 @@ def _handed_over(
     failed: Asked, asked: Asked, failure: ProviderFailure, *, first: bool
 ) -> list[Step]:
     """What is said when the next model takes over; the missing wish is said once."""
-    metrics.SWITCHES.labels(failed.model.id, asked.model.id, failure.kind.value).inc()
+    labelled(metrics.SWITCHES, failed.model.id, asked.model.id, failure.kind.value).inc()
     error = error_of(failure, failed.model.provider)
     switched = Switched(failed.model.id, asked.model.id, error)
     degraded = Degraded(Feature.FEATURE_CHOSEN_MODEL, failed.model.id)

@@ -108,7 +108,7 @@ class EventSource:
 async def _read(
     response: aiohttp.ClientResponse, decoder: Decoder, patience: Patience
 ) -> AsyncGenerator[ProviderEvent, None]:
-    steps = Steps()
+    steps, unread = Steps(), _Unread(response)
     while not decoder.over and (chunk := await _chunk(response, decoder, patience)):
         events = decoder.feed(chunk)
         for event in joined(events):
@@ -118,10 +118,31 @@ async def _read(
         patience.heard(events)
         if not decoder.over:
             # What arrives meanwhile is read as one.
-            await steps.next()
+            await steps.next(unread)
     if not decoder.stopped:
         raise ProviderFailure(Kind.CUT)
     await _linger(response)
+
+
+class _Unread:
+    """A while in which what arrives of an answer stays with the system: taking each piece of it by
+    itself costs as much as a step does."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        connection = response.connection
+        self._transport = connection.transport if connection is not None else None
+        self._paused = False
+
+    def __enter__(self) -> None:
+        transport = self._transport
+        if transport is not None and not transport.is_closing() and transport.is_reading():
+            transport.pause_reading()
+            self._paused = True
+
+    def __exit__(self, *_: object) -> None:
+        if self._paused and self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+        self._paused = False
 
 
 async def _chunk(response: aiohttp.ClientResponse, decoder: Decoder, patience: Patience) -> bytes:

@@ -7,6 +7,7 @@ import structlog
 
 from kari.conversation_models.v1.message_pb2 import Message
 from servers.production_memory.writes import WRITES
+from servers.runtime.labelled import labelled
 from servers.runtime.redis import AWAY
 from servers.runtime.session_buffer import SessionBuffer
 
@@ -30,7 +31,7 @@ class Buffering:
             async with asyncio.timeout(self._patience):
                 await self._buffer.write(tenant_id, messages[0].conversation_id, messages)
         except (*AWAY, LookupError) as error:  # LookupError: no Redis is configured
-            WRITES.labels("session_buffer", "unavailable").inc(len(messages))
+            labelled(WRITES, "session_buffer", "unavailable").inc(len(messages))
             log.warning("session buffer is away", error=type(error).__name__)
         else:
-            WRITES.labels("session_buffer", "written").inc(len(messages))
+            labelled(WRITES, "session_buffer", "written").inc(len(messages))

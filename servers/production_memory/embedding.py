@@ -29,6 +29,7 @@ from servers.production_memory.writes import WRITES
 from servers.runtime.call import Call, acting
 from servers.runtime.errors import KariError
 from servers.runtime.ids import new_correlation_id
+from servers.runtime.labelled import labelled
 from servers.runtime.postgres import AWAY, Database
 from servers.runtime.resources import Resource
 
@@ -137,7 +138,7 @@ class Embedding:
                 await self._do(queue, [job])
             return
         log.error("embed job set aside", job=taken[0].id, error=_name(error))
-        WRITES.labels("vectors", "failed").inc()
+        labelled(WRITES, "vectors", "failed").inc()
         await queue.log_jobs([(taken[0], "failed", None)])
 
 

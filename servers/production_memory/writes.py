@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 from prometheus_client import Counter, Histogram
 
+from servers.runtime.labelled import labelled
+
 WRITES = Counter(
     "kari_chat_memory_writes_total",
     "Writes to memory: turns and messages to Postgres, copies to the session buffer, vectors.",
@@ -26,7 +28,7 @@ def written(target: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        WRITES.labels(target, "failed").inc()
+        labelled(WRITES, target, "failed").inc()
         raise
-    LATENCY.labels(target).observe(time.perf_counter() - began)
-    WRITES.labels(target, "written").inc()
+    labelled(LATENCY, target).observe(time.perf_counter() - began)
+    labelled(WRITES, target, "written").inc()

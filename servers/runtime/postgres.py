@@ -50,17 +50,12 @@ class _Connection(asyncpg.Connection):
         await self.execute(f"SET kari.tenant = {literal(tenant_id)}")
         self._tenant_id = tenant_id
 
-    def get_reset_query(self) -> str:
-        """Nothing."""
-        return ""
-
     async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  # the base's
         """Rolls back what a cancelled transaction has left; asyncpg would do so as well, but log it
-        as an error, and calls are cancelled every day."""
-        async with asyncio.timeout(timeout):
-            if self.is_in_transaction():
+        as an error, and calls are cancelled every day. There is nothing else to clean."""
+        if self.is_in_transaction():
+            async with asyncio.timeout(timeout):
                 await self.execute("ROLLBACK")
-            await super().reset()
 
 
 class Database:

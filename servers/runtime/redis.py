@@ -8,6 +8,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from servers.runtime.redis_client import GatheringRedis
 from servers.runtime.redis_connection import OURS
 from servers.runtime.settings import Settings
 
@@ -31,7 +32,7 @@ async def open_redis(settings: Settings, *, largest: int = 32) -> AsyncIterator[
         health_check_interval=30,
     )
     pool.connection_class = OURS[pool.connection_class]
-    client: Redis = Redis(connection_pool=pool)
+    client = GatheringRedis(connection_pool=pool)
     try:
         yield client
     finally:

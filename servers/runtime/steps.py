@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import AbstractContextManager, nullcontext
 from weakref import WeakKeyDictionary
 
 from servers.runtime.pacing import Pace
@@ -11,7 +12,7 @@ LOOK_SECONDS = 0.02
 
 
 class _Lateness:
-    """Looks how late an event loop is, as long as somebody asks."""
+    """Looks how late and how busy an event loop is, as long as somebody asks."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -19,6 +20,7 @@ class _Lateness:
         self._asked = False
         self._looking = False
         self._due = 0.0
+        self._used = 0.0
 
     def pace(self) -> Pace:
         """The pace as of the last look. What was seen before a time without streams says nothing of
@@ -30,11 +32,12 @@ class _Lateness:
         return self._pace
 
     def _look_again(self) -> None:
-        self._due = time.monotonic() + LOOK_SECONDS
+        self._due, self._used = time.monotonic() + LOOK_SECONDS, time.thread_time()
         self._loop.call_later(LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
-        self._pace.note(time.monotonic() - self._due)
+        late = time.monotonic() - self._due
+        self._pace.note(late, (time.thread_time() - self._used) / (LOOK_SECONDS + late))
         self._looking, self._asked = self._asked, False
         if self._looking:
             self._look_again()
@@ -54,10 +57,11 @@ class Steps:
         self._last = 0.0
         self._share = share
 
-    async def next(self) -> None:
+    async def next(self, resting: AbstractContextManager[None] | None = None) -> None:
         """Returns when the next step may be made: at once while the event loop keeps up, or if the
-        last one was long ago."""
+        last one was long ago. What has to be waited is waited inside of `resting`."""
         left = self._lateness.pace().rest(time.monotonic() - self._last, self._share)
         if left:
-            await asyncio.sleep(left)
+            with resting or nullcontext():
+                await asyncio.sleep(left)
         self._last = time.monotonic()

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
+from servers.runtime.gathering import Gathering
 from servers.runtime.redis import tenant_key
 from servers.runtime.redis_script import Script
 from servers.runtime.resources import Resource
-from servers.stream_processor.gathering import Gathering
 from servers.stream_processor.journal import StreamKey
 from servers.stream_processor.sequence import Entry, Mark
 

@@ -19,6 +19,7 @@ from prometheus_client import Counter
 from kari.conversation_models.v1.turn_pb2 import TurnEvent
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import NotFound, Unavailable
+from servers.runtime.labelled import labelled
 from servers.stream_processor.guarded import GuardedJournal, JournalAway
 from servers.stream_processor.journal import StreamKey
 from servers.stream_processor.journal_memory import MemoryJournal
@@ -185,7 +186,7 @@ class Streams:
                 await self._memory.append(key, None, mine)
             await self._agree(key, stands)
         except JournalAway:
-            DEGRADED.labels("redis").inc()
+            labelled(DEGRADED, "redis").inc()
             self.owed.add(key)
             await self._memory.append(key, None, mine)
         # Whoever opens it here writes here, as far as is known.

@@ -19,6 +19,7 @@ from servers.model_factory.prompting import Wanted
 from servers.model_factory.routing import Wish
 from servers.runtime.call import Principal
 from servers.runtime.errors import KariError, NotFound, TimedOut, Unavailable
+from servers.runtime.steps import Steps
 from tests.model_factory.conftest import end_of, says, steps_of, text_of
 from tests.upstream.script import Ending, Script
 from tests.upstream.server import Upstream
@@ -47,6 +48,26 @@ async def test_what_arrives_together_goes_on_together(
     assert upstream.asked("plain-2000")[0].sent > 2000
     assert len(steps) < 1500
     assert text_of(steps).split()[-1] == "word1999"
+
+
+async def test_a_busy_process_reads_what_arrived_meanwhile_as_one(
+    factory_of: FactoryOf, provider: str
+) -> None:
+    """And loses nothing of it, nor the end."""
+    staying_busy = asyncio.create_task(stay_busy())
+    steps = await steps_of(factory_of("slow-64"), f"{provider}/slow-64")
+    staying_busy.cancel()
+    assert text_of(steps) == "".join(f"word{n} " for n in range(64))
+    assert sum(isinstance(step, Text) for step in steps) < 40
+    assert end_of(steps).completion_tokens == 64
+
+
+async def stay_busy() -> None:
+    """As if the event loop were full, for ever."""
+    lateness = Steps()._lateness
+    while True:
+        lateness.pace().note(1.0, 1.0)
+        await asyncio.sleep(0.005)
 
 
 async def test_reasoning_is_apart_from_text(factory_of: FactoryOf, provider: str) -> None:

@@ -26,7 +26,7 @@ async def be_quiet() -> None:
 def be_late(steps: Steps) -> None:
     """As if the loop had been late for a second."""
     for _ in range(50):
-        steps._lateness.pace().note(1.0)
+        steps._lateness.pace().note(1.0, 1.0)
 
 
 async def test_while_the_loop_keeps_up_every_step_is_made_at_once() -> None:

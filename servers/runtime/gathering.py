@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from servers.runtime.steps import Steps
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -12,11 +14,18 @@ class Gathering(Generic[T, R]):
     """Gives what is asked to `do`, one group at a time: all that has come together while the last
     group was done, at most `most` of it. What comes alone is done at once."""
 
-    def __init__(self, do: Callable[[Sequence[T]], Awaitable[Sequence[R]]], most: int) -> None:
+    def __init__(
+        self,
+        do: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
+        most: int,
+        steps: Steps | None = None,
+    ) -> None:
         """`do` gives an answer to each, in order; what it raises is raised to all of its group and
-        to those who wait behind it."""
+        to those who wait behind it. With `steps` each group is one: they are larger and rarer while
+        this process has more to do than it can."""
         self._do = do
         self._most = most
+        self._steps = steps
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._doing: asyncio.Task[None] | None = None
 
@@ -28,9 +37,18 @@ class Gathering(Generic[T, R]):
             self._doing = asyncio.create_task(self._do_all())
         return await answer
 
+    async def close(self) -> None:
+        """Breaks off what is under way; whoever waits for it is cancelled."""
+        doing = self._doing
+        if doing is not None:
+            doing.cancel()
+            await asyncio.wait({doing})
+
     async def _do_all(self) -> None:
         try:
             while self._waiting:
+                if self._steps is not None:
+                    await self._steps.next()
                 group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
                 await self._answer(group)
         finally:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from servers.stream_processor.gathering import Gathering
+from servers.runtime.gathering import Gathering
 
 
 class Doubling:
