@@ -22,6 +22,10 @@ from kari.conversation_manager.v1.conversation_manager_pb2_grpc import (
     ConversationManagerServiceStub,
     add_ConversationManagerServiceServicer_to_server,
 )
+from kari.conversation_search.v1.conversation_search_pb2_grpc import (
+    ConversationSearchServiceStub,
+    add_ConversationSearchServiceServicer_to_server,
+)
 from kari.identity.v1.identity_pb2_grpc import add_IdentityServiceServicer_to_server
 from kari.instruction_processor.v1.instruction_processor_pb2_grpc import (
     InstructionProcessorServiceStub,
@@ -64,6 +68,11 @@ from servers.conversation_manager.history import History
 from servers.conversation_manager.proposals import Proposals
 from servers.conversation_manager.servicer import ConversationManager
 from servers.conversation_manager.updating import Updating
+from servers.conversation_search.searching import Searching
+from servers.conversation_search.servicer import ConversationSearch
+from servers.conversation_search.store import NearestVectors
+from servers.conversation_search.store_milvus import open_nearest
+from servers.conversation_search.store_postgres import PLANNED_EACH_TIME, Words
 from servers.identity.access import Signer
 from servers.identity.administration import Administration
 from servers.identity.first_accounts import FirstAccounts
@@ -85,13 +94,14 @@ from servers.production_memory.beginning import Beginning
 from servers.production_memory.buffering import Buffering
 from servers.production_memory.embedding import Embedding
 from servers.production_memory.ending import Ending
+from servers.production_memory.importing import Importing
 from servers.production_memory.jobs import Jobs
 from servers.production_memory.leading import Leading
 from servers.production_memory.quiet import Quiet
 from servers.production_memory.reading import Reading
 from servers.production_memory.servicer import ProductionMemory
 from servers.production_memory.store import VectorStore
-from servers.production_memory.store_milvus import open_milvus
+from servers.production_memory.store_milvus import open_vectors
 from servers.production_memory.vectorizing import Vectorizing
 from servers.runtime.bootstrap import Bootstrap, Hook, Hosted
 from servers.runtime.ended_sessions import EndedSessions
@@ -121,6 +131,7 @@ def chat_hub(w: Wiring) -> Hosted:
         orchestrator=stub("chat_orchestrator", ChatOrchestratorServiceStub),
         streams=stub("stream_processor", StreamProcessorServiceStub),
         conversations=stub("conversation_manager", ConversationManagerServiceStub),
+        search=stub("conversation_search", ConversationSearchServiceStub),
     )
     board = Board()
     fan_out = FanOut(w.redis, board)
@@ -244,7 +255,7 @@ def production_memory(w: Wiring) -> Hosted:
     """Production memory."""
     database, jobs, quiet = w.database("production_memory"), Jobs(), Quiet()
     vectors: Resource[VectorStore] = w.resources.add(
-        "milvus", partial(open_milvus, w.settings), lambda store: store.ping(), required=False
+        "milvus", partial(open_vectors, w.settings), lambda store: store.ping(), required=False
     )
     models = w.stub("production_memory", "model_factory", ModelFactoryServiceStub)
     embedding = Embedding(database, jobs, Vectorizing(database, models, vectors), quiet)
@@ -257,6 +268,8 @@ def production_memory(w: Wiring) -> Hosted:
             Leading(database),
             Ending(database, buffering, jobs, quiet),
             Reading(database, buffering),
+            Importing(database, jobs),
+            models,
         ),
         loops=(embedding.run, embedding.tidy),
     )
@@ -291,6 +304,23 @@ def conversation_manager(w: Wiring) -> Hosted:
     )
 
 
+def conversation_search(w: Wiring) -> Hosted:
+    """Conversation search."""
+    vectors: Resource[NearestVectors] = w.resources.add(
+        "milvus.conversation_search",
+        partial(open_nearest, w.settings),
+        lambda store: store.ping(),
+        required=False,
+    )
+    stored = w.stub("conversation_search", "production_memory", ProductionMemoryServiceStub)
+    words = Words(w.database("conversation_search", options=PLANNED_EACH_TIME))
+    return _hosted(
+        "conversation_search",
+        add_ConversationSearchServiceServicer_to_server,
+        ConversationSearch(Searching(words, vectors, stored)),
+    )
+
+
 HOW: Mapping[str, Callable[[Wiring], Hosted]] = {
     "chat_hub": chat_hub,
     "instruction_processor": instruction_processor,
@@ -301,6 +331,7 @@ HOW: Mapping[str, Callable[[Wiring], Hosted]] = {
     "stream_processor": stream_processor,
     "model_factory": model_factory,
     "conversation_manager": conversation_manager,
+    "conversation_search": conversation_search,
     "identity": identity,
 }
 """How each server is put together, by name."""

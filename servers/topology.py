@@ -28,6 +28,7 @@ SERVERS = (
             "chat_orchestrator",
             "stream_processor",
             "conversation_manager",
+            "conversation_search",
         ),
         stores=("redis",),
     ),
@@ -58,6 +59,12 @@ SERVERS = (
     Node("model_factory", port=6),
     Node("stream_processor", port=7, stores=("redis",)),
     Node("conversation_manager", port=8, calls=("production_memory",), stores=("postgres",)),
+    Node(
+        "conversation_search",
+        port=10,
+        calls=("production_memory",),
+        stores=("postgres", "milvus"),
+    ),
     Node("identity", port=9, stores=("postgres", "redis")),
 )
 

@@ -1,6 +1,6 @@
 """What the servers of one process share: settings, keys, stores, channels to peers."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 from typing import TypeVar
 
@@ -21,6 +21,8 @@ from servers.runtime.resources import Resource, Resources
 from servers.runtime.settings import Placement, Settings
 
 Stub = TypeVar("Stub")
+
+NO_OPTIONS: Mapping[str, str] = {}
 
 
 class Wiring:
@@ -44,11 +46,13 @@ class Wiring:
             "redis", partial(redis.open_redis, self.settings), redis.ping, required=False
         )
 
-    def database(self, name: str, *, largest: int = 8) -> Resource[postgres.Database]:
-        """The schema of server `name`."""
+    def database(
+        self, name: str, *, largest: int = 8, options: Mapping[str, str] = NO_OPTIONS
+    ) -> Resource[postgres.Database]:
+        """The schema of server `name`; `options` are Postgres' for its sessions."""
         return self.resources.add(
             f"postgres.{name}",
-            partial(postgres.open_database, self.settings, name, largest=largest),
+            partial(postgres.open_database, self.settings, name, largest=largest, options=options),
             postgres.ping,
             required=True,
         )

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from kari.conversation_manager.v1.conversation_manager_pb2_grpc import (
         ConversationManagerServiceAsyncStub,
     )
+    from kari.conversation_search.v1.conversation_search_pb2_grpc import (
+        ConversationSearchServiceAsyncStub,
+    )
     from kari.instruction_processor.v1.instruction_processor_pb2_grpc import (
         InstructionProcessorServiceAsyncStub,
     )
@@ -24,3 +27,4 @@ class Peers:
     orchestrator: "ChatOrchestratorServiceAsyncStub"
     streams: "StreamProcessorServiceAsyncStub"
     conversations: "ConversationManagerServiceAsyncStub"
+    search: "ConversationSearchServiceAsyncStub"

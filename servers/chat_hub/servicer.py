@@ -7,6 +7,7 @@ from kari.chat_hub.v1 import chat_hub_pb2 as hub
 from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceServicer
 from kari.chat_orchestrator.v1 import chat_orchestrator_pb2
 from kari.conversation_manager.v1 import conversation_manager_pb2 as conversations
+from kari.conversation_search.v1 import conversation_search_pb2
 from kari.instruction_processor.v1 import instruction_processor_pb2
 from servers.chat_hub.following import Following
 from servers.chat_hub.news import News
@@ -121,6 +122,23 @@ class ChatHub(ChatHubServiceServicer):
             messages=response.messages,
             next_page_token=response.next_page_token,
             active_turn=response.active_turn if response.HasField("active_turn") else None,
+        )
+
+    async def Search(self, request: hub.SearchRequest, context: Context) -> hub.SearchResponse:
+        """A page of what fits a query best; see the contract."""
+        response = await self._peers.search.Search(
+            conversation_search_pb2.SearchRequest(
+                query=request.query,
+                filter=request.filter if request.HasField("filter") else None,
+                way=request.way,
+                page_size=request.page_size,
+                page_token=request.page_token,
+            )
+        )
+        return hub.SearchResponse(
+            results=response.results,
+            next_page_token=response.next_page_token,
+            degradations=response.degradations,
         )
 
     async def GetTurn(self, request: hub.GetTurnRequest, context: Context) -> hub.GetTurnResponse:

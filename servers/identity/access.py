@@ -29,6 +29,7 @@ class Signer:
             "aud": AUDIENCE,
             "sub": account.id,
             "tenant": account.tenant_id,
+            "name": account.name,
             "roles": list(account.roles),
             "sid": session_id,
             "iat": issued_at,

@@ -79,7 +79,9 @@ class Beginning:
         self._require_room(found)
         row = await _insert(connection, request, who, correlation_id, digest, busy=_busy(found))
         interrupted = await _interrupt(connection, request, found["led_turn_id"])
-        return Begun(led_turn_of(row, begun_message(request, row), owner), interrupted=interrupted)
+        return Begun(
+            led_turn_of(row, begun_message(request, row, who.name), owner), interrupted=interrupted
+        )
 
     def _require_room(self, found: Record) -> None:
         limits = self._settings
@@ -132,6 +134,7 @@ async def _insert(
         "" if busy else request.lease.owner,
         0 if busy else 1,
         None if busy else request.lease.duration.ToTimedelta(),
+        who.name,
     )
 
 

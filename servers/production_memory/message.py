@@ -25,13 +25,14 @@ def message_of(row: Row) -> Message:
         reply_to_message_id=row["reply_to_message_id"],
         mentioned_user_ids=row["mentioned_user_ids"],
         partial=row["partial"],
+        author=row["author"],
     )
     if row["apology"]:
         message.metadata["apology"] = True
     return message
 
 
-def begun_message(request: BeginTurnRequest, turn: Row) -> Message:
+def begun_message(request: BeginTurnRequest, turn: Row, author: str) -> Message:
     """The user's message as the statement committed it that made this row of `turns`."""
     return Message(
         id=turn["user_message_id"],
@@ -44,6 +45,7 @@ def begun_message(request: BeginTurnRequest, turn: Row) -> Message:
         sequence=turn["user_sequence"],
         reply_to_message_id=request.reply_to_message_id,
         mentioned_user_ids=request.mentioned_user_ids,
+        author=author,
     )
 
 

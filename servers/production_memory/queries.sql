@@ -40,9 +40,12 @@ WITH thread AS (
   RETURNING last_sequence
 ), message AS (
   INSERT INTO messages (id, conversation_id, sequence, role, content, user_id, turn_id,
-    reply_to_message_id, mentioned_user_ids)
-  SELECT $2, $1, last_sequence, 'user', $3, $4, $5, $6, $7 FROM thread
+    reply_to_message_id, mentioned_user_ids, author)
+  SELECT $2, $1, last_sequence, 'user', $3, $4, $5, $6, $7, $19 FROM thread
   RETURNING id, conversation_id, sequence
+), author AS (
+  INSERT INTO authors (conversation_id, author) SELECT $1, $19 WHERE $19 <> ''
+  ON CONFLICT DO NOTHING
 )
 INSERT INTO turns (id, conversation_id, request_id, request_digest, state, user_message_id,
   user_sequence, user_id, roles, correlation_id, model, instructions, goes_first, lease_owner,
@@ -137,13 +140,15 @@ RETURNING *, (SELECT sequence FROM answer) AS answer_sequence,
   EXISTS (SELECT FROM turns WHERE conversation_id = $2 AND state = 'accepted') AS others_wait;
 
 -- name: message
-SELECT * FROM messages WHERE id = $1;
+SELECT id, conversation_id, sequence, role, content, created_at, user_id, turn_id, model_used,
+  tokens_used, reply_to_message_id, mentioned_user_ids, partial, apology, author
+FROM messages WHERE id = $1;
 
 -- name: messages_by_id
 -- $1 conversation, $2 ids, $3 bytes. In the order of the ids. Every message is given, but no texts
 -- beyond the first that together have so many bytes, or beyond the first text if that has more.
 SELECT id, conversation_id, sequence, role, created_at, user_id, turn_id, model_used, tokens_used,
-  reply_to_message_id, mentioned_user_ids, partial, apology,
+  reply_to_message_id, mentioned_user_ids, partial, apology, author,
   CASE WHEN bytes <= $3 OR bytes = octet_length(content) THEN content ELSE '' END AS content
 FROM (
   SELECT m.*, asked.place, sum(octet_length(m.content)) OVER (ORDER BY asked.place) AS bytes
@@ -156,17 +161,49 @@ ORDER BY place;
 -- $1 conversation, $2 sequence, $3 rows, $4 bytes. The latest first: as many as have so many bytes
 -- of text together, or one that has more. (The length of a text is known without reading it.)
 SELECT * FROM (
-  SELECT *, sum(octet_length(content)) OVER (ORDER BY sequence DESC) AS bytes
+  SELECT id, conversation_id, sequence, role, content, created_at, user_id, turn_id, model_used,
+  tokens_used, reply_to_message_id, mentioned_user_ids, partial, apology, author,
+    sum(octet_length(content)) OVER (ORDER BY sequence DESC) AS bytes
   FROM messages WHERE conversation_id = $1 AND sequence < $2
   ORDER BY sequence DESC LIMIT $3
 ) AS found
 WHERE bytes <= $4 OR bytes = octet_length(content)
 ORDER BY sequence DESC;
 
+-- name: imported_before
+SELECT message_ids FROM imports WHERE conversation_id = $1 AND request_id = $2;
+
+-- name: import_messages
+-- $1 conversation, whose thread is locked, $2 user, $3 to $7 ids, roles, texts, times and authors of
+-- the messages in order, $8 request id.
+WITH thread AS (
+  UPDATE threads SET last_sequence = last_sequence + cardinality($3::text[])
+  WHERE conversation_id = $1
+  RETURNING last_sequence - cardinality($3::text[]) AS before
+), given AS (
+  SELECT * FROM unnest($3::text[], $4::text[], $5::text[], $6::timestamp[], $7::text[])
+    WITH ORDINALITY AS g (id, role, content, said_at, author, place)
+), message AS (
+  INSERT INTO messages (id, conversation_id, sequence, role, content, created_at, user_id, turn_id,
+    author)
+  SELECT id, $1, before + place, role, content, said_at AT TIME ZONE 'UTC',
+    CASE role WHEN 'user' THEN $2 ELSE '' END, '', author
+  FROM given, thread
+), author AS (
+  INSERT INTO authors (conversation_id, author)
+  SELECT DISTINCT $1, author FROM given WHERE author <> ''
+  ON CONFLICT DO NOTHING
+)
+INSERT INTO imports (conversation_id, request_id, message_ids) VALUES ($1, $8, $3);
+
 -- name: texts_of
--- What is embedded: only the beginning of long texts, more of which no embedder reads.
-SELECT id, tenant_id, conversation_id, role, created_at, left(content, $2) AS beginning
-FROM messages WHERE id = ANY($1) AND content <> '';
+-- What is embedded, with the message before: only the beginning of long texts.
+SELECT m.id, m.tenant_id, m.conversation_id, m.role, m.created_at, m.author,
+  left(m.content, $2) AS beginning, b.author AS author_before, b.role AS role_before,
+  left(b.content, $3) AS beginning_before
+FROM messages AS m
+LEFT JOIN messages AS b ON b.conversation_id = m.conversation_id AND b.sequence = m.sequence - 1
+WHERE m.id = ANY($1) AND m.content <> '';
 
 -- name: forget_old_jobs
 DELETE FROM pgqueuer_log WHERE created < now() - $1::interval;

@@ -1,21 +1,36 @@
 """Production memory over gRPC: translates only."""
 
+from typing import TYPE_CHECKING
+
+from kari.model_factory.v1.model_factory_pb2 import EmbedRequest
 from kari.production_memory.v1 import production_memory_pb2 as contract
 from kari.production_memory.v1.production_memory_pb2_grpc import ProductionMemoryServiceServicer
 from servers.production_memory.beginning import Beginning
 from servers.production_memory.ending import Ending
+from servers.production_memory.importing import Importing
 from servers.production_memory.leading import Leading
 from servers.production_memory.reading import Reading
 from servers.runtime.call import current, principal
 from servers.runtime.grpc_types import Context
+
+if TYPE_CHECKING:
+    from kari.model_factory.v1.model_factory_pb2_grpc import ModelFactoryServiceAsyncStub
 
 
 class ProductionMemory(ProductionMemoryServiceServicer):
     """Keeps turns and messages; see the contract for every method."""
 
     def __init__(
-        self, beginning: Beginning, leading: Leading, ending: Ending, reading: Reading
+        self,
+        beginning: Beginning,
+        leading: Leading,
+        ending: Ending,
+        reading: Reading,
+        importing: Importing,
+        models: "ModelFactoryServiceAsyncStub",
     ) -> None:
+        self._importing = importing
+        self._models = models
         self._beginning = beginning
         self._leading = leading
         self._ending = ending
@@ -72,6 +87,24 @@ class ProductionMemory(ProductionMemoryServiceServicer):
             answer=ended.answer,
             next_led_turn=ended.next_led,
             repeated_request=ended.repeated,
+        )
+
+    async def ImportMessages(
+        self, request: contract.ImportMessagesRequest, context: Context
+    ) -> contract.ImportMessagesResponse:
+        """Adds messages that were said elsewhere."""
+        imported = await self._importing.run(request, principal())
+        return contract.ImportMessagesResponse(
+            message_ids=imported.message_ids, repeated_request=imported.repeated
+        )
+
+    async def Embed(
+        self, request: contract.EmbedRequest, context: Context
+    ) -> contract.EmbedResponse:
+        """Vectors of texts that are looked for."""
+        response = await self._models.Embed(EmbedRequest(texts=request.texts))
+        return contract.EmbedResponse(
+            embeddings=[contract.Embedding(values=each.values) for each in response.embeddings]
         )
 
     async def RequestCancel(

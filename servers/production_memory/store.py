@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-DIMENSIONS = 384
-
 
 @dataclass(frozen=True)
 class Vector:

@@ -103,6 +103,7 @@ def _principal(claims: dict[str, Any], token: str) -> Principal:
         session_id=claims["sid"],
         expires_at=float(claims["exp"]),
         token=token,
+        name=str(claims.get("name", "")),
     )
 
 

@@ -24,6 +24,8 @@ class Principal:
     session_id: str = ""
     expires_at: float = 0.0
     token: str = field(default="", repr=False)
+    name: str = ""
+    """What others call them; empty if the token does not say."""
 
     def missing(self, roles: frozenset[str]) -> frozenset[str]:
         """Those of `roles` that the principal lacks; `chat.admin` contains all others."""

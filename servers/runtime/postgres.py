@@ -2,7 +2,7 @@
 transaction, failures as our errors."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self, cast
 
@@ -121,9 +121,10 @@ class Database:
 
 @asynccontextmanager
 async def open_database(
-    settings: Settings, schema: str, *, largest: int
+    settings: Settings, schema: str, *, largest: int, options: Mapping[str, str] | None = None
 ) -> AsyncIterator[Database]:
-    """Opens a pool of at most `largest` connections; connects when first used."""
+    """Opens a pool of at most `largest` connections, with these `options` of Postgres for each;
+    connects when first used."""
     if settings.postgres_url is None:
         raise LookupError("KARI_POSTGRES_URL is not set; `kari up` sets it for embedded stores")
     pool = await asyncpg.create_pool(
@@ -139,6 +140,7 @@ async def open_database(
             "application_name": schema,
             # What `literal` relies on, whatever the database's own default is.
             "standard_conforming_strings": "on",
+            **(options or {}),
         },
     )
     try:

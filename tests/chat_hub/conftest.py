@@ -19,6 +19,7 @@ from servers.runtime.call import Principal
 from servers.runtime.ids import new_id
 from servers.runtime.settings import Settings
 from tests.chat_hub.instructions import ScriptedInstructions
+from tests.chat_hub.search import ScriptedSearch
 from tests.instruction_processor.conversations import ScriptedConversations
 from tests.instruction_processor.orchestrator import ScriptedOrchestrator
 from tests.stream_processor.conditions import metric, until
@@ -43,6 +44,7 @@ class House:
     conversations: ScriptedConversations = field(default_factory=ScriptedConversations)
     orchestrator: ScriptedOrchestrator = field(default_factory=ScriptedOrchestrator)
     instructions: ScriptedInstructions = field(default_factory=ScriptedInstructions)
+    search: ScriptedSearch = field(default_factory=ScriptedSearch)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     streaming: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -52,7 +54,7 @@ class House:
     conversation: Conversation = field(init=False)
 
     async def start_peers(self) -> None:
-        for peer in (self.conversations, self.orchestrator, self.instructions):
+        for peer in (self.conversations, self.orchestrator, self.instructions, self.search):
             await self.stack.enter_async_context(self.mesh.serving(peer.hosted()))
         await self.start_stream_processor()
 

@@ -3,10 +3,13 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import grpc
 import pytest
 import pytest_asyncio
 import redis.asyncio as redis
 
+from kari.chat_hub.v1.chat_hub_pb2 import SearchRequest
+from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceStub
 from servers import topology
 from servers.runtime.interceptors.metrics import module_of
 from tests.collector import Collector, Span
@@ -24,7 +27,8 @@ ARROWS = {(n.name, callee) for n in topology.NODES.values() for callee in n.call
 async def trace(
     tmp_path_factory: pytest.TempPathFactory, upstream: Upstream
 ) -> AsyncIterator[list[Span]]:
-    """Spans of a Kari, spread, in which a turn was begun by a command and by a message."""
+    """Spans of a Kari, spread, in which a turn was begun by a command and by a message, and a word
+    of it was searched for."""
     async with Collector() as collector:
         folder: Path = tmp_path_factory.mktemp("edges")
         kari = Kari.at(
@@ -34,16 +38,27 @@ async def trace(
             KARI_MODELS_FILE=str(models_file(folder, upstream)),
         )
         await kari.start()
-        async with opened(kari, await login(kari)) as client:
+        token = await login(kari)
+        async with opened(kari, token) as client:
             ack, events = await client.turn("hello")
             await forget_buffers(kari)
             await client.command(f"/pin {events[0].accepted.message.id}", ack.conversation_id)
             await client.command("/model", ack.conversation_id)
             _, frame_id = await client.say("/set mode analysis\ngo on", ack.conversation_id)
             await client.events(frame_id)
+        await search(kari, token)
         await collector.quiet()
         await kari.stop()
     yield collector.spans
+
+
+async def search(kari: Kari, token: str) -> None:
+    """As any client of the mesh does."""
+    async with grpc.aio.insecure_channel(kari.address("chat_hub")) as channel:
+        found = await ChatHubServiceStub(channel).Search(
+            SearchRequest(query="hello"), metadata=[("authorization", f"Bearer {token}")]
+        )
+    assert found.results[0].content == "hello"
 
 
 async def forget_buffers(kari: Kari) -> None:

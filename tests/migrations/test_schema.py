@@ -21,8 +21,8 @@ async def connection(cluster: Cluster):
 
 async def test_every_server_that_keeps_rows_has_its_schema(connection: asyncpg.Connection) -> None:
     rows = await connection.fetch(
-        "SELECT DISTINCT schemaname FROM pg_tables"
-        " WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'kari')"
+        "SELECT schemaname FROM (SELECT schemaname FROM pg_tables UNION SELECT schemaname FROM"
+        " pg_views) AS s WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'kari')"
     )
     assert sorted(row["schemaname"] for row in rows) == OWNERS
 
@@ -47,6 +47,16 @@ async def test_a_role_cannot_sign_in_and_owns_nothing(
     )
     owned = await connection.fetchval("SELECT count(*) FROM pg_class WHERE relowner = $1", role[0])
     assert (tuple(role)[1:], owned) == ((False, False, False), 0)
+
+
+async def test_every_view_shows_the_rows_of_one_tenant(connection: asyncpg.Connection) -> None:
+    """Views see past row-level security: the condition is in each of them."""
+    rows = await connection.fetch(
+        "SELECT viewname, definition FROM pg_views WHERE schemaname = ANY($1)", OWNERS
+    )
+    assert len(rows) >= 4
+    mine = "tenant_id = current_setting('kari.tenant'::text, true)"
+    assert [row["viewname"] for row in rows if mine not in row["definition"]] == []
 
 
 async def test_every_row_of_a_tenant_is_behind_row_level_security(

@@ -5,10 +5,10 @@ from functools import partial
 
 from kari.model_factory.v1 import model_factory_pb2_grpc
 from kari.model_factory.v1.model_factory_pb2 import Embedding, EmbedRequest, EmbedResponse
-from servers.production_memory.store import DIMENSIONS
 from servers.runtime.bootstrap import Hosted
 from servers.runtime.errors import KariError
 from servers.runtime.grpc_types import Context
+from servers.runtime.milvus import DIMENSIONS
 from servers.wiring import contract_of
 
 

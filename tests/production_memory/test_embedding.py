@@ -9,9 +9,10 @@ import pytest
 from kari.errors.v1.errors_pb2 import Reason
 from servers.production_memory.embed_job import EmbedJob
 from servers.production_memory.store import Vector
-from servers.production_memory.store_milvus import MilvusStore
+from servers.production_memory.store_milvus import MilvusStore, open_vectors
 from servers.runtime.errors import InvalidRequest, Unavailable
 from servers.runtime.ids import new_id
+from servers.runtime.milvus import Milvus
 from tests.hosting import until
 from tests.production_memory.embedder import values_of
 from tests.production_memory.memory import FAILED, Memory
@@ -43,7 +44,7 @@ async def test_question_and_answer_are_embedded_after_the_turn(memory: Memory) -
     found = await vectors(memory, 2)
     assert set(found) == {ended.turn.user_message_id, ended.answer.id}
     row = found[ended.answer.id]
-    assert row["vector"] == values_of("answer")
+    assert row["vector"] == values_of("Assistant: answer\nUser: question")
     assert (row["conversation_id"], row["role"]) == (memory.conversation_id, "assistant")
     assert row["created_at_ms"] == ended.answer.timestamp.ToMilliseconds()
     assert "content" not in row
@@ -121,25 +122,23 @@ async def test_a_job_whose_worker_died_is_taken_again(memory: Memory) -> None:
 async def test_a_vector_written_again_replaces_itself(memory: Memory) -> None:
     """The contract of every vector store: here of Milvus."""
     settings = memory.wiring.settings
-    store = MilvusStore(
-        settings.milvus_url.get_secret_value(), settings.milvus_token.get_secret_value()
-    )
     tenant_id, message_id = memory.somebody.tenant_id, new_id("msg")
     vector = Vector(message_id, tenant_id, new_id("conv"), "user", 1, values_of("first"))
-    await store.write([vector])
-    await store.write([replace(vector, values=values_of("second"))])
-    found = await vectors_of(settings, tenant_id)
-    assert list(found) == [message_id]
-    assert found[message_id]["vector"] == values_of("second")
-    await store.ping()
-    await store.close()
+    async with open_vectors(settings) as store:
+        await store.write([vector])
+        await store.write([replace(vector, values=values_of("second"))])
+        found = await vectors_of(settings, tenant_id)
+        assert list(found) == [message_id]
+        assert found[message_id]["vector"] == values_of("second")
+        await store.ping()
 
 
 async def test_a_milvus_that_is_away_is_unavailable() -> None:
-    store = MilvusStore("http://127.0.0.1:1", "token")
+    milvus = Milvus("http://127.0.0.1:1", "token")
+    store = MilvusStore(milvus)
     with pytest.raises(Unavailable) as caught:
         await store.write([Vector("m", "t", "c", "user", 1, values_of("x"))])
     assert caught.value.details == {"store": "milvus"}
     with pytest.raises(OSError, match="Connect call failed"):
         await store.ping()
-    await store.close()
+    await milvus.close()

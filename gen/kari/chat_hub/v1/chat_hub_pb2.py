@@ -27,11 +27,12 @@ from kari.conversation_models.v1 import conversation_pb2 as kari_dot_conversatio
 from kari.conversation_models.v1 import degradation_pb2 as kari_dot_conversation__models_dot_v1_dot_degradation__pb2
 from kari.conversation_models.v1 import instruction_pb2 as kari_dot_conversation__models_dot_v1_dot_instruction__pb2
 from kari.conversation_models.v1 import message_pb2 as kari_dot_conversation__models_dot_v1_dot_message__pb2
+from kari.conversation_models.v1 import search_pb2 as kari_dot_conversation__models_dot_v1_dot_search__pb2
 from kari.conversation_models.v1 import turn_pb2 as kari_dot_conversation__models_dot_v1_dot_turn__pb2
 from kari.policy.v1 import policy_pb2 as kari_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkari/chat_hub/v1/chat_hub.proto\x12\x10kari.chat_hub.v1\x1a\x1b\x62uf/validate/validate.proto\x1a.kari/conversation_models/v1/conversation.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a-kari/conversation_models/v1/instruction.proto\x1a)kari/conversation_models/v1/message.proto\x1a&kari/conversation_models/v1/turn.proto\x1a\x1bkari/policy/v1/policy.proto\"\xe3\x02\n\x12SendMessageRequest\x12\x36\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^conv_[0-9a-f]{32}$\xd8\x01\x01\x12\x1f\n\x07\x63ontent\x18\x02 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01\x18\xa0\x8d\x06\x12\x1d\n\nrequest_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x39\n\x13reply_to_message_id\x18\x04 \x01(\tB\x1c\xbaH\x19r\x14\x32\x12^msg_[0-9a-f]{32}$\xd8\x01\x01\x12=\n\x12mentioned_user_ids\x18\x05 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10\x32\"\x17r\x15\x32\x13^user_[0-9a-f]{32}$\x12\x42\n\twhen_busy\x18\x06 \x01(\x0e\x32%.kari.conversation_models.v1.WhenBusyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x05model\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x93\x02\n\x13SendMessageResponse\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x32\n\x0b\x64\x65stination\x18\x02 \x01(\x0e\x32\x1d.kari.chat_hub.v1.Destination\x12/\n\x04turn\x18\x03 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12=\n\x08position\x18\x04 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\x12?\n\x07results\x18\x05 \x03(\x0b\x32..kari.conversation_models.v1.InstructionResult\"|\n\x11\x46ollowTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\x12:\n\x05\x61\x66ter\x18\x02 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\"\x87\x01\n\x12\x46ollowTurnResponse\x12<\n\nturn_event\x18\x01 \x01(\x0b\x32&.kari.conversation_models.v1.TurnEventH\x00\x12*\n\x06resync\x18\x02 \x01(\x0b\x32\x18.kari.chat_hub.v1.ResyncH\x00\x42\x07\n\x05\x65vent\"L\n\x06Resync\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12\x11\n\trecovered\x18\x02 \x01(\x08\"@\n\x11\x43\x61ncelTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"E\n\x12\x43\x61ncelTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\"\x8f\x01\n\x15\x41nswerProposalRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12/\n\x0bproposal_id\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^prop_[0-9a-f]{32}$\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x08\"X\n\x16\x41nswerProposalResponse\x12>\n\x06result\x18\x01 \x01(\x0b\x32..kari.conversation_models.v1.InstructionResult\"\x15\n\x13ListCommandsRequest\"N\n\x14ListCommandsResponse\x12\x36\n\x08\x63ommands\x18\x01 \x03(\x0b\x32$.kari.conversation_models.v1.Command\"V\n\x19\x43reateConversationRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1a\n\x05title\x18\x02 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\xc8\x01\"]\n\x1a\x43reateConversationResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\"M\n\x16GetConversationRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\"Z\n\x17GetConversationResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\"W\n\x18ListConversationsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"v\n\x19ListConversationsResponse\x12@\n\rconversations\x18\x01 \x03(\x0b\x32).kari.conversation_models.v1.Conversation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x87\x01\n\x13ListMessagesRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x9f\x01\n\x14ListMessagesResponse\x12\x36\n\x08messages\x18\x01 \x03(\x0b\x32$.kari.conversation_models.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x36\n\x0b\x61\x63tive_turn\x18\x03 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\"=\n\x0eGetTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"x\n\x0fGetTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12\x34\n\x06\x61nswer\x18\x02 \x01(\x0b\x32$.kari.conversation_models.v1.Message\"W\n\x10SetTypingRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x0e\n\x06typing\x18\x02 \x01(\x08\"\x13\n\x11SetTypingResponse\"M\n\x0cWatchRequest\x12=\n\x10\x63onversation_ids\x18\x01 \x03(\tB#\xbaH \x92\x01\x1d\x08\x01\x10\x64\"\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\"\xb0\x02\n\rWatchResponse\x12*\n\x06typing\x18\x01 \x01(\x0b\x32\x18.kari.chat_hub.v1.TypingH\x00\x12.\n\x08presence\x18\x02 \x01(\x0b\x32\x1a.kari.chat_hub.v1.PresenceH\x00\x12\x45\n\x14\x63onversation_changed\x18\x03 \x01(\x0b\x32%.kari.chat_hub.v1.ConversationChangedH\x00\x12\x35\n\x0cturn_started\x18\x04 \x01(\x0b\x32\x1d.kari.chat_hub.v1.TurnStartedH\x00\x12<\n\x08\x64\x65graded\x18\x05 \x01(\x0b\x32(.kari.conversation_models.v1.DegradationH\x00\x42\x07\n\x05\x65vent\"B\n\x06Typing\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0e\n\x06typing\x18\x03 \x01(\x08\"E\n\x08Presence\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0f\n\x07present\x18\x03 \x01(\x08\"?\n\x13\x43onversationChanged\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\"H\n\x0bTurnStarted\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x0f\n\x07turn_id\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t*\x88\x01\n\x0b\x44\x65stination\x12\x1b\n\x17\x44\x45STINATION_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45STINATION_ORCHESTRATOR\x10\x01\x12%\n!DESTINATION_INSTRUCTION_PROCESSOR\x10\x02\x12\x17\n\x13\x44\x45STINATION_DISCARD\x10\x03\x32\xb4\x0b\n\x0e\x43hatHubService\x12t\n\x0bSendMessage\x12$.kari.chat_hub.v1.SendMessageRequest\x1a%.kari.chat_hub.v1.SendMessageResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x0f \x01\x12o\n\nFollowTurn\x12#.kari.chat_hub.v1.FollowTurnRequest\x1a$.kari.chat_hub.v1.FollowTurnResponse\"\x14\x90\x02\x01\xa2\xbb\x18\r\n\tchat.user \x01\x30\x01\x12q\n\nCancelTurn\x12#.kari.chat_hub.v1.CancelTurnRequest\x1a$.kari.chat_hub.v1.CancelTurnResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12}\n\x0e\x41nswerProposal\x12\'.kari.chat_hub.v1.AnswerProposalRequest\x1a(.kari.chat_hub.v1.AnswerProposalResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12w\n\x0cListCommands\x12%.kari.chat_hub.v1.ListCommandsRequest\x1a&.kari.chat_hub.v1.ListCommandsResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x89\x01\n\x12\x43reateConversation\x12+.kari.chat_hub.v1.CreateConversationRequest\x1a,.kari.chat_hub.v1.CreateConversationResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x80\x01\n\x0fGetConversation\x12(.kari.chat_hub.v1.GetConversationRequest\x1a).kari.chat_hub.v1.GetConversationResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x86\x01\n\x11ListConversations\x12*.kari.chat_hub.v1.ListConversationsRequest\x1a+.kari.chat_hub.v1.ListConversationsResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12w\n\x0cListMessages\x12%.kari.chat_hub.v1.ListMessagesRequest\x1a&.kari.chat_hub.v1.ListMessagesResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12h\n\x07GetTurn\x12 .kari.chat_hub.v1.GetTurnRequest\x1a!.kari.chat_hub.v1.GetTurnResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12k\n\tSetTyping\x12\".kari.chat_hub.v1.SetTypingRequest\x1a#.kari.chat_hub.v1.SetTypingResponse\"\x15\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x02 \x01\x12`\n\x05Watch\x12\x1e.kari.chat_hub.v1.WatchRequest\x1a\x1f.kari.chat_hub.v1.WatchResponse\"\x14\x90\x02\x01\xa2\xbb\x18\r\n\tchat.user \x01\x30\x01\x1a\x06\xa2\xbb\x18\x02\x08\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkari/chat_hub/v1/chat_hub.proto\x12\x10kari.chat_hub.v1\x1a\x1b\x62uf/validate/validate.proto\x1a.kari/conversation_models/v1/conversation.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a-kari/conversation_models/v1/instruction.proto\x1a)kari/conversation_models/v1/message.proto\x1a(kari/conversation_models/v1/search.proto\x1a&kari/conversation_models/v1/turn.proto\x1a\x1bkari/policy/v1/policy.proto\"\xe3\x02\n\x12SendMessageRequest\x12\x36\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^conv_[0-9a-f]{32}$\xd8\x01\x01\x12\x1f\n\x07\x63ontent\x18\x02 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01\x18\xa0\x8d\x06\x12\x1d\n\nrequest_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x39\n\x13reply_to_message_id\x18\x04 \x01(\tB\x1c\xbaH\x19r\x14\x32\x12^msg_[0-9a-f]{32}$\xd8\x01\x01\x12=\n\x12mentioned_user_ids\x18\x05 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10\x32\"\x17r\x15\x32\x13^user_[0-9a-f]{32}$\x12\x42\n\twhen_busy\x18\x06 \x01(\x0e\x32%.kari.conversation_models.v1.WhenBusyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x05model\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x93\x02\n\x13SendMessageResponse\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x32\n\x0b\x64\x65stination\x18\x02 \x01(\x0e\x32\x1d.kari.chat_hub.v1.Destination\x12/\n\x04turn\x18\x03 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12=\n\x08position\x18\x04 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\x12?\n\x07results\x18\x05 \x03(\x0b\x32..kari.conversation_models.v1.InstructionResult\"|\n\x11\x46ollowTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\x12:\n\x05\x61\x66ter\x18\x02 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\"\x87\x01\n\x12\x46ollowTurnResponse\x12<\n\nturn_event\x18\x01 \x01(\x0b\x32&.kari.conversation_models.v1.TurnEventH\x00\x12*\n\x06resync\x18\x02 \x01(\x0b\x32\x18.kari.chat_hub.v1.ResyncH\x00\x42\x07\n\x05\x65vent\"L\n\x06Resync\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12\x11\n\trecovered\x18\x02 \x01(\x08\"@\n\x11\x43\x61ncelTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"E\n\x12\x43\x61ncelTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\"\x8f\x01\n\x15\x41nswerProposalRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12/\n\x0bproposal_id\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^prop_[0-9a-f]{32}$\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x08\"X\n\x16\x41nswerProposalResponse\x12>\n\x06result\x18\x01 \x01(\x0b\x32..kari.conversation_models.v1.InstructionResult\"\x15\n\x13ListCommandsRequest\"N\n\x14ListCommandsResponse\x12\x36\n\x08\x63ommands\x18\x01 \x03(\x0b\x32$.kari.conversation_models.v1.Command\"V\n\x19\x43reateConversationRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1a\n\x05title\x18\x02 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\xc8\x01\"]\n\x1a\x43reateConversationResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\"M\n\x16GetConversationRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\"Z\n\x17GetConversationResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\"W\n\x18ListConversationsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"v\n\x19ListConversationsResponse\x12@\n\rconversations\x18\x01 \x03(\x0b\x32).kari.conversation_models.v1.Conversation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x87\x01\n\x13ListMessagesRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x9f\x01\n\x14ListMessagesResponse\x12\x36\n\x08messages\x18\x01 \x03(\x0b\x32$.kari.conversation_models.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x36\n\x0b\x61\x63tive_turn\x18\x03 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\"=\n\x0eGetTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"x\n\x0fGetTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12\x34\n\x06\x61nswer\x18\x02 \x01(\x0b\x32$.kari.conversation_models.v1.Message\"\xe6\x01\n\rSearchRequest\x12\x1e\n\x05query\x18\x01 \x01(\tB\x0f\x80\x01\x01\xbaH\tr\x07\x18\xd0\x0f\xba\x01\x01\x00\x12\x39\n\x06\x66ilter\x18\x02 \x01(\x0b\x32).kari.conversation_models.v1.SearchFilter\x12=\n\x03way\x18\x03 \x01(\x0e\x32&.kari.conversation_models.v1.SearchWayB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\xa5\x01\n\x0eSearchResponse\x12:\n\x07results\x18\x01 \x03(\x0b\x32).kari.conversation_models.v1.SearchResult\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12>\n\x0c\x64\x65gradations\x18\x03 \x03(\x0b\x32(.kari.conversation_models.v1.Degradation\"W\n\x10SetTypingRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x0e\n\x06typing\x18\x02 \x01(\x08\"\x13\n\x11SetTypingResponse\"M\n\x0cWatchRequest\x12=\n\x10\x63onversation_ids\x18\x01 \x03(\tB#\xbaH \x92\x01\x1d\x08\x01\x10\x64\"\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\"\xb0\x02\n\rWatchResponse\x12*\n\x06typing\x18\x01 \x01(\x0b\x32\x18.kari.chat_hub.v1.TypingH\x00\x12.\n\x08presence\x18\x02 \x01(\x0b\x32\x1a.kari.chat_hub.v1.PresenceH\x00\x12\x45\n\x14\x63onversation_changed\x18\x03 \x01(\x0b\x32%.kari.chat_hub.v1.ConversationChangedH\x00\x12\x35\n\x0cturn_started\x18\x04 \x01(\x0b\x32\x1d.kari.chat_hub.v1.TurnStartedH\x00\x12<\n\x08\x64\x65graded\x18\x05 \x01(\x0b\x32(.kari.conversation_models.v1.DegradationH\x00\x42\x07\n\x05\x65vent\"B\n\x06Typing\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0e\n\x06typing\x18\x03 \x01(\x08\"E\n\x08Presence\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0f\n\x07present\x18\x03 \x01(\x08\"?\n\x13\x43onversationChanged\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\"H\n\x0bTurnStarted\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x0f\n\x07turn_id\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t*\x88\x01\n\x0b\x44\x65stination\x12\x1b\n\x17\x44\x45STINATION_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45STINATION_ORCHESTRATOR\x10\x01\x12%\n!DESTINATION_INSTRUCTION_PROCESSOR\x10\x02\x12\x17\n\x13\x44\x45STINATION_DISCARD\x10\x03\x32\x9b\x0c\n\x0e\x43hatHubService\x12t\n\x0bSendMessage\x12$.kari.chat_hub.v1.SendMessageRequest\x1a%.kari.chat_hub.v1.SendMessageResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x0f \x01\x12o\n\nFollowTurn\x12#.kari.chat_hub.v1.FollowTurnRequest\x1a$.kari.chat_hub.v1.FollowTurnResponse\"\x14\x90\x02\x01\xa2\xbb\x18\r\n\tchat.user \x01\x30\x01\x12q\n\nCancelTurn\x12#.kari.chat_hub.v1.CancelTurnRequest\x1a$.kari.chat_hub.v1.CancelTurnResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12}\n\x0e\x41nswerProposal\x12\'.kari.chat_hub.v1.AnswerProposalRequest\x1a(.kari.chat_hub.v1.AnswerProposalResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12w\n\x0cListCommands\x12%.kari.chat_hub.v1.ListCommandsRequest\x1a&.kari.chat_hub.v1.ListCommandsResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x89\x01\n\x12\x43reateConversation\x12+.kari.chat_hub.v1.CreateConversationRequest\x1a,.kari.chat_hub.v1.CreateConversationResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x80\x01\n\x0fGetConversation\x12(.kari.chat_hub.v1.GetConversationRequest\x1a).kari.chat_hub.v1.GetConversationResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x86\x01\n\x11ListConversations\x12*.kari.chat_hub.v1.ListConversationsRequest\x1a+.kari.chat_hub.v1.ListConversationsResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12w\n\x0cListMessages\x12%.kari.chat_hub.v1.ListMessagesRequest\x1a&.kari.chat_hub.v1.ListMessagesResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12h\n\x07GetTurn\x12 .kari.chat_hub.v1.GetTurnRequest\x1a!.kari.chat_hub.v1.GetTurnResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x65\n\x06Search\x12\x1f.kari.chat_hub.v1.SearchRequest\x1a .kari.chat_hub.v1.SearchResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12k\n\tSetTyping\x12\".kari.chat_hub.v1.SetTypingRequest\x1a#.kari.chat_hub.v1.SetTypingResponse\"\x15\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x02 \x01\x12`\n\x05Watch\x12\x1e.kari.chat_hub.v1.WatchRequest\x1a\x1f.kari.chat_hub.v1.WatchResponse\"\x14\x90\x02\x01\xa2\xbb\x18\r\n\tchat.user \x01\x30\x01\x1a\x06\xa2\xbb\x18\x02\x08\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -78,6 +79,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTMESSAGESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_GETTURNREQUEST'].fields_by_name['turn_id']._loaded_options = None
   _globals['_GETTURNREQUEST'].fields_by_name['turn_id']._serialized_options = b'\272H\027r\0252\023^turn_[0-9a-f]{32}$'
+  _globals['_SEARCHREQUEST'].fields_by_name['query']._loaded_options = None
+  _globals['_SEARCHREQUEST'].fields_by_name['query']._serialized_options = b'\200\001\001\272H\tr\007\030\320\017\272\001\001\000'
+  _globals['_SEARCHREQUEST'].fields_by_name['way']._loaded_options = None
+  _globals['_SEARCHREQUEST'].fields_by_name['way']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_SEARCHREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_SEARCHREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
+  _globals['_SEARCHREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_SEARCHREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_SETTYPINGREQUEST'].fields_by_name['conversation_id']._loaded_options = None
   _globals['_SETTYPINGREQUEST'].fields_by_name['conversation_id']._serialized_options = b'\272H\027r\0252\023^conv_[0-9a-f]{32}$'
   _globals['_WATCHREQUEST'].fields_by_name['conversation_ids']._loaded_options = None
@@ -104,70 +113,76 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHATHUBSERVICE'].methods_by_name['ListMessages']._serialized_options = b'\220\002\001\242\273\030\021\n\tchat.user\032\002\010\005 \001'
   _globals['_CHATHUBSERVICE'].methods_by_name['GetTurn']._loaded_options = None
   _globals['_CHATHUBSERVICE'].methods_by_name['GetTurn']._serialized_options = b'\220\002\001\242\273\030\021\n\tchat.user\032\002\010\005 \001'
+  _globals['_CHATHUBSERVICE'].methods_by_name['Search']._loaded_options = None
+  _globals['_CHATHUBSERVICE'].methods_by_name['Search']._serialized_options = b'\220\002\001\242\273\030\021\n\tchat.user\032\002\010\005 \001'
   _globals['_CHATHUBSERVICE'].methods_by_name['SetTyping']._loaded_options = None
   _globals['_CHATHUBSERVICE'].methods_by_name['SetTyping']._serialized_options = b'\242\273\030\021\n\tchat.user\032\002\010\002 \001'
   _globals['_CHATHUBSERVICE'].methods_by_name['Watch']._loaded_options = None
   _globals['_CHATHUBSERVICE'].methods_by_name['Watch']._serialized_options = b'\220\002\001\242\273\030\r\n\tchat.user \001'
-  _globals['_DESTINATION']._serialized_start=3613
-  _globals['_DESTINATION']._serialized_end=3749
-  _globals['_SENDMESSAGEREQUEST']._serialized_start=337
-  _globals['_SENDMESSAGEREQUEST']._serialized_end=692
-  _globals['_SENDMESSAGERESPONSE']._serialized_start=695
-  _globals['_SENDMESSAGERESPONSE']._serialized_end=970
-  _globals['_FOLLOWTURNREQUEST']._serialized_start=972
-  _globals['_FOLLOWTURNREQUEST']._serialized_end=1096
-  _globals['_FOLLOWTURNRESPONSE']._serialized_start=1099
-  _globals['_FOLLOWTURNRESPONSE']._serialized_end=1234
-  _globals['_RESYNC']._serialized_start=1236
-  _globals['_RESYNC']._serialized_end=1312
-  _globals['_CANCELTURNREQUEST']._serialized_start=1314
-  _globals['_CANCELTURNREQUEST']._serialized_end=1378
-  _globals['_CANCELTURNRESPONSE']._serialized_start=1380
-  _globals['_CANCELTURNRESPONSE']._serialized_end=1449
-  _globals['_ANSWERPROPOSALREQUEST']._serialized_start=1452
-  _globals['_ANSWERPROPOSALREQUEST']._serialized_end=1595
-  _globals['_ANSWERPROPOSALRESPONSE']._serialized_start=1597
-  _globals['_ANSWERPROPOSALRESPONSE']._serialized_end=1685
-  _globals['_LISTCOMMANDSREQUEST']._serialized_start=1687
-  _globals['_LISTCOMMANDSREQUEST']._serialized_end=1708
-  _globals['_LISTCOMMANDSRESPONSE']._serialized_start=1710
-  _globals['_LISTCOMMANDSRESPONSE']._serialized_end=1788
-  _globals['_CREATECONVERSATIONREQUEST']._serialized_start=1790
-  _globals['_CREATECONVERSATIONREQUEST']._serialized_end=1876
-  _globals['_CREATECONVERSATIONRESPONSE']._serialized_start=1878
-  _globals['_CREATECONVERSATIONRESPONSE']._serialized_end=1971
-  _globals['_GETCONVERSATIONREQUEST']._serialized_start=1973
-  _globals['_GETCONVERSATIONREQUEST']._serialized_end=2050
-  _globals['_GETCONVERSATIONRESPONSE']._serialized_start=2052
-  _globals['_GETCONVERSATIONRESPONSE']._serialized_end=2142
-  _globals['_LISTCONVERSATIONSREQUEST']._serialized_start=2144
-  _globals['_LISTCONVERSATIONSREQUEST']._serialized_end=2231
-  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_start=2233
-  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_end=2351
-  _globals['_LISTMESSAGESREQUEST']._serialized_start=2354
-  _globals['_LISTMESSAGESREQUEST']._serialized_end=2489
-  _globals['_LISTMESSAGESRESPONSE']._serialized_start=2492
-  _globals['_LISTMESSAGESRESPONSE']._serialized_end=2651
-  _globals['_GETTURNREQUEST']._serialized_start=2653
-  _globals['_GETTURNREQUEST']._serialized_end=2714
-  _globals['_GETTURNRESPONSE']._serialized_start=2716
-  _globals['_GETTURNRESPONSE']._serialized_end=2836
-  _globals['_SETTYPINGREQUEST']._serialized_start=2838
-  _globals['_SETTYPINGREQUEST']._serialized_end=2925
-  _globals['_SETTYPINGRESPONSE']._serialized_start=2927
-  _globals['_SETTYPINGRESPONSE']._serialized_end=2946
-  _globals['_WATCHREQUEST']._serialized_start=2948
-  _globals['_WATCHREQUEST']._serialized_end=3025
-  _globals['_WATCHRESPONSE']._serialized_start=3028
-  _globals['_WATCHRESPONSE']._serialized_end=3332
-  _globals['_TYPING']._serialized_start=3334
-  _globals['_TYPING']._serialized_end=3400
-  _globals['_PRESENCE']._serialized_start=3402
-  _globals['_PRESENCE']._serialized_end=3471
-  _globals['_CONVERSATIONCHANGED']._serialized_start=3473
-  _globals['_CONVERSATIONCHANGED']._serialized_end=3536
-  _globals['_TURNSTARTED']._serialized_start=3538
-  _globals['_TURNSTARTED']._serialized_end=3610
-  _globals['_CHATHUBSERVICE']._serialized_start=3752
-  _globals['_CHATHUBSERVICE']._serialized_end=5212
+  _globals['_DESTINATION']._serialized_start=4056
+  _globals['_DESTINATION']._serialized_end=4192
+  _globals['_SENDMESSAGEREQUEST']._serialized_start=379
+  _globals['_SENDMESSAGEREQUEST']._serialized_end=734
+  _globals['_SENDMESSAGERESPONSE']._serialized_start=737
+  _globals['_SENDMESSAGERESPONSE']._serialized_end=1012
+  _globals['_FOLLOWTURNREQUEST']._serialized_start=1014
+  _globals['_FOLLOWTURNREQUEST']._serialized_end=1138
+  _globals['_FOLLOWTURNRESPONSE']._serialized_start=1141
+  _globals['_FOLLOWTURNRESPONSE']._serialized_end=1276
+  _globals['_RESYNC']._serialized_start=1278
+  _globals['_RESYNC']._serialized_end=1354
+  _globals['_CANCELTURNREQUEST']._serialized_start=1356
+  _globals['_CANCELTURNREQUEST']._serialized_end=1420
+  _globals['_CANCELTURNRESPONSE']._serialized_start=1422
+  _globals['_CANCELTURNRESPONSE']._serialized_end=1491
+  _globals['_ANSWERPROPOSALREQUEST']._serialized_start=1494
+  _globals['_ANSWERPROPOSALREQUEST']._serialized_end=1637
+  _globals['_ANSWERPROPOSALRESPONSE']._serialized_start=1639
+  _globals['_ANSWERPROPOSALRESPONSE']._serialized_end=1727
+  _globals['_LISTCOMMANDSREQUEST']._serialized_start=1729
+  _globals['_LISTCOMMANDSREQUEST']._serialized_end=1750
+  _globals['_LISTCOMMANDSRESPONSE']._serialized_start=1752
+  _globals['_LISTCOMMANDSRESPONSE']._serialized_end=1830
+  _globals['_CREATECONVERSATIONREQUEST']._serialized_start=1832
+  _globals['_CREATECONVERSATIONREQUEST']._serialized_end=1918
+  _globals['_CREATECONVERSATIONRESPONSE']._serialized_start=1920
+  _globals['_CREATECONVERSATIONRESPONSE']._serialized_end=2013
+  _globals['_GETCONVERSATIONREQUEST']._serialized_start=2015
+  _globals['_GETCONVERSATIONREQUEST']._serialized_end=2092
+  _globals['_GETCONVERSATIONRESPONSE']._serialized_start=2094
+  _globals['_GETCONVERSATIONRESPONSE']._serialized_end=2184
+  _globals['_LISTCONVERSATIONSREQUEST']._serialized_start=2186
+  _globals['_LISTCONVERSATIONSREQUEST']._serialized_end=2273
+  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_start=2275
+  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_end=2393
+  _globals['_LISTMESSAGESREQUEST']._serialized_start=2396
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=2531
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=2534
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=2693
+  _globals['_GETTURNREQUEST']._serialized_start=2695
+  _globals['_GETTURNREQUEST']._serialized_end=2756
+  _globals['_GETTURNRESPONSE']._serialized_start=2758
+  _globals['_GETTURNRESPONSE']._serialized_end=2878
+  _globals['_SEARCHREQUEST']._serialized_start=2881
+  _globals['_SEARCHREQUEST']._serialized_end=3111
+  _globals['_SEARCHRESPONSE']._serialized_start=3114
+  _globals['_SEARCHRESPONSE']._serialized_end=3279
+  _globals['_SETTYPINGREQUEST']._serialized_start=3281
+  _globals['_SETTYPINGREQUEST']._serialized_end=3368
+  _globals['_SETTYPINGRESPONSE']._serialized_start=3370
+  _globals['_SETTYPINGRESPONSE']._serialized_end=3389
+  _globals['_WATCHREQUEST']._serialized_start=3391
+  _globals['_WATCHREQUEST']._serialized_end=3468
+  _globals['_WATCHRESPONSE']._serialized_start=3471
+  _globals['_WATCHRESPONSE']._serialized_end=3775
+  _globals['_TYPING']._serialized_start=3777
+  _globals['_TYPING']._serialized_end=3843
+  _globals['_PRESENCE']._serialized_start=3845
+  _globals['_PRESENCE']._serialized_end=3914
+  _globals['_CONVERSATIONCHANGED']._serialized_start=3916
+  _globals['_CONVERSATIONCHANGED']._serialized_end=3979
+  _globals['_TURNSTARTED']._serialized_start=3981
+  _globals['_TURNSTARTED']._serialized_end=4053
+  _globals['_CHATHUBSERVICE']._serialized_start=4195
+  _globals['_CHATHUBSERVICE']._serialized_end=5758
 # @@protoc_insertion_point(module_scope)

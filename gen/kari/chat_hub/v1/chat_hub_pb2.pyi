@@ -12,6 +12,7 @@ from kari.conversation_models.v1 import conversation_pb2 as _conversation_pb2
 from kari.conversation_models.v1 import degradation_pb2 as _degradation_pb2
 from kari.conversation_models.v1 import instruction_pb2 as _instruction_pb2
 from kari.conversation_models.v1 import message_pb2 as _message_pb2
+from kari.conversation_models.v1 import search_pb2 as _search_pb2
 from kari.conversation_models.v1 import turn_pb2 as _turn_pb2
 import builtins as _builtins
 import sys
@@ -640,6 +641,82 @@ class GetTurnResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetTurnResponse: _TypeAlias = GetTurnResponse  # noqa: Y015
+
+@_typing.final
+class SearchRequest(_message.Message):
+    """What is looked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERY_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    WAY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    query: _builtins.str
+    """Words or a question. `"a phrase"` has to stand there as it is, `-word` must not. The name of
+    somebody who speaks prefers what they said. Nothing but white space finds nothing.
+    """
+    way: _search_pb2.SearchWay.ValueType
+    """By what they are found."""
+    page_size: _builtins.int
+    """Default 20; values above 50 are lowered to 50."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first."""
+    @_builtins.property
+    def filter(self) -> _search_pb2.SearchFilter:
+        """Which messages are looked at."""
+
+    def __init__(
+        self,
+        *,
+        query: _builtins.str = ...,
+        filter: _search_pb2.SearchFilter | None = ...,
+        way: _search_pb2.SearchWay.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token", "query", b"query", "way", b"way"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchRequest: _TypeAlias = SearchRequest  # noqa: Y015
+
+@_typing.final
+class SearchResponse(_message.Message):
+    """A page of what was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    DEGRADATIONS_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[_search_pb2.SearchResult]:
+        """The best first; at most 200 over all pages."""
+
+    @_builtins.property
+    def degradations(self) -> _containers.RepeatedCompositeFieldContainer[_degradation_pb2.Degradation]:
+        """What was missing."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[_search_pb2.SearchResult] | None = ...,
+        next_page_token: _builtins.str = ...,
+        degradations: _abc.Iterable[_degradation_pb2.Degradation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["degradations", b"degradations", "next_page_token", b"next_page_token", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchResponse: _TypeAlias = SearchResponse  # noqa: Y015
 
 @_typing.final
 class SetTypingRequest(_message.Message):

@@ -85,6 +85,11 @@ class ChatHubServiceStub:
                 request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetTurnRequest.SerializeToString,
                 response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetTurnResponse.FromString,
                 _registered_method=True)
+        self.Search = channel.unary_unary(
+                '/kari.chat_hub.v1.ChatHubService/Search',
+                request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.SearchRequest.SerializeToString,
+                response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.SearchResponse.FromString,
+                _registered_method=True)
         self.SetTyping = channel.unary_unary(
                 '/kari.chat_hub.v1.ChatHubService/SetTyping',
                 request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.SetTypingRequest.SerializeToString,
@@ -172,6 +177,13 @@ class ChatHubServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Search(self, request, context):
+        """The messages that fit a query best, of conversations in which the caller takes part.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetTyping(self, request, context):
         """Tells the other participants that the caller types, or stopped.
         """
@@ -239,6 +251,11 @@ def add_ChatHubServiceServicer_to_server(servicer, server):
                     servicer.GetTurn,
                     request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetTurnRequest.FromString,
                     response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetTurnResponse.SerializeToString,
+            ),
+            'Search': grpc.unary_unary_rpc_method_handler(
+                    servicer.Search,
+                    request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.SearchRequest.FromString,
+                    response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.SearchResponse.SerializeToString,
             ),
             'SetTyping': grpc.unary_unary_rpc_method_handler(
                     servicer.SetTyping,
@@ -522,6 +539,33 @@ class ChatHubService:
             '/kari.chat_hub.v1.ChatHubService/GetTurn',
             kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetTurnRequest.SerializeToString,
             kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetTurnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Search(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.chat_hub.v1.ChatHubService/Search',
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.SearchRequest.SerializeToString,
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.SearchResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,6 +55,8 @@ class ChatHubServiceStub:
     """The messages of a conversation, the latest first."""
     GetTurn: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.GetTurnRequest, _chat_hub_pb2.GetTurnResponse]
     """One turn."""
+    Search: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.SearchRequest, _chat_hub_pb2.SearchResponse]
+    """The messages that fit a query best, of conversations in which the caller takes part."""
     SetTyping: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.SetTypingRequest, _chat_hub_pb2.SetTypingResponse]
     """Tells the other participants that the caller types, or stopped."""
     Watch: _grpc.UnaryStreamMultiCallable[_chat_hub_pb2.WatchRequest, _chat_hub_pb2.WatchResponse]
@@ -89,6 +91,8 @@ class ChatHubServiceAsyncStub(ChatHubServiceStub):
     """The messages of a conversation, the latest first."""
     GetTurn: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.GetTurnRequest, _chat_hub_pb2.GetTurnResponse]  # type: ignore[assignment]
     """One turn."""
+    Search: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.SearchRequest, _chat_hub_pb2.SearchResponse]  # type: ignore[assignment]
+    """The messages that fit a query best, of conversations in which the caller takes part."""
     SetTyping: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.SetTypingRequest, _chat_hub_pb2.SetTypingResponse]  # type: ignore[assignment]
     """Tells the other participants that the caller types, or stopped."""
     Watch: _aio.UnaryStreamMultiCallable[_chat_hub_pb2.WatchRequest, _chat_hub_pb2.WatchResponse]  # type: ignore[assignment]
@@ -180,6 +184,14 @@ class ChatHubServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_chat_hub_pb2.GetTurnResponse, _abc.Awaitable[_chat_hub_pb2.GetTurnResponse]]:
         """One turn."""
+
+    @_abc_1.abstractmethod
+    def Search(
+        self,
+        request: _chat_hub_pb2.SearchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_hub_pb2.SearchResponse, _abc.Awaitable[_chat_hub_pb2.SearchResponse]]:
+        """The messages that fit a query best, of conversations in which the caller takes part."""
 
     @_abc_1.abstractmethod
     def SetTyping(

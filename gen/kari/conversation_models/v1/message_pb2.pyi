@@ -74,6 +74,7 @@ class Message(_message.Message):
     REPLY_TO_MESSAGE_ID_FIELD_NUMBER: _builtins.int
     MENTIONED_USER_IDS_FIELD_NUMBER: _builtins.int
     PARTIAL_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`msg_` and a UUIDv7 in hex."""
     conversation_id: _builtins.str
@@ -96,6 +97,8 @@ class Message(_message.Message):
     """Message that it answers; empty if none."""
     partial: _builtins.bool
     """True if the text was cut off: cancelled, or failed on the way."""
+    author: _builtins.str
+    """Name of who speaks, as it was when the message was committed; empty if unknown."""
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
         """When it was committed."""
@@ -130,10 +133,11 @@ class Message(_message.Message):
         reply_to_message_id: _builtins.str = ...,
         mentioned_user_ids: _abc.Iterable[_builtins.str] | None = ...,
         partial: _builtins.bool = ...,
+        author: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "timestamp", b"timestamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "conversation_id", b"conversation_id", "file_ids", b"file_ids", "id", b"id", "mentioned_user_ids", b"mentioned_user_ids", "metadata", b"metadata", "model_used", b"model_used", "partial", b"partial", "reply_to_message_id", b"reply_to_message_id", "role", b"role", "sequence", b"sequence", "timestamp", b"timestamp", "tokens_used", b"tokens_used", "turn_id", b"turn_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "content", b"content", "conversation_id", b"conversation_id", "file_ids", b"file_ids", "id", b"id", "mentioned_user_ids", b"mentioned_user_ids", "metadata", b"metadata", "model_used", b"model_used", "partial", b"partial", "reply_to_message_id", b"reply_to_message_id", "role", b"role", "sequence", b"sequence", "timestamp", b"timestamp", "tokens_used", b"tokens_used", "turn_id", b"turn_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,6 +24,7 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from kari.conversation_models.v1 import context_pb2 as kari_dot_conversation__models_dot_v1_dot_context__pb2
 from kari.conversation_models.v1 import degradation_pb2 as kari_dot_conversation__models_dot_v1_dot_degradation__pb2
 from kari.conversation_models.v1 import instruction_pb2 as kari_dot_conversation__models_dot_v1_dot_instruction__pb2
@@ -34,13 +35,29 @@ from kari.errors.v1 import errors_pb2 as kari_dot_errors_dot_v1_dot_errors__pb2
 from kari.policy.v1 import policy_pb2 as kari_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1kari/production_memory/v1/production_memory.proto\x12\x19kari.production_memory.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a)kari/conversation_models/v1/context.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a-kari/conversation_models/v1/instruction.proto\x1a)kari/conversation_models/v1/message.proto\x1a\'kari/conversation_models/v1/model.proto\x1a&kari/conversation_models/v1/turn.proto\x1a\x1bkari/errors/v1/errors.proto\x1a\x1bkari/policy/v1/policy.proto\"\xed\x03\n\x10\x42\x65ginTurnRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12#\n\x07\x63ontent\x18\x02 \x01(\tB\x12\x80\x01\x01\xbaH\x0cr\n\x10\x01\x18\xa0\x8d\x06\xba\x01\x01\x00\x12!\n\nrequest_id\x18\x03 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18\x64\xba\x01\x01\x00\x12\x39\n\x13reply_to_message_id\x18\x04 \x01(\tB\x1c\xbaH\x19r\x14\x32\x12^msg_[0-9a-f]{32}$\xd8\x01\x01\x12=\n\x12mentioned_user_ids\x18\x05 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10\x32\"\x17r\x15\x32\x13^user_[0-9a-f]{32}$\x12\x42\n\twhen_busy\x18\x06 \x01(\x0e\x32%.kari.conversation_models.v1.WhenBusyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1b\n\x05model\x18\x07 \x01(\tB\x0c\xbaH\tr\x07\x18\xc8\x01\xba\x01\x01\x00\x12\x37\n\x05lease\x18\x08 \x01(\x0b\x32 .kari.production_memory.v1.LeaseB\x06\xbaH\x03\xc8\x01\x01\x12H\n\x0cinstructions\x18\t \x03(\x0b\x32(.kari.conversation_models.v1.InstructionB\x08\xbaH\x05\x92\x01\x02\x10\x14\"}\n\x05Lease\x12\x1c\n\x05owner\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18\x64\xba\x01\x01\x00\x12=\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\x07\"\x03\x08\x90\x1c*\x00\xc8\x01\x01\x12\x17\n\x06number\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\x93\x02\n\x07LedTurn\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12\x35\n\x07message\x18\x02 \x01(\x0b\x32$.kari.conversation_models.v1.Message\x12/\n\x05lease\x18\x03 \x01(\x0b\x32 .kari.production_memory.v1.Lease\x12\r\n\x05model\x18\x04 \x01(\t\x12>\n\x0cinstructions\x18\x05 \x03(\x0b\x32(.kari.conversation_models.v1.Instruction\x12\x11\n\ttenant_id\x18\x06 \x01(\t\x12\r\n\x05roles\x18\x07 \x03(\t\"\x81\x01\n\x11\x42\x65ginTurnResponse\x12\x34\n\x08led_turn\x18\x01 \x01(\x0b\x32\".kari.production_memory.v1.LedTurn\x12\x18\n\x10repeated_request\x18\x02 \x01(\x08\x12\x1c\n\x14interrupted_turn_ids\x18\x03 \x03(\t\"\x80\x01\n\x10\x43laimTurnRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x37\n\x05lease\x18\x02 \x01(\x0b\x32 .kari.production_memory.v1.LeaseB\x06\xbaH\x03\xc8\x01\x01\"I\n\x11\x43laimTurnResponse\x12\x34\n\x08led_turn\x18\x01 \x01(\x0b\x32\".kari.production_memory.v1.LedTurn\"o\n\x1a\x43laimAbandonedTurnsRequest\x12\x37\n\x05lease\x18\x01 \x01(\x0b\x32 .kari.production_memory.v1.LeaseB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x05limit\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\"T\n\x1b\x43laimAbandonedTurnsResponse\x12\x35\n\tled_turns\x18\x01 \x03(\x0b\x32\".kari.production_memory.v1.LedTurn\"y\n\x11RenewLeaseRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\x12\x37\n\x05lease\x18\x02 \x01(\x0b\x32 .kari.production_memory.v1.LeaseB\x06\xbaH\x03\xc8\x01\x01\".\n\x12RenewLeaseResponse\x12\x18\n\x10\x63\x61ncel_requested\x18\x01 \x01(\x08\"\xfa\x01\n\x12\x41\x64vanceTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\x12\x37\n\x05lease\x18\x02 \x01(\x0b\x32 .kari.production_memory.v1.LeaseB\x06\xbaH\x03\xc8\x01\x01\x12>\n\tselection\x18\x03 \x01(\x0b\x32+.kari.conversation_models.v1.ModelSelection\x12>\n\x08manifest\x18\x04 \x01(\x0b\x32,.kari.conversation_models.v1.ContextManifest\"/\n\x13\x41\x64vanceTurnResponse\x12\x18\n\x10\x63\x61ncel_requested\x18\x01 \x01(\x08\"\xef\x03\n\x11\x46inishTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\x12\x37\n\x05lease\x18\x02 \x01(\x0b\x32 .kari.production_memory.v1.LeaseB\x06\xbaH\x03\xc8\x01\x01\x12\x43\n\x05state\x18\x03 \x01(\x0e\x32&.kari.conversation_models.v1.TurnStateB\x0c\xbaH\t\x82\x01\x06\x18\x06\x18\x07\x18\x08\x12\x14\n\x07\x63ontent\x18\x04 \x01(\tB\x03\x80\x01\x01\x12\x0f\n\x07partial\x18\x05 \x01(\x08\x12 \n\nmodel_used\x18\x06 \x01(\tB\x0c\xbaH\tr\x07\x18\xc8\x01\xba\x01\x01\x00\x12,\n\x05\x65rror\x18\x07 \x01(\x0b\x32\x1d.kari.errors.v1.ErrorEnvelope\x12\x31\n\x05usage\x18\x08 \x01(\x0b\x32\".kari.conversation_models.v1.Usage\x12>\n\x0c\x64\x65gradations\x18\t \x03(\x0b\x32(.kari.conversation_models.v1.Degradation\x12\x0f\n\x07\x61pology\x18\n \x01(\x08\x12\x34\n\nnext_lease\x18\x0b \x01(\x0b\x32 .kari.production_memory.v1.Lease\"\xd0\x01\n\x12\x46inishTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12\x34\n\x06\x61nswer\x18\x02 \x01(\x0b\x32$.kari.conversation_models.v1.Message\x12\x39\n\rnext_led_turn\x18\x03 \x01(\x0b\x32\".kari.production_memory.v1.LedTurn\x12\x18\n\x10repeated_request\x18\x04 \x01(\x08\"C\n\x14RequestCancelRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"H\n\x15RequestCancelResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\"=\n\x0eGetTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"x\n\x0fGetTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12\x34\n\x06\x61nswer\x18\x02 \x01(\x0b\x32$.kari.conversation_models.v1.Message\"\x87\x01\n\x13ListMessagesRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x9f\x01\n\x14ListMessagesResponse\x12\x36\n\x08messages\x18\x01 \x03(\x0b\x32$.kari.conversation_models.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x36\n\x0b\x61\x63tive_turn\x18\x03 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\"\x81\x01\n\x12GetMessagesRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x36\n\x0bmessage_ids\x18\x02 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10\xc8\x01\"\x16r\x14\x32\x12^msg_[0-9a-f]{32}$\"M\n\x13GetMessagesResponse\x12\x36\n\x08messages\x18\x01 \x03(\x0b\x32$.kari.conversation_models.v1.Message\"\x8e\x01\n\x19ListRecentMessagesRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12!\n\x10through_sequence\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x19\n\x05limit\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x01\"T\n\x1aListRecentMessagesResponse\x12\x36\n\x08messages\x18\x01 \x03(\x0b\x32$.kari.conversation_models.v1.Message2\x92\x0c\n\x17ProductionMemoryService\x12\x80\x01\n\tBeginTurn\x12+.kari.production_memory.v1.BeginTurnRequest\x1a,.kari.production_memory.v1.BeginTurnResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x80\x01\n\tClaimTurn\x12+.kari.production_memory.v1.ClaimTurnRequest\x1a,.kari.production_memory.v1.ClaimTurnResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x95\x01\n\x13\x43laimAbandonedTurns\x12\x35.kari.production_memory.v1.ClaimAbandonedTurnsRequest\x1a\x36.kari.production_memory.v1.ClaimAbandonedTurnsResponse\"\x0f\x90\x02\x02\xa2\xbb\x18\x08\x1a\x02\x08\x05 \x01(\x01\x12\x83\x01\n\nRenewLease\x12,.kari.production_memory.v1.RenewLeaseRequest\x1a-.kari.production_memory.v1.RenewLeaseResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x86\x01\n\x0b\x41\x64vanceTurn\x12-.kari.production_memory.v1.AdvanceTurnRequest\x1a..kari.production_memory.v1.AdvanceTurnResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x83\x01\n\nFinishTurn\x12,.kari.production_memory.v1.FinishTurnRequest\x1a-.kari.production_memory.v1.FinishTurnResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\n \x01\x12\x8c\x01\n\rRequestCancel\x12/.kari.production_memory.v1.RequestCancelRequest\x1a\x30.kari.production_memory.v1.RequestCancelResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12z\n\x07GetTurn\x12).kari.production_memory.v1.GetTurnRequest\x1a*.kari.production_memory.v1.GetTurnResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x89\x01\n\x0cListMessages\x12..kari.production_memory.v1.ListMessagesRequest\x1a/.kari.production_memory.v1.ListMessagesResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x86\x01\n\x0bGetMessages\x12-.kari.production_memory.v1.GetMessagesRequest\x1a..kari.production_memory.v1.GetMessagesResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x9b\x01\n\x12ListRecentMessages\x12\x34.kari.production_memory.v1.ListRecentMessagesRequest\x1a\x35.kari.production_memory.v1.ListRecentMessagesResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1kari/production_memory/v1/production_memory.proto\x12\x19kari.production_memory.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a)kari/conversation_models/v1/context.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a-kari/conversation_models/v1/instruction.proto\x1a)kari/conversation_models/v1/message.proto\x1a\'kari/conversation_models/v1/model.proto\x1a&kari/conversation_models/v1/turn.proto\x1a\x1bkari/errors/v1/errors.proto\x1a\x1bkari/policy/v1/policy.proto\"\xba\x01\n\x15ImportMessagesRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12!\n\nrequest_id\x18\x02 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18\x64\xba\x01\x01\x00\x12I\n\x08messages\x18\x03 \x03(\x0b\x32*.kari.production_memory.v1.ImportedMessageB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"\xcf\x01\n\x0fImportedMessage\x12\x42\n\x04role\x18\x01 \x01(\x0e\x32(.kari.conversation_models.v1.MessageRoleB\n\xbaH\x07\x82\x01\x04\x18\x01\x18\x02\x12#\n\x07\x63ontent\x18\x02 \x01(\tB\x12\x80\x01\x01\xbaH\x0cr\n\x10\x01\x18\xa0\x8d\x06\xba\x01\x01\x00\x12\x35\n\ttimestamp\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1c\n\x06\x61uthor\x18\x04 \x01(\tB\x0c\xbaH\tr\x07\x18\xc8\x01\xba\x01\x01\x00\"G\n\x16ImportMessagesResponse\x12\x13\n\x0bmessage_ids\x18\x01 \x03(\t\x12\x18\n\x10repeated_request\x18\x02 \x01(\x08\"3\n\x0c\x45mbedRequest\x12#\n\x05texts\x18\x01 \x03(\tB\x14\x80\x01\x01\xbaH\x0e\x92\x01\x0b\x08\x01\x10\x10\"\x05r\x03\x18\x90N\"I\n\rEmbedResponse\x12\x38\n\nembeddings\x18\x01 \x03(\x0b\x32$.kari.production_memory.v1.Embedding\"\x1b\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\"\xed\x03\n\x10\x42\x65ginTurnRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12#\n\x07\x63ontent\x18\x02 \x01(\tB\x12\x80\x01\x01\xbaH\x0cr\n\x10\x01\x18\xa0\x8d\x06\xba\x01\x01\x00\x12!\n\nrequest_id\x18\x03 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18\x64\xba\x01\x01\x00\x12\x39\n\x13reply_to_message_id\x18\x04 \x01(\tB\x1c\xbaH\x19r\x14\x32\x12^msg_[0-9a-f]{32}$\xd8\x01\x01\x12=\n\x12mentioned_user_ids\x18\x05 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10\x32\"\x17r\x15\x32\x13^user_[0-9a-f]{32}$\x12\x42\n\twhen_busy\x18\x06 \x01(\x0e\x32%.kari.conversation_models.v1.WhenBusyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1b\n\x05model\x18\x07 \x01(\tB\x0c\xbaH\tr\x07\x18\xc8\x01\xba\x01\x01\x00\x12\x37\n\x05lease\x18\x08 \x01(\x0b\x32 .kari.production_memory.v1.LeaseB\x06\xbaH\x03\xc8\x01\x01\x12H\n\x0cinstructions\x18\t \x03(\x0b\x32(.kari.conversation_models.v1.InstructionB\x08\xbaH\x05\x92\x01\x02\x10\x14\"}\n\x05Lease\x12\x1c\n\x05owner\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18\x64\xba\x01\x01\x00\x12=\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\x07\"\x03\x08\x90\x1c*\x00\xc8\x01\x01\x12\x17\n\x06number\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\x93\x02\n\x07LedTurn\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12\x35\n\x07message\x18\x02 \x01(\x0b\x32$.kari.conversation_models.v1.Message\x12/\n\x05lease\x18\x03 \x01(\x0b\x32 .kari.production_memory.v1.Lease\x12\r\n\x05model\x18\x04 \x01(\t\x12>\n\x0cinstructions\x18\x05 \x03(\x0b\x32(.kari.conversation_models.v1.Instruction\x12\x11\n\ttenant_id\x18\x06 \x01(\t\x12\r\n\x05roles\x18\x07 \x03(\t\"\x81\x01\n\x11\x42\x65ginTurnResponse\x12\x34\n\x08led_turn\x18\x01 \x01(\x0b\x32\".kari.production_memory.v1.LedTurn\x12\x18\n\x10repeated_request\x18\x02 \x01(\x08\x12\x1c\n\x14interrupted_turn_ids\x18\x03 \x03(\t\"\x80\x01\n\x10\x43laimTurnRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x37\n\x05lease\x18\x02 \x01(\x0b\x32 .kari.production_memory.v1.LeaseB\x06\xbaH\x03\xc8\x01\x01\"I\n\x11\x43laimTurnResponse\x12\x34\n\x08led_turn\x18\x01 \x01(\x0b\x32\".kari.production_memory.v1.LedTurn\"o\n\x1a\x43laimAbandonedTurnsRequest\x12\x37\n\x05lease\x18\x01 \x01(\x0b\x32 .kari.production_memory.v1.LeaseB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x05limit\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\"T\n\x1b\x43laimAbandonedTurnsResponse\x12\x35\n\tled_turns\x18\x01 \x03(\x0b\x32\".kari.production_memory.v1.LedTurn\"y\n\x11RenewLeaseRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\x12\x37\n\x05lease\x18\x02 \x01(\x0b\x32 .kari.production_memory.v1.LeaseB\x06\xbaH\x03\xc8\x01\x01\".\n\x12RenewLeaseResponse\x12\x18\n\x10\x63\x61ncel_requested\x18\x01 \x01(\x08\"\xfa\x01\n\x12\x41\x64vanceTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\x12\x37\n\x05lease\x18\x02 \x01(\x0b\x32 .kari.production_memory.v1.LeaseB\x06\xbaH\x03\xc8\x01\x01\x12>\n\tselection\x18\x03 \x01(\x0b\x32+.kari.conversation_models.v1.ModelSelection\x12>\n\x08manifest\x18\x04 \x01(\x0b\x32,.kari.conversation_models.v1.ContextManifest\"/\n\x13\x41\x64vanceTurnResponse\x12\x18\n\x10\x63\x61ncel_requested\x18\x01 \x01(\x08\"\xef\x03\n\x11\x46inishTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\x12\x37\n\x05lease\x18\x02 \x01(\x0b\x32 .kari.production_memory.v1.LeaseB\x06\xbaH\x03\xc8\x01\x01\x12\x43\n\x05state\x18\x03 \x01(\x0e\x32&.kari.conversation_models.v1.TurnStateB\x0c\xbaH\t\x82\x01\x06\x18\x06\x18\x07\x18\x08\x12\x14\n\x07\x63ontent\x18\x04 \x01(\tB\x03\x80\x01\x01\x12\x0f\n\x07partial\x18\x05 \x01(\x08\x12 \n\nmodel_used\x18\x06 \x01(\tB\x0c\xbaH\tr\x07\x18\xc8\x01\xba\x01\x01\x00\x12,\n\x05\x65rror\x18\x07 \x01(\x0b\x32\x1d.kari.errors.v1.ErrorEnvelope\x12\x31\n\x05usage\x18\x08 \x01(\x0b\x32\".kari.conversation_models.v1.Usage\x12>\n\x0c\x64\x65gradations\x18\t \x03(\x0b\x32(.kari.conversation_models.v1.Degradation\x12\x0f\n\x07\x61pology\x18\n \x01(\x08\x12\x34\n\nnext_lease\x18\x0b \x01(\x0b\x32 .kari.production_memory.v1.Lease\"\xd0\x01\n\x12\x46inishTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12\x34\n\x06\x61nswer\x18\x02 \x01(\x0b\x32$.kari.conversation_models.v1.Message\x12\x39\n\rnext_led_turn\x18\x03 \x01(\x0b\x32\".kari.production_memory.v1.LedTurn\x12\x18\n\x10repeated_request\x18\x04 \x01(\x08\"C\n\x14RequestCancelRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"H\n\x15RequestCancelResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\"=\n\x0eGetTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"x\n\x0fGetTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12\x34\n\x06\x61nswer\x18\x02 \x01(\x0b\x32$.kari.conversation_models.v1.Message\"\x87\x01\n\x13ListMessagesRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x9f\x01\n\x14ListMessagesResponse\x12\x36\n\x08messages\x18\x01 \x03(\x0b\x32$.kari.conversation_models.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x36\n\x0b\x61\x63tive_turn\x18\x03 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\"\x81\x01\n\x12GetMessagesRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x36\n\x0bmessage_ids\x18\x02 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10\xc8\x01\"\x16r\x14\x32\x12^msg_[0-9a-f]{32}$\"M\n\x13GetMessagesResponse\x12\x36\n\x08messages\x18\x01 \x03(\x0b\x32$.kari.conversation_models.v1.Message\"\x8e\x01\n\x19ListRecentMessagesRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12!\n\x10through_sequence\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x19\n\x05limit\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x01\"T\n\x1aListRecentMessagesResponse\x12\x36\n\x08messages\x18\x01 \x03(\x0b\x32$.kari.conversation_models.v1.Message2\x9a\x0e\n\x17ProductionMemoryService\x12\x80\x01\n\tBeginTurn\x12+.kari.production_memory.v1.BeginTurnRequest\x1a,.kari.production_memory.v1.BeginTurnResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x80\x01\n\tClaimTurn\x12+.kari.production_memory.v1.ClaimTurnRequest\x1a,.kari.production_memory.v1.ClaimTurnResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x95\x01\n\x13\x43laimAbandonedTurns\x12\x35.kari.production_memory.v1.ClaimAbandonedTurnsRequest\x1a\x36.kari.production_memory.v1.ClaimAbandonedTurnsResponse\"\x0f\x90\x02\x02\xa2\xbb\x18\x08\x1a\x02\x08\x05 \x01(\x01\x12\x83\x01\n\nRenewLease\x12,.kari.production_memory.v1.RenewLeaseRequest\x1a-.kari.production_memory.v1.RenewLeaseResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x86\x01\n\x0b\x41\x64vanceTurn\x12-.kari.production_memory.v1.AdvanceTurnRequest\x1a..kari.production_memory.v1.AdvanceTurnResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x83\x01\n\nFinishTurn\x12,.kari.production_memory.v1.FinishTurnRequest\x1a-.kari.production_memory.v1.FinishTurnResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\n \x01\x12\x8f\x01\n\x0eImportMessages\x12\x30.kari.production_memory.v1.ImportMessagesRequest\x1a\x31.kari.production_memory.v1.ImportMessagesResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x1e \x02\x12t\n\x05\x45mbed\x12\'.kari.production_memory.v1.EmbedRequest\x1a(.kari.production_memory.v1.EmbedResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x8c\x01\n\rRequestCancel\x12/.kari.production_memory.v1.RequestCancelRequest\x1a\x30.kari.production_memory.v1.RequestCancelResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12z\n\x07GetTurn\x12).kari.production_memory.v1.GetTurnRequest\x1a*.kari.production_memory.v1.GetTurnResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x89\x01\n\x0cListMessages\x12..kari.production_memory.v1.ListMessagesRequest\x1a/.kari.production_memory.v1.ListMessagesResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x86\x01\n\x0bGetMessages\x12-.kari.production_memory.v1.GetMessagesRequest\x1a..kari.production_memory.v1.GetMessagesResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x9b\x01\n\x12ListRecentMessages\x12\x34.kari.production_memory.v1.ListRecentMessagesRequest\x1a\x35.kari.production_memory.v1.ListRecentMessagesResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kari.production_memory.v1.production_memory_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_IMPORTMESSAGESREQUEST'].fields_by_name['conversation_id']._loaded_options = None
+  _globals['_IMPORTMESSAGESREQUEST'].fields_by_name['conversation_id']._serialized_options = b'\272H\027r\0252\023^conv_[0-9a-f]{32}$'
+  _globals['_IMPORTMESSAGESREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_IMPORTMESSAGESREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\nr\010\020\001\030d\272\001\001\000'
+  _globals['_IMPORTMESSAGESREQUEST'].fields_by_name['messages']._loaded_options = None
+  _globals['_IMPORTMESSAGESREQUEST'].fields_by_name['messages']._serialized_options = b'\272H\010\222\001\005\010\001\020\364\003'
+  _globals['_IMPORTEDMESSAGE'].fields_by_name['role']._loaded_options = None
+  _globals['_IMPORTEDMESSAGE'].fields_by_name['role']._serialized_options = b'\272H\007\202\001\004\030\001\030\002'
+  _globals['_IMPORTEDMESSAGE'].fields_by_name['content']._loaded_options = None
+  _globals['_IMPORTEDMESSAGE'].fields_by_name['content']._serialized_options = b'\200\001\001\272H\014r\n\020\001\030\240\215\006\272\001\001\000'
+  _globals['_IMPORTEDMESSAGE'].fields_by_name['timestamp']._loaded_options = None
+  _globals['_IMPORTEDMESSAGE'].fields_by_name['timestamp']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_IMPORTEDMESSAGE'].fields_by_name['author']._loaded_options = None
+  _globals['_IMPORTEDMESSAGE'].fields_by_name['author']._serialized_options = b'\272H\tr\007\030\310\001\272\001\001\000'
+  _globals['_EMBEDREQUEST'].fields_by_name['texts']._loaded_options = None
+  _globals['_EMBEDREQUEST'].fields_by_name['texts']._serialized_options = b'\200\001\001\272H\016\222\001\013\010\001\020\020\"\005r\003\030\220N'
   _globals['_BEGINTURNREQUEST'].fields_by_name['conversation_id']._loaded_options = None
   _globals['_BEGINTURNREQUEST'].fields_by_name['conversation_id']._serialized_options = b'\272H\027r\0252\023^conv_[0-9a-f]{32}$'
   _globals['_BEGINTURNREQUEST'].fields_by_name['content']._loaded_options = None
@@ -125,6 +142,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRODUCTIONMEMORYSERVICE'].methods_by_name['AdvanceTurn']._serialized_options = b'\220\002\002\242\273\030\021\n\tchat.user\032\002\010\005 \001'
   _globals['_PRODUCTIONMEMORYSERVICE'].methods_by_name['FinishTurn']._loaded_options = None
   _globals['_PRODUCTIONMEMORYSERVICE'].methods_by_name['FinishTurn']._serialized_options = b'\220\002\002\242\273\030\021\n\tchat.user\032\002\010\n \001'
+  _globals['_PRODUCTIONMEMORYSERVICE'].methods_by_name['ImportMessages']._loaded_options = None
+  _globals['_PRODUCTIONMEMORYSERVICE'].methods_by_name['ImportMessages']._serialized_options = b'\220\002\002\242\273\030\021\n\tchat.user\032\002\010\036 \002'
+  _globals['_PRODUCTIONMEMORYSERVICE'].methods_by_name['Embed']._loaded_options = None
+  _globals['_PRODUCTIONMEMORYSERVICE'].methods_by_name['Embed']._serialized_options = b'\220\002\001\242\273\030\021\n\tchat.user\032\002\010\005 \001'
   _globals['_PRODUCTIONMEMORYSERVICE'].methods_by_name['RequestCancel']._loaded_options = None
   _globals['_PRODUCTIONMEMORYSERVICE'].methods_by_name['RequestCancel']._serialized_options = b'\220\002\002\242\273\030\021\n\tchat.user\032\002\010\005 \001'
   _globals['_PRODUCTIONMEMORYSERVICE'].methods_by_name['GetTurn']._loaded_options = None
@@ -135,54 +156,66 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRODUCTIONMEMORYSERVICE'].methods_by_name['GetMessages']._serialized_options = b'\220\002\001\242\273\030\021\n\tchat.user\032\002\010\005 \001'
   _globals['_PRODUCTIONMEMORYSERVICE'].methods_by_name['ListRecentMessages']._loaded_options = None
   _globals['_PRODUCTIONMEMORYSERVICE'].methods_by_name['ListRecentMessages']._serialized_options = b'\220\002\001\242\273\030\021\n\tchat.user\032\002\010\005 \001'
-  _globals['_BEGINTURNREQUEST']._serialized_start=461
-  _globals['_BEGINTURNREQUEST']._serialized_end=954
-  _globals['_LEASE']._serialized_start=956
-  _globals['_LEASE']._serialized_end=1081
-  _globals['_LEDTURN']._serialized_start=1084
-  _globals['_LEDTURN']._serialized_end=1359
-  _globals['_BEGINTURNRESPONSE']._serialized_start=1362
-  _globals['_BEGINTURNRESPONSE']._serialized_end=1491
-  _globals['_CLAIMTURNREQUEST']._serialized_start=1494
-  _globals['_CLAIMTURNREQUEST']._serialized_end=1622
-  _globals['_CLAIMTURNRESPONSE']._serialized_start=1624
-  _globals['_CLAIMTURNRESPONSE']._serialized_end=1697
-  _globals['_CLAIMABANDONEDTURNSREQUEST']._serialized_start=1699
-  _globals['_CLAIMABANDONEDTURNSREQUEST']._serialized_end=1810
-  _globals['_CLAIMABANDONEDTURNSRESPONSE']._serialized_start=1812
-  _globals['_CLAIMABANDONEDTURNSRESPONSE']._serialized_end=1896
-  _globals['_RENEWLEASEREQUEST']._serialized_start=1898
-  _globals['_RENEWLEASEREQUEST']._serialized_end=2019
-  _globals['_RENEWLEASERESPONSE']._serialized_start=2021
-  _globals['_RENEWLEASERESPONSE']._serialized_end=2067
-  _globals['_ADVANCETURNREQUEST']._serialized_start=2070
-  _globals['_ADVANCETURNREQUEST']._serialized_end=2320
-  _globals['_ADVANCETURNRESPONSE']._serialized_start=2322
-  _globals['_ADVANCETURNRESPONSE']._serialized_end=2369
-  _globals['_FINISHTURNREQUEST']._serialized_start=2372
-  _globals['_FINISHTURNREQUEST']._serialized_end=2867
-  _globals['_FINISHTURNRESPONSE']._serialized_start=2870
-  _globals['_FINISHTURNRESPONSE']._serialized_end=3078
-  _globals['_REQUESTCANCELREQUEST']._serialized_start=3080
-  _globals['_REQUESTCANCELREQUEST']._serialized_end=3147
-  _globals['_REQUESTCANCELRESPONSE']._serialized_start=3149
-  _globals['_REQUESTCANCELRESPONSE']._serialized_end=3221
-  _globals['_GETTURNREQUEST']._serialized_start=3223
-  _globals['_GETTURNREQUEST']._serialized_end=3284
-  _globals['_GETTURNRESPONSE']._serialized_start=3286
-  _globals['_GETTURNRESPONSE']._serialized_end=3406
-  _globals['_LISTMESSAGESREQUEST']._serialized_start=3409
-  _globals['_LISTMESSAGESREQUEST']._serialized_end=3544
-  _globals['_LISTMESSAGESRESPONSE']._serialized_start=3547
-  _globals['_LISTMESSAGESRESPONSE']._serialized_end=3706
-  _globals['_GETMESSAGESREQUEST']._serialized_start=3709
-  _globals['_GETMESSAGESREQUEST']._serialized_end=3838
-  _globals['_GETMESSAGESRESPONSE']._serialized_start=3840
-  _globals['_GETMESSAGESRESPONSE']._serialized_end=3917
-  _globals['_LISTRECENTMESSAGESREQUEST']._serialized_start=3920
-  _globals['_LISTRECENTMESSAGESREQUEST']._serialized_end=4062
-  _globals['_LISTRECENTMESSAGESRESPONSE']._serialized_start=4064
-  _globals['_LISTRECENTMESSAGESRESPONSE']._serialized_end=4148
-  _globals['_PRODUCTIONMEMORYSERVICE']._serialized_start=4151
-  _globals['_PRODUCTIONMEMORYSERVICE']._serialized_end=5705
+  _globals['_IMPORTMESSAGESREQUEST']._serialized_start=494
+  _globals['_IMPORTMESSAGESREQUEST']._serialized_end=680
+  _globals['_IMPORTEDMESSAGE']._serialized_start=683
+  _globals['_IMPORTEDMESSAGE']._serialized_end=890
+  _globals['_IMPORTMESSAGESRESPONSE']._serialized_start=892
+  _globals['_IMPORTMESSAGESRESPONSE']._serialized_end=963
+  _globals['_EMBEDREQUEST']._serialized_start=965
+  _globals['_EMBEDREQUEST']._serialized_end=1016
+  _globals['_EMBEDRESPONSE']._serialized_start=1018
+  _globals['_EMBEDRESPONSE']._serialized_end=1091
+  _globals['_EMBEDDING']._serialized_start=1093
+  _globals['_EMBEDDING']._serialized_end=1120
+  _globals['_BEGINTURNREQUEST']._serialized_start=1123
+  _globals['_BEGINTURNREQUEST']._serialized_end=1616
+  _globals['_LEASE']._serialized_start=1618
+  _globals['_LEASE']._serialized_end=1743
+  _globals['_LEDTURN']._serialized_start=1746
+  _globals['_LEDTURN']._serialized_end=2021
+  _globals['_BEGINTURNRESPONSE']._serialized_start=2024
+  _globals['_BEGINTURNRESPONSE']._serialized_end=2153
+  _globals['_CLAIMTURNREQUEST']._serialized_start=2156
+  _globals['_CLAIMTURNREQUEST']._serialized_end=2284
+  _globals['_CLAIMTURNRESPONSE']._serialized_start=2286
+  _globals['_CLAIMTURNRESPONSE']._serialized_end=2359
+  _globals['_CLAIMABANDONEDTURNSREQUEST']._serialized_start=2361
+  _globals['_CLAIMABANDONEDTURNSREQUEST']._serialized_end=2472
+  _globals['_CLAIMABANDONEDTURNSRESPONSE']._serialized_start=2474
+  _globals['_CLAIMABANDONEDTURNSRESPONSE']._serialized_end=2558
+  _globals['_RENEWLEASEREQUEST']._serialized_start=2560
+  _globals['_RENEWLEASEREQUEST']._serialized_end=2681
+  _globals['_RENEWLEASERESPONSE']._serialized_start=2683
+  _globals['_RENEWLEASERESPONSE']._serialized_end=2729
+  _globals['_ADVANCETURNREQUEST']._serialized_start=2732
+  _globals['_ADVANCETURNREQUEST']._serialized_end=2982
+  _globals['_ADVANCETURNRESPONSE']._serialized_start=2984
+  _globals['_ADVANCETURNRESPONSE']._serialized_end=3031
+  _globals['_FINISHTURNREQUEST']._serialized_start=3034
+  _globals['_FINISHTURNREQUEST']._serialized_end=3529
+  _globals['_FINISHTURNRESPONSE']._serialized_start=3532
+  _globals['_FINISHTURNRESPONSE']._serialized_end=3740
+  _globals['_REQUESTCANCELREQUEST']._serialized_start=3742
+  _globals['_REQUESTCANCELREQUEST']._serialized_end=3809
+  _globals['_REQUESTCANCELRESPONSE']._serialized_start=3811
+  _globals['_REQUESTCANCELRESPONSE']._serialized_end=3883
+  _globals['_GETTURNREQUEST']._serialized_start=3885
+  _globals['_GETTURNREQUEST']._serialized_end=3946
+  _globals['_GETTURNRESPONSE']._serialized_start=3948
+  _globals['_GETTURNRESPONSE']._serialized_end=4068
+  _globals['_LISTMESSAGESREQUEST']._serialized_start=4071
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=4206
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=4209
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=4368
+  _globals['_GETMESSAGESREQUEST']._serialized_start=4371
+  _globals['_GETMESSAGESREQUEST']._serialized_end=4500
+  _globals['_GETMESSAGESRESPONSE']._serialized_start=4502
+  _globals['_GETMESSAGESRESPONSE']._serialized_end=4579
+  _globals['_LISTRECENTMESSAGESREQUEST']._serialized_start=4582
+  _globals['_LISTRECENTMESSAGESREQUEST']._serialized_end=4724
+  _globals['_LISTRECENTMESSAGESRESPONSE']._serialized_start=4726
+  _globals['_LISTRECENTMESSAGESRESPONSE']._serialized_end=4810
+  _globals['_PRODUCTIONMEMORYSERVICE']._serialized_start=4813
+  _globals['_PRODUCTIONMEMORYSERVICE']._serialized_end=6631
 # @@protoc_insertion_point(module_scope)

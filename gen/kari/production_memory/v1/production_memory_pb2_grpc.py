@@ -65,6 +65,16 @@ class ProductionMemoryServiceStub:
                 request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.FinishTurnRequest.SerializeToString,
                 response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.FinishTurnResponse.FromString,
                 _registered_method=True)
+        self.ImportMessages = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/ImportMessages',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ImportMessagesRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ImportMessagesResponse.FromString,
+                _registered_method=True)
+        self.Embed = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/Embed',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.EmbedRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.EmbedResponse.FromString,
+                _registered_method=True)
         self.RequestCancel = channel.unary_unary(
                 '/kari.production_memory.v1.ProductionMemoryService/RequestCancel',
                 request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RequestCancelRequest.SerializeToString,
@@ -141,6 +151,21 @@ class ProductionMemoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ImportMessages(self, request, context):
+        """Adds messages that were said elsewhere, with their own times, in one transaction with the jobs that
+        make them searchable. They belong to no turn. Repeating the request id adds nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Embed(self, request, context):
+        """Vectors of texts that are looked for, made as those of messages are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RequestCancel(self, request, context):
         """Marks a turn as called off. One that nobody leads ends here and now.
         """
@@ -209,6 +234,16 @@ def add_ProductionMemoryServiceServicer_to_server(servicer, server):
                     servicer.FinishTurn,
                     request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.FinishTurnRequest.FromString,
                     response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.FinishTurnResponse.SerializeToString,
+            ),
+            'ImportMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportMessages,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ImportMessagesRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ImportMessagesResponse.SerializeToString,
+            ),
+            'Embed': grpc.unary_unary_rpc_method_handler(
+                    servicer.Embed,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.EmbedRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.EmbedResponse.SerializeToString,
             ),
             'RequestCancel': grpc.unary_unary_rpc_method_handler(
                     servicer.RequestCancel,
@@ -399,6 +434,60 @@ class ProductionMemoryService:
             '/kari.production_memory.v1.ProductionMemoryService/FinishTurn',
             kari_dot_production__memory_dot_v1_dot_production__memory__pb2.FinishTurnRequest.SerializeToString,
             kari_dot_production__memory_dot_v1_dot_production__memory__pb2.FinishTurnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/ImportMessages',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ImportMessagesRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ImportMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Embed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/Embed',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.EmbedRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.EmbedResponse.FromString,
             options,
             channel_credentials,
             insecure,

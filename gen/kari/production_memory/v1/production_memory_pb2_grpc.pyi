@@ -50,6 +50,12 @@ class ProductionMemoryServiceStub:
     """Ends a turn: the answer, its usage and its jobs in one transaction. Repeating it returns the first
     end.
     """
+    ImportMessages: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ImportMessagesRequest, _production_memory_pb2.ImportMessagesResponse]
+    """Adds messages that were said elsewhere, with their own times, in one transaction with the jobs that
+    make them searchable. They belong to no turn. Repeating the request id adds nothing.
+    """
+    Embed: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.EmbedRequest, _production_memory_pb2.EmbedResponse]
+    """Vectors of texts that are looked for, made as those of messages are."""
     RequestCancel: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.RequestCancelRequest, _production_memory_pb2.RequestCancelResponse]
     """Marks a turn as called off. One that nobody leads ends here and now."""
     GetTurn: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnRequest, _production_memory_pb2.GetTurnResponse]
@@ -85,6 +91,12 @@ class ProductionMemoryServiceAsyncStub(ProductionMemoryServiceStub):
     """Ends a turn: the answer, its usage and its jobs in one transaction. Repeating it returns the first
     end.
     """
+    ImportMessages: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ImportMessagesRequest, _production_memory_pb2.ImportMessagesResponse]  # type: ignore[assignment]
+    """Adds messages that were said elsewhere, with their own times, in one transaction with the jobs that
+    make them searchable. They belong to no turn. Repeating the request id adds nothing.
+    """
+    Embed: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.EmbedRequest, _production_memory_pb2.EmbedResponse]  # type: ignore[assignment]
+    """Vectors of texts that are looked for, made as those of messages are."""
     RequestCancel: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.RequestCancelRequest, _production_memory_pb2.RequestCancelResponse]  # type: ignore[assignment]
     """Marks a turn as called off. One that nobody leads ends here and now."""
     GetTurn: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnRequest, _production_memory_pb2.GetTurnResponse]  # type: ignore[assignment]
@@ -153,6 +165,24 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Ends a turn: the answer, its usage and its jobs in one transaction. Repeating it returns the first
         end.
         """
+
+    @_abc_1.abstractmethod
+    def ImportMessages(
+        self,
+        request: _production_memory_pb2.ImportMessagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.ImportMessagesResponse, _abc.Awaitable[_production_memory_pb2.ImportMessagesResponse]]:
+        """Adds messages that were said elsewhere, with their own times, in one transaction with the jobs that
+        make them searchable. They belong to no turn. Repeating the request id adds nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def Embed(
+        self,
+        request: _production_memory_pb2.EmbedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.EmbedResponse, _abc.Awaitable[_production_memory_pb2.EmbedResponse]]:
+        """Vectors of texts that are looked for, made as those of messages are."""
 
     @_abc_1.abstractmethod
     def RequestCancel(

@@ -1,0 +1,48 @@
+"""Conversation search over gRPC: translates only."""
+
+from asyncpg import Record
+
+from kari.conversation_models.v1.message_pb2 import MessageRole
+from kari.conversation_models.v1.search_pb2 import SearchResult
+from kari.conversation_search.v1.conversation_search_pb2 import SearchRequest, SearchResponse
+from kari.conversation_search.v1.conversation_search_pb2_grpc import (
+    ConversationSearchServiceServicer,
+)
+from servers.conversation_search.ranking import Scored
+from servers.conversation_search.searching import Searching
+from servers.conversation_search.snippet import snippet
+from servers.runtime.call import principal
+from servers.runtime.grpc_types import Context
+
+
+class ConversationSearch(ConversationSearchServiceServicer):
+    """Finds messages; see the contract."""
+
+    def __init__(self, searching: Searching) -> None:
+        self._searching = searching
+
+    async def Search(self, request: SearchRequest, context: Context) -> SearchResponse:
+        """A page of what fits best."""
+        found = await self._searching.search(request, principal())
+        return SearchResponse(
+            results=[_result(row, scored) for row, scored in found.shown],
+            next_page_token=found.next_page_token,
+            degradations=found.degradations,
+        )
+
+
+def _result(row: Record, scored: Scored) -> SearchResult:
+    text, highlights = snippet(row["headline"])
+    result = SearchResult(
+        message_id=row["id"],
+        conversation_id=row["conversation_id"],
+        content=text,
+        score=scored.score,
+        role=MessageRole.Value(f"MESSAGE_ROLE_{row['role'].upper()}"),
+        author=row["author"],
+        user_id=row["user_id"],
+        sequence=row["sequence"],
+        highlights=highlights,
+    )
+    result.timestamp.FromDatetime(row["created_at"])
+    return result

@@ -1,0 +1,49 @@
+"""What this server asks of its stores."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a caller may look at: conversations, the latest first, the number of their messages, and
+    who speaks in them."""
+
+    conversation_ids: Sequence[str]
+    total: float
+    authors: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Which messages may be found. Empty means all; `since` is in, `until` is not; `holds` is in
+    the syntax of websearch_to_tsquery."""
+
+    user_id: str
+    conversation_id: str
+    since: datetime
+    until: datetime
+    roles: Sequence[str]
+    sender: str
+    holds: str = ""
+
+
+@dataclass(frozen=True)
+class Near:
+    """Messages by the cosine of their vectors; empty if none is known."""
+
+    cosines: Mapping[str, float]
+
+
+class NearestVectors(Protocol):
+    """The vectors of messages, to read."""
+
+    async def nearest(
+        self, tenant_id: str, vector: Sequence[float], scope: Scope, limits: Limits, most: int
+    ) -> Near:
+        """The nearest messages. Unavailable if the store is away."""
+
+    async def ping(self) -> None:
+        """Raises if the store does not answer."""

@@ -1,0 +1,124 @@
+"""Milvus as servers use it, the embedded one or any other by URL.
+
+pymilvus takes 100 MB and half a second to import, so that waits for the first call, and its calls
+block, so they have threads. (Its asynchronous client asks for a timestamp service that Milvus Lite
+does not have.)
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from threading import Lock
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from kari.errors.v1.errors_pb2 import Reason
+from servers.runtime.errors import Unavailable
+from servers.runtime.settings import Settings
+
+COLLECTION = "messages"
+DIMENSIONS = 384
+CALL_SECONDS = 5.0
+HTTP2_SETTINGS = 4
+
+T = TypeVar("T")
+
+
+def nothing(_client: Any) -> None:
+    """For who takes Milvus as it is."""
+
+
+@asynccontextmanager
+async def open_milvus(
+    settings: Settings, *, threads: int = 1, prepare: Callable[[Any], None] = nothing
+) -> AsyncIterator["Milvus"]:
+    """The Milvus of the settings; connects when first called. `prepare` is done with each new
+    connection: Milvus may have come back empty."""
+    if settings.milvus_url is None:
+        raise LookupError("KARI_MILVUS_URL is not set; `kari up` sets it for embedded stores")
+    token = settings.milvus_token
+    milvus = Milvus(
+        settings.milvus_url.get_secret_value(),
+        token.get_secret_value() if token else "",
+        threads,
+        prepare,
+    )
+    try:
+        yield milvus
+    finally:
+        await milvus.close()
+
+
+class Milvus:
+    """A connection that is made anew after whatever failure."""
+
+    def __init__(
+        self, url: str, token: str, threads: int = 1, prepare: Callable[[Any], None] = nothing
+    ) -> None:
+        self._url = url
+        self._token = token
+        self._prepare = prepare
+        self._threads = ThreadPoolExecutor(threads, "milvus")
+        self._connecting = Lock()
+        self._client: Any = None
+
+    async def call(self, work: Callable[[Any], T]) -> T:
+        """What `work` gives, which is called with a client on a thread. Unavailable if it fails."""
+        loop = asyncio.get_running_loop()
+        answer, failure = await loop.run_in_executor(self._threads, self._tried, work)
+        if failure is not None:
+            raise Unavailable(
+                Reason.REASON_STORE_UNAVAILABLE, "Milvus does not answer", store="milvus"
+            ) from failure
+        return answer  # type: ignore[return-value]  # there is one if there is no failure
+
+    async def ping(self) -> None:
+        """Waits for the frame with which every gRPC server greets; TLS has to be up, else."""
+        parts = urlsplit(self._url)
+        secure = ssl.create_default_context() if parts.scheme == "https" else None
+        reader, writer = await asyncio.open_connection(
+            parts.hostname, parts.port or 19530, ssl=secure
+        )
+        try:
+            if secure is None and (await reader.readexactly(9))[3] != HTTP2_SETTINGS:
+                raise ConnectionError("this is no Milvus")
+        finally:
+            writer.close()
+
+    async def close(self) -> None:
+        """Closes the connection, once the calls under way have ended; nobody waits for that."""
+        self._threads.submit(self._disconnect)
+        self._threads.shutdown(wait=False)
+
+    def _tried(self, work: Callable[[Any], T]) -> tuple[T | None, Exception | None]:
+        """Gives the failure back: pymilvus lets errors of many kinds through."""
+        try:
+            return work(self._connected()), None
+        except Exception as error:  # noqa: BLE001  # see above
+            self._disconnect()
+            return None, error
+
+    def _connected(self) -> Any:
+        from pymilvus import MilvusClient
+
+        # It logs every failure with a traceback, and raises it as well.
+        logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+        with self._connecting:
+            if self._client is None:
+                client = MilvusClient(uri=self._url, token=self._token, timeout=CALL_SECONDS)
+                try:
+                    self._prepare(client)
+                except BaseException:
+                    client.close()
+                    raise
+                self._client = client
+            return self._client
+
+    def _disconnect(self) -> None:
+        with self._connecting:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
