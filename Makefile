@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --no-deps
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run spread test check generate drift format lint types contracts bench lock clean
+.PHONY: help run spread test check generate drift format lint types contracts bench eval-memory lock clean
 
 help:  ## Print the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/run.stamp  ## Set everything up and run Kari; Ctrl-C stops it
 	@exec $(BIN)/kari up
@@ -51,6 +51,10 @@ bench: $(VENV)/dev.stamp  ## Measure this machine: ONLY=name SHORT=1 OUT=new.jso
 	@$(BIN)/python -m tests.load --only "$(ONLY)" --out "$(OUT)" --compare "$(COMPARE)" \
 	  --profile "$(PROFILE)" $(if $(SHORT),--short) --encoding "$(or $(ENCODING),json)" \
 	  --workers "$(or $(WORKERS),1)"
+
+eval-memory: $(VENV)/dev.stamp  ## Measure recall: FILE=conversations.jsonl OUT=new.json FILLER=100000
+	@$(BIN)/python -m tests.eval --file "$(FILE)" --out "$(OUT)" --filler "$(or $(FILLER),0)" \
+	  $(if $(filter 1,$(VECTORS)),--vectors)
 
 lock: $(VENV)/dev.stamp  ## Resolve requirements/*.in into lock files with hashes
 	@tools/lock.sh
