@@ -53,6 +53,10 @@ class Gathering(Generic[T, R]):
                 await self._answer(group)
         finally:
             self._doing = None
+            # None are left, unless the wait for the next step was broken off.
+            for _, future in self._waiting:
+                future.cancel()
+            self._waiting = []
 
     async def _answer(self, group: list[tuple[T, asyncio.Future[R]]]) -> None:
         try:

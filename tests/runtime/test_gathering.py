@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from servers.runtime.gathering import Gathering
+from servers.runtime.steps import Steps
 
 
 class Doubling:
@@ -72,3 +73,19 @@ async def test_who_goes_away_takes_nothing_from_the_others() -> None:
     assert await stays == 4
     with pytest.raises(asyncio.CancelledError):
         await gone
+
+
+async def test_closing_cancels_those_who_wait_for_the_next_step() -> None:
+    """As well as those whose group is under way; nobody waits for ever."""
+    steps = Steps()
+    for _ in range(50):
+        steps._lateness.pace().note(1.0, 1.0)
+    doubling = Doubling()
+    doubling.gate.set()
+    gathering = Gathering(doubling, 10, steps)
+    await asyncio.gather(*await asked(gathering, 1))
+    waiting = await asked(gathering, 2, 3)
+    assert len(doubling.groups) == 1
+    await gathering.close()
+    await asyncio.wait(waiting, timeout=5)
+    assert all(task.cancelled() for task in waiting)
