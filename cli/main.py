@@ -69,6 +69,20 @@ def chat(once: str | None, conversation: str | None, user: str, tenant: str) -> 
 
 
 @kari.command()
+@click.argument("turn")
+@click.option("--user", default="demo", show_default=True, help="Name of the user.")
+@click.option("--tenant", default="demo", show_default=True, help="Name of the tenant.")
+def explain(turn: str, user: str, tenant: str) -> None:
+    """Say what the answer of TURN was made from: each candidate, its score, kept or cut, and why.
+
+    TURN is an id such as turn_01a2..., as SendMessage gives it.
+    """
+    from cli.explain import run
+
+    sys.exit(run(turn, user, tenant))
+
+
+@kari.command()
 def doctor() -> None:
     """Say what is configured, what answers, what is degraded, and how to mend it."""
     from cli.doctor import run

@@ -141,6 +141,18 @@ class ChatHub(ChatHubServiceServicer):
             degradations=response.degradations,
         )
 
+    async def GetTurnManifest(
+        self, request: hub.GetTurnManifestRequest, context: Context
+    ) -> hub.GetTurnManifestResponse:
+        """How a turn's prompt came about; see the contract."""
+        response = await self._peers.conversations.GetTurnManifest(
+            conversations.GetTurnManifestRequest(turn_id=request.turn_id)
+        )
+        return hub.GetTurnManifestResponse(
+            turn=response.turn,
+            manifest=response.manifest if response.HasField("manifest") else None,
+        )
+
     async def GetTurn(self, request: hub.GetTurnRequest, context: Context) -> hub.GetTurnResponse:
         """One turn; see the contract."""
         response = await self._peers.conversations.GetTurn(

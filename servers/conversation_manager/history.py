@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kari.conversation_manager.v1 import conversation_manager_pb2 as contract
+from kari.conversation_models.v1.turn_pb2 import Turn
 from kari.errors.v1.errors_pb2 import Reason
 from kari.production_memory.v1.production_memory_pb2 import (
     GetMessagesRequest,
+    GetTurnManifestRequest,
+    GetTurnManifestResponse,
     GetTurnRequest,
     GetTurnResponse,
     ListMessagesRequest,
@@ -53,10 +56,15 @@ class History:
     async def turn(self, turn_id: str, who: Principal) -> GetTurnResponse:
         """A turn of a conversation of the user; NotFound names the turn, not the conversation."""
         found = await self._production_memory.GetTurn(GetTurnRequest(turn_id=turn_id))
-        try:
-            await self._require_participant(found.turn.conversation_id, who)
-        except NotFound:
-            raise NotFound(Reason.REASON_TURN_NOT_FOUND, "there is no such turn") from None
+        await self._require_turn(found.turn, who)
+        return found
+
+    async def manifest(self, turn_id: str, who: Principal) -> GetTurnManifestResponse:
+        """How the prompt of a turn came about; as above."""
+        found = await self._production_memory.GetTurnManifest(
+            GetTurnManifestRequest(turn_id=turn_id)
+        )
+        await self._require_turn(found.turn, who)
         return found
 
     async def require_messages(
@@ -85,6 +93,12 @@ class History:
             ListMessagesRequest(conversation_id=conversation_id, page_size=1)
         )
         return page.messages[0].sequence if page.messages else 0
+
+    async def _require_turn(self, turn: Turn, who: Principal) -> None:
+        try:
+            await self._require_participant(turn.conversation_id, who)
+        except NotFound:
+            raise NotFound(Reason.REASON_TURN_NOT_FOUND, "there is no such turn") from None
 
     async def _require_participant(self, conversation_id: str, who: Principal) -> None:
         database = await self._database.get()

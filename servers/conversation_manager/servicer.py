@@ -111,6 +111,14 @@ class ConversationManager(ConversationManagerServiceServicer):
             active_turn=page.active_turn if page.HasField("active_turn") else None,
         )
 
+    async def GetTurnManifest(
+        self, request: contract.GetTurnManifestRequest, context: Context
+    ) -> contract.GetTurnManifestResponse:
+        """How the prompt of a turn of a conversation of the caller came about."""
+        found = await self._history.manifest(request.turn_id, principal())
+        manifest = found.manifest if found.HasField("manifest") else None
+        return contract.GetTurnManifestResponse(turn=found.turn, manifest=manifest)
+
     async def GetTurn(
         self, request: contract.GetTurnRequest, context: Context
     ) -> contract.GetTurnResponse:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kari.conversation_models.v1.context_pb2 import ContextManifest
 from kari.conversation_models.v1.message_pb2 import Message
 from kari.conversation_models.v1.turn_pb2 import Turn
 from servers.production_memory.buffering import Buffering
 from servers.production_memory.message import message_of
 from servers.production_memory.tables import QUERIES, message, turn_row
-from servers.production_memory.turn import turn_of
+from servers.production_memory.turn import manifest_of, turn_of, unknown_turn
 from servers.runtime import paging
 from servers.runtime.postgres import Database
 from servers.runtime.resources import Resource
@@ -39,6 +40,14 @@ class Reading:
         async with database.transaction(tenant_id) as connection:
             row = await turn_row(connection, turn_id)
             return turn_of(row), await message(connection, row["assistant_message_id"])
+
+    async def manifest(self, tenant_id: str, turn_id: str) -> tuple[Turn, ContextManifest | None]:
+        """A turn and the manifest of its context, if it has come that far; NotFound as above."""
+        database = await self._database.get()
+        row = await database.row(tenant_id, QUERIES.turn, turn_id)
+        if row is None:
+            raise unknown_turn()
+        return turn_of(row), manifest_of(row)
 
     async def page(self, tenant_id: str, conversation_id: str, size: int, token: str) -> Page:
         """Messages before the place of the token, the latest first: at most `size` of them and

@@ -121,6 +121,13 @@ class ProductionMemory(ProductionMemoryServiceServicer):
         turn, answer = await self._reading.turn(principal().tenant_id, request.turn_id)
         return contract.GetTurnResponse(turn=turn, answer=answer)
 
+    async def GetTurnManifest(
+        self, request: contract.GetTurnManifestRequest, context: Context
+    ) -> contract.GetTurnManifestResponse:
+        """How a turn's prompt came about."""
+        turn, manifest = await self._reading.manifest(principal().tenant_id, request.turn_id)
+        return contract.GetTurnManifestResponse(turn=turn, manifest=manifest)
+
     async def ListMessages(
         self, request: contract.ListMessagesRequest, context: Context
     ) -> contract.ListMessagesResponse:

@@ -7,6 +7,7 @@ one who was silent for too long cannot write any more: that is the fence.
 import hashlib
 from typing import Any
 
+from kari.conversation_models.v1.context_pb2 import ContextManifest
 from kari.conversation_models.v1.degradation_pb2 import Degradation
 from kari.conversation_models.v1.instruction_pb2 import Instruction
 from kari.conversation_models.v1.message_pb2 import Message
@@ -45,6 +46,12 @@ def turn_of(row: Row) -> Turn:
         degradations=[Degradation.FromString(each) for each in row["degradations"]],
         correlation_id=row["correlation_id"],
     )
+
+
+def manifest_of(row: Row) -> ContextManifest | None:
+    """How the turn's prompt came about; None if it was not recorded."""
+    manifest: ContextManifest | None = _parsed(ContextManifest, row["manifest"])
+    return manifest
 
 
 def led_turn_of(row: Row, message: Message, owner: str) -> LedTurn:

@@ -1,6 +1,7 @@
 """Messages and turns are shown to participants only."""
 
 from kari.conversation_manager.v1 import conversation_manager_pb2 as contract
+from kari.conversation_models.v1.context_pb2 import ContextManifest
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.ids import new_id
 from tests.conversation_manager.manager import Manager
@@ -28,6 +29,19 @@ async def test_participants_read_turns_with_their_answers(manager: Manager) -> N
     assert (found.turn, found.answer) == (ended.turn, ended.answer)
 
 
+async def test_participants_read_how_a_turn_s_prompt_came_about(manager: Manager) -> None:
+    """A turn that has not come so far has no manifest."""
+    made = await manager.create()
+    memory = manager.memory(made.id)
+    turn_id = (await memory.begin("question")).led_turn.turn.id
+    request = contract.GetTurnManifestRequest(turn_id=turn_id)
+    assert not (await manager.stub.GetTurnManifest(request)).HasField("manifest")
+    manifest = ContextManifest(tokens=7, prompt_hash="abc")
+    await memory.advance(turn_id, manifest=manifest)
+    found = await manager.stub.GetTurnManifest(request)
+    assert (found.turn.id, found.manifest) == (turn_id, manifest)
+
+
 async def test_a_colleague_who_takes_no_part_reads_nothing(manager: Manager) -> None:
     made, colleague = await manager.create(), manager.colleague()
     ended = await manager.memory(made.id).exchange("question", "answer")
@@ -38,8 +52,10 @@ async def test_a_colleague_who_takes_no_part_reads_nothing(manager: Manager) -> 
         turn = contract.GetTurnRequest(turn_id=ended.turn.id)
         unknown = contract.GetTurnRequest(turn_id=new_id("turn"))
         seen = [await refusal(colleague.stub.GetTurn(each)) for each in (turn, unknown)]
+        manifest = contract.GetTurnManifestRequest(turn_id=ended.turn.id)
+        seen.append(await refusal(colleague.stub.GetTurnManifest(manifest)))
     assert {each.reason for each in seen} == {Reason.REASON_TURN_NOT_FOUND}
-    assert seen[0].message == seen[1].message
+    assert len({each.message for each in seen}) == 1
 
 
 async def test_a_new_conversation_has_no_messages(manager: Manager) -> None:

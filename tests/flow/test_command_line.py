@@ -101,6 +101,42 @@ async def test_a_turn_with_grpcurl_from_beginning_to_end(mesh: Mesh) -> None:
     assert again["turn"]["id"] == sent["turn"]["id"]
 
 
+async def test_what_was_said_is_found_with_grpcurl(mesh: Mesh) -> None:
+    """The README's command."""
+    code, output = await mesh.kari.command("chat", "--once", "greetings to the zeppelin")
+    assert code == 0, output
+    _, token = await mesh.kari.command("token")
+    found = json.loads(
+        await grpcurl(
+            *("-H", f"authorization: Bearer {token.strip()}", "-d", '{"query": "zeppelin"}'),
+            mesh.kari.address("chat_hub"),
+            "kari.chat_hub.v1.ChatHubService/Search",
+        )
+    )
+    assert found["results"][0]["content"] == "greetings to the zeppelin"
+
+
+async def test_a_turn_is_explained(mesh: Mesh) -> None:
+    """What went into its prompt, with tokens and the model; nobody else is told."""
+    _, token = await mesh.kari.command("token")
+    header = f"authorization: Bearer {token.strip()}"
+    hub, service = mesh.kari.address("chat_hub"), "kari.chat_hub.v1.ChatHubService"
+    send = '{"content": "explain this", "request_id": "to-be-explained"}'
+    sent = json.loads(await grpcurl("-H", header, "-d", send, hub, f"{service}/SendMessage"))
+    turn_id = sent["turn"]["id"]
+    follow = json.dumps({"turn_id": turn_id})
+    await grpcurl("-H", header, "-d", follow, hub, f"{service}/FollowTurn")
+    code, output = await mesh.kari.command("explain", turn_id)
+    assert code == 0, output
+    for word in ("system", "current", "kept", "tokens", "model scripted/", "prompt "):
+        assert word in output
+    code, output = await mesh.kari.command("explain", turn_id, "--user", "admin")
+    assert (code, output) == (1, "there is no such turn\n")
+    code, output = await mesh.kari.command("explain", "nonsense")
+    assert code == 1
+    assert "turn_id" in output
+
+
 async def test_a_server_behind_the_hub_is_closed_to_users(mesh: Mesh) -> None:
     """A user's token opens no server of the mesh's inside."""
     _, token = await mesh.kari.command("token")

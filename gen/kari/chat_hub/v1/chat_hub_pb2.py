@@ -23,6 +23,7 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from kari.conversation_models.v1 import context_pb2 as kari_dot_conversation__models_dot_v1_dot_context__pb2
 from kari.conversation_models.v1 import conversation_pb2 as kari_dot_conversation__models_dot_v1_dot_conversation__pb2
 from kari.conversation_models.v1 import degradation_pb2 as kari_dot_conversation__models_dot_v1_dot_degradation__pb2
 from kari.conversation_models.v1 import instruction_pb2 as kari_dot_conversation__models_dot_v1_dot_instruction__pb2
@@ -32,7 +33,7 @@ from kari.conversation_models.v1 import turn_pb2 as kari_dot_conversation__model
 from kari.policy.v1 import policy_pb2 as kari_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkari/chat_hub/v1/chat_hub.proto\x12\x10kari.chat_hub.v1\x1a\x1b\x62uf/validate/validate.proto\x1a.kari/conversation_models/v1/conversation.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a-kari/conversation_models/v1/instruction.proto\x1a)kari/conversation_models/v1/message.proto\x1a(kari/conversation_models/v1/search.proto\x1a&kari/conversation_models/v1/turn.proto\x1a\x1bkari/policy/v1/policy.proto\"\xe3\x02\n\x12SendMessageRequest\x12\x36\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^conv_[0-9a-f]{32}$\xd8\x01\x01\x12\x1f\n\x07\x63ontent\x18\x02 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01\x18\xa0\x8d\x06\x12\x1d\n\nrequest_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x39\n\x13reply_to_message_id\x18\x04 \x01(\tB\x1c\xbaH\x19r\x14\x32\x12^msg_[0-9a-f]{32}$\xd8\x01\x01\x12=\n\x12mentioned_user_ids\x18\x05 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10\x32\"\x17r\x15\x32\x13^user_[0-9a-f]{32}$\x12\x42\n\twhen_busy\x18\x06 \x01(\x0e\x32%.kari.conversation_models.v1.WhenBusyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x05model\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x93\x02\n\x13SendMessageResponse\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x32\n\x0b\x64\x65stination\x18\x02 \x01(\x0e\x32\x1d.kari.chat_hub.v1.Destination\x12/\n\x04turn\x18\x03 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12=\n\x08position\x18\x04 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\x12?\n\x07results\x18\x05 \x03(\x0b\x32..kari.conversation_models.v1.InstructionResult\"|\n\x11\x46ollowTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\x12:\n\x05\x61\x66ter\x18\x02 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\"\x87\x01\n\x12\x46ollowTurnResponse\x12<\n\nturn_event\x18\x01 \x01(\x0b\x32&.kari.conversation_models.v1.TurnEventH\x00\x12*\n\x06resync\x18\x02 \x01(\x0b\x32\x18.kari.chat_hub.v1.ResyncH\x00\x42\x07\n\x05\x65vent\"L\n\x06Resync\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12\x11\n\trecovered\x18\x02 \x01(\x08\"@\n\x11\x43\x61ncelTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"E\n\x12\x43\x61ncelTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\"\x8f\x01\n\x15\x41nswerProposalRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12/\n\x0bproposal_id\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^prop_[0-9a-f]{32}$\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x08\"X\n\x16\x41nswerProposalResponse\x12>\n\x06result\x18\x01 \x01(\x0b\x32..kari.conversation_models.v1.InstructionResult\"\x15\n\x13ListCommandsRequest\"N\n\x14ListCommandsResponse\x12\x36\n\x08\x63ommands\x18\x01 \x03(\x0b\x32$.kari.conversation_models.v1.Command\"V\n\x19\x43reateConversationRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1a\n\x05title\x18\x02 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\xc8\x01\"]\n\x1a\x43reateConversationResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\"M\n\x16GetConversationRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\"Z\n\x17GetConversationResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\"W\n\x18ListConversationsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"v\n\x19ListConversationsResponse\x12@\n\rconversations\x18\x01 \x03(\x0b\x32).kari.conversation_models.v1.Conversation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x87\x01\n\x13ListMessagesRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x9f\x01\n\x14ListMessagesResponse\x12\x36\n\x08messages\x18\x01 \x03(\x0b\x32$.kari.conversation_models.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x36\n\x0b\x61\x63tive_turn\x18\x03 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\"=\n\x0eGetTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"x\n\x0fGetTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12\x34\n\x06\x61nswer\x18\x02 \x01(\x0b\x32$.kari.conversation_models.v1.Message\"\xe6\x01\n\rSearchRequest\x12\x1e\n\x05query\x18\x01 \x01(\tB\x0f\x80\x01\x01\xbaH\tr\x07\x18\xd0\x0f\xba\x01\x01\x00\x12\x39\n\x06\x66ilter\x18\x02 \x01(\x0b\x32).kari.conversation_models.v1.SearchFilter\x12=\n\x03way\x18\x03 \x01(\x0e\x32&.kari.conversation_models.v1.SearchWayB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\xa5\x01\n\x0eSearchResponse\x12:\n\x07results\x18\x01 \x03(\x0b\x32).kari.conversation_models.v1.SearchResult\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12>\n\x0c\x64\x65gradations\x18\x03 \x03(\x0b\x32(.kari.conversation_models.v1.Degradation\"W\n\x10SetTypingRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x0e\n\x06typing\x18\x02 \x01(\x08\"\x13\n\x11SetTypingResponse\"M\n\x0cWatchRequest\x12=\n\x10\x63onversation_ids\x18\x01 \x03(\tB#\xbaH \x92\x01\x1d\x08\x01\x10\x64\"\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\"\xb0\x02\n\rWatchResponse\x12*\n\x06typing\x18\x01 \x01(\x0b\x32\x18.kari.chat_hub.v1.TypingH\x00\x12.\n\x08presence\x18\x02 \x01(\x0b\x32\x1a.kari.chat_hub.v1.PresenceH\x00\x12\x45\n\x14\x63onversation_changed\x18\x03 \x01(\x0b\x32%.kari.chat_hub.v1.ConversationChangedH\x00\x12\x35\n\x0cturn_started\x18\x04 \x01(\x0b\x32\x1d.kari.chat_hub.v1.TurnStartedH\x00\x12<\n\x08\x64\x65graded\x18\x05 \x01(\x0b\x32(.kari.conversation_models.v1.DegradationH\x00\x42\x07\n\x05\x65vent\"B\n\x06Typing\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0e\n\x06typing\x18\x03 \x01(\x08\"E\n\x08Presence\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0f\n\x07present\x18\x03 \x01(\x08\"?\n\x13\x43onversationChanged\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\"H\n\x0bTurnStarted\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x0f\n\x07turn_id\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t*\x88\x01\n\x0b\x44\x65stination\x12\x1b\n\x17\x44\x45STINATION_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45STINATION_ORCHESTRATOR\x10\x01\x12%\n!DESTINATION_INSTRUCTION_PROCESSOR\x10\x02\x12\x17\n\x13\x44\x45STINATION_DISCARD\x10\x03\x32\x9b\x0c\n\x0e\x43hatHubService\x12t\n\x0bSendMessage\x12$.kari.chat_hub.v1.SendMessageRequest\x1a%.kari.chat_hub.v1.SendMessageResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x0f \x01\x12o\n\nFollowTurn\x12#.kari.chat_hub.v1.FollowTurnRequest\x1a$.kari.chat_hub.v1.FollowTurnResponse\"\x14\x90\x02\x01\xa2\xbb\x18\r\n\tchat.user \x01\x30\x01\x12q\n\nCancelTurn\x12#.kari.chat_hub.v1.CancelTurnRequest\x1a$.kari.chat_hub.v1.CancelTurnResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12}\n\x0e\x41nswerProposal\x12\'.kari.chat_hub.v1.AnswerProposalRequest\x1a(.kari.chat_hub.v1.AnswerProposalResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12w\n\x0cListCommands\x12%.kari.chat_hub.v1.ListCommandsRequest\x1a&.kari.chat_hub.v1.ListCommandsResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x89\x01\n\x12\x43reateConversation\x12+.kari.chat_hub.v1.CreateConversationRequest\x1a,.kari.chat_hub.v1.CreateConversationResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x80\x01\n\x0fGetConversation\x12(.kari.chat_hub.v1.GetConversationRequest\x1a).kari.chat_hub.v1.GetConversationResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x86\x01\n\x11ListConversations\x12*.kari.chat_hub.v1.ListConversationsRequest\x1a+.kari.chat_hub.v1.ListConversationsResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12w\n\x0cListMessages\x12%.kari.chat_hub.v1.ListMessagesRequest\x1a&.kari.chat_hub.v1.ListMessagesResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12h\n\x07GetTurn\x12 .kari.chat_hub.v1.GetTurnRequest\x1a!.kari.chat_hub.v1.GetTurnResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x65\n\x06Search\x12\x1f.kari.chat_hub.v1.SearchRequest\x1a .kari.chat_hub.v1.SearchResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12k\n\tSetTyping\x12\".kari.chat_hub.v1.SetTypingRequest\x1a#.kari.chat_hub.v1.SetTypingResponse\"\x15\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x02 \x01\x12`\n\x05Watch\x12\x1e.kari.chat_hub.v1.WatchRequest\x1a\x1f.kari.chat_hub.v1.WatchResponse\"\x14\x90\x02\x01\xa2\xbb\x18\r\n\tchat.user \x01\x30\x01\x1a\x06\xa2\xbb\x18\x02\x08\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkari/chat_hub/v1/chat_hub.proto\x12\x10kari.chat_hub.v1\x1a\x1b\x62uf/validate/validate.proto\x1a)kari/conversation_models/v1/context.proto\x1a.kari/conversation_models/v1/conversation.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a-kari/conversation_models/v1/instruction.proto\x1a)kari/conversation_models/v1/message.proto\x1a(kari/conversation_models/v1/search.proto\x1a&kari/conversation_models/v1/turn.proto\x1a\x1bkari/policy/v1/policy.proto\"\xe3\x02\n\x12SendMessageRequest\x12\x36\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^conv_[0-9a-f]{32}$\xd8\x01\x01\x12\x1f\n\x07\x63ontent\x18\x02 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01\x18\xa0\x8d\x06\x12\x1d\n\nrequest_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x39\n\x13reply_to_message_id\x18\x04 \x01(\tB\x1c\xbaH\x19r\x14\x32\x12^msg_[0-9a-f]{32}$\xd8\x01\x01\x12=\n\x12mentioned_user_ids\x18\x05 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10\x32\"\x17r\x15\x32\x13^user_[0-9a-f]{32}$\x12\x42\n\twhen_busy\x18\x06 \x01(\x0e\x32%.kari.conversation_models.v1.WhenBusyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x05model\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x93\x02\n\x13SendMessageResponse\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x32\n\x0b\x64\x65stination\x18\x02 \x01(\x0e\x32\x1d.kari.chat_hub.v1.Destination\x12/\n\x04turn\x18\x03 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12=\n\x08position\x18\x04 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\x12?\n\x07results\x18\x05 \x03(\x0b\x32..kari.conversation_models.v1.InstructionResult\"|\n\x11\x46ollowTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\x12:\n\x05\x61\x66ter\x18\x02 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\"\x87\x01\n\x12\x46ollowTurnResponse\x12<\n\nturn_event\x18\x01 \x01(\x0b\x32&.kari.conversation_models.v1.TurnEventH\x00\x12*\n\x06resync\x18\x02 \x01(\x0b\x32\x18.kari.chat_hub.v1.ResyncH\x00\x42\x07\n\x05\x65vent\"L\n\x06Resync\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12\x11\n\trecovered\x18\x02 \x01(\x08\"@\n\x11\x43\x61ncelTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"E\n\x12\x43\x61ncelTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\"\x8f\x01\n\x15\x41nswerProposalRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12/\n\x0bproposal_id\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^prop_[0-9a-f]{32}$\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x08\"X\n\x16\x41nswerProposalResponse\x12>\n\x06result\x18\x01 \x01(\x0b\x32..kari.conversation_models.v1.InstructionResult\"\x15\n\x13ListCommandsRequest\"N\n\x14ListCommandsResponse\x12\x36\n\x08\x63ommands\x18\x01 \x03(\x0b\x32$.kari.conversation_models.v1.Command\"V\n\x19\x43reateConversationRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1a\n\x05title\x18\x02 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\xc8\x01\"]\n\x1a\x43reateConversationResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\"M\n\x16GetConversationRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\"Z\n\x17GetConversationResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\"W\n\x18ListConversationsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"v\n\x19ListConversationsResponse\x12@\n\rconversations\x18\x01 \x03(\x0b\x32).kari.conversation_models.v1.Conversation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x87\x01\n\x13ListMessagesRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x9f\x01\n\x14ListMessagesResponse\x12\x36\n\x08messages\x18\x01 \x03(\x0b\x32$.kari.conversation_models.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x36\n\x0b\x61\x63tive_turn\x18\x03 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\"E\n\x16GetTurnManifestRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"\x8a\x01\n\x17GetTurnManifestResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12>\n\x08manifest\x18\x02 \x01(\x0b\x32,.kari.conversation_models.v1.ContextManifest\"=\n\x0eGetTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"x\n\x0fGetTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12\x34\n\x06\x61nswer\x18\x02 \x01(\x0b\x32$.kari.conversation_models.v1.Message\"\xe6\x01\n\rSearchRequest\x12\x1e\n\x05query\x18\x01 \x01(\tB\x0f\x80\x01\x01\xbaH\tr\x07\x18\xd0\x0f\xba\x01\x01\x00\x12\x39\n\x06\x66ilter\x18\x02 \x01(\x0b\x32).kari.conversation_models.v1.SearchFilter\x12=\n\x03way\x18\x03 \x01(\x0e\x32&.kari.conversation_models.v1.SearchWayB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\xa5\x01\n\x0eSearchResponse\x12:\n\x07results\x18\x01 \x03(\x0b\x32).kari.conversation_models.v1.SearchResult\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12>\n\x0c\x64\x65gradations\x18\x03 \x03(\x0b\x32(.kari.conversation_models.v1.Degradation\"W\n\x10SetTypingRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x0e\n\x06typing\x18\x02 \x01(\x08\"\x13\n\x11SetTypingResponse\"M\n\x0cWatchRequest\x12=\n\x10\x63onversation_ids\x18\x01 \x03(\tB#\xbaH \x92\x01\x1d\x08\x01\x10\x64\"\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\"\xb0\x02\n\rWatchResponse\x12*\n\x06typing\x18\x01 \x01(\x0b\x32\x18.kari.chat_hub.v1.TypingH\x00\x12.\n\x08presence\x18\x02 \x01(\x0b\x32\x1a.kari.chat_hub.v1.PresenceH\x00\x12\x45\n\x14\x63onversation_changed\x18\x03 \x01(\x0b\x32%.kari.chat_hub.v1.ConversationChangedH\x00\x12\x35\n\x0cturn_started\x18\x04 \x01(\x0b\x32\x1d.kari.chat_hub.v1.TurnStartedH\x00\x12<\n\x08\x64\x65graded\x18\x05 \x01(\x0b\x32(.kari.conversation_models.v1.DegradationH\x00\x42\x07\n\x05\x65vent\"B\n\x06Typing\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0e\n\x06typing\x18\x03 \x01(\x08\"E\n\x08Presence\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0f\n\x07present\x18\x03 \x01(\x08\"?\n\x13\x43onversationChanged\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\"H\n\x0bTurnStarted\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x0f\n\x07turn_id\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t*\x88\x01\n\x0b\x44\x65stination\x12\x1b\n\x17\x44\x45STINATION_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45STINATION_ORCHESTRATOR\x10\x01\x12%\n!DESTINATION_INSTRUCTION_PROCESSOR\x10\x02\x12\x17\n\x13\x44\x45STINATION_DISCARD\x10\x03\x32\x9e\r\n\x0e\x43hatHubService\x12t\n\x0bSendMessage\x12$.kari.chat_hub.v1.SendMessageRequest\x1a%.kari.chat_hub.v1.SendMessageResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x0f \x01\x12o\n\nFollowTurn\x12#.kari.chat_hub.v1.FollowTurnRequest\x1a$.kari.chat_hub.v1.FollowTurnResponse\"\x14\x90\x02\x01\xa2\xbb\x18\r\n\tchat.user \x01\x30\x01\x12q\n\nCancelTurn\x12#.kari.chat_hub.v1.CancelTurnRequest\x1a$.kari.chat_hub.v1.CancelTurnResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12}\n\x0e\x41nswerProposal\x12\'.kari.chat_hub.v1.AnswerProposalRequest\x1a(.kari.chat_hub.v1.AnswerProposalResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12w\n\x0cListCommands\x12%.kari.chat_hub.v1.ListCommandsRequest\x1a&.kari.chat_hub.v1.ListCommandsResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x89\x01\n\x12\x43reateConversation\x12+.kari.chat_hub.v1.CreateConversationRequest\x1a,.kari.chat_hub.v1.CreateConversationResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x80\x01\n\x0fGetConversation\x12(.kari.chat_hub.v1.GetConversationRequest\x1a).kari.chat_hub.v1.GetConversationResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x86\x01\n\x11ListConversations\x12*.kari.chat_hub.v1.ListConversationsRequest\x1a+.kari.chat_hub.v1.ListConversationsResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12w\n\x0cListMessages\x12%.kari.chat_hub.v1.ListMessagesRequest\x1a&.kari.chat_hub.v1.ListMessagesResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12h\n\x07GetTurn\x12 .kari.chat_hub.v1.GetTurnRequest\x1a!.kari.chat_hub.v1.GetTurnResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x65\n\x06Search\x12\x1f.kari.chat_hub.v1.SearchRequest\x1a .kari.chat_hub.v1.SearchResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x80\x01\n\x0fGetTurnManifest\x12(.kari.chat_hub.v1.GetTurnManifestRequest\x1a).kari.chat_hub.v1.GetTurnManifestResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12k\n\tSetTyping\x12\".kari.chat_hub.v1.SetTypingRequest\x1a#.kari.chat_hub.v1.SetTypingResponse\"\x15\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x02 \x01\x12`\n\x05Watch\x12\x1e.kari.chat_hub.v1.WatchRequest\x1a\x1f.kari.chat_hub.v1.WatchResponse\"\x14\x90\x02\x01\xa2\xbb\x18\r\n\tchat.user \x01\x30\x01\x1a\x06\xa2\xbb\x18\x02\x08\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -77,6 +78,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTMESSAGESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_LISTMESSAGESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTMESSAGESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_GETTURNMANIFESTREQUEST'].fields_by_name['turn_id']._loaded_options = None
+  _globals['_GETTURNMANIFESTREQUEST'].fields_by_name['turn_id']._serialized_options = b'\272H\027r\0252\023^turn_[0-9a-f]{32}$'
   _globals['_GETTURNREQUEST'].fields_by_name['turn_id']._loaded_options = None
   _globals['_GETTURNREQUEST'].fields_by_name['turn_id']._serialized_options = b'\272H\027r\0252\023^turn_[0-9a-f]{32}$'
   _globals['_SEARCHREQUEST'].fields_by_name['query']._loaded_options = None
@@ -115,74 +118,80 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHATHUBSERVICE'].methods_by_name['GetTurn']._serialized_options = b'\220\002\001\242\273\030\021\n\tchat.user\032\002\010\005 \001'
   _globals['_CHATHUBSERVICE'].methods_by_name['Search']._loaded_options = None
   _globals['_CHATHUBSERVICE'].methods_by_name['Search']._serialized_options = b'\220\002\001\242\273\030\021\n\tchat.user\032\002\010\005 \001'
+  _globals['_CHATHUBSERVICE'].methods_by_name['GetTurnManifest']._loaded_options = None
+  _globals['_CHATHUBSERVICE'].methods_by_name['GetTurnManifest']._serialized_options = b'\220\002\001\242\273\030\021\n\tchat.user\032\002\010\005 \001'
   _globals['_CHATHUBSERVICE'].methods_by_name['SetTyping']._loaded_options = None
   _globals['_CHATHUBSERVICE'].methods_by_name['SetTyping']._serialized_options = b'\242\273\030\021\n\tchat.user\032\002\010\002 \001'
   _globals['_CHATHUBSERVICE'].methods_by_name['Watch']._loaded_options = None
   _globals['_CHATHUBSERVICE'].methods_by_name['Watch']._serialized_options = b'\220\002\001\242\273\030\r\n\tchat.user \001'
-  _globals['_DESTINATION']._serialized_start=4056
-  _globals['_DESTINATION']._serialized_end=4192
-  _globals['_SENDMESSAGEREQUEST']._serialized_start=379
-  _globals['_SENDMESSAGEREQUEST']._serialized_end=734
-  _globals['_SENDMESSAGERESPONSE']._serialized_start=737
-  _globals['_SENDMESSAGERESPONSE']._serialized_end=1012
-  _globals['_FOLLOWTURNREQUEST']._serialized_start=1014
-  _globals['_FOLLOWTURNREQUEST']._serialized_end=1138
-  _globals['_FOLLOWTURNRESPONSE']._serialized_start=1141
-  _globals['_FOLLOWTURNRESPONSE']._serialized_end=1276
-  _globals['_RESYNC']._serialized_start=1278
-  _globals['_RESYNC']._serialized_end=1354
-  _globals['_CANCELTURNREQUEST']._serialized_start=1356
-  _globals['_CANCELTURNREQUEST']._serialized_end=1420
-  _globals['_CANCELTURNRESPONSE']._serialized_start=1422
-  _globals['_CANCELTURNRESPONSE']._serialized_end=1491
-  _globals['_ANSWERPROPOSALREQUEST']._serialized_start=1494
-  _globals['_ANSWERPROPOSALREQUEST']._serialized_end=1637
-  _globals['_ANSWERPROPOSALRESPONSE']._serialized_start=1639
-  _globals['_ANSWERPROPOSALRESPONSE']._serialized_end=1727
-  _globals['_LISTCOMMANDSREQUEST']._serialized_start=1729
-  _globals['_LISTCOMMANDSREQUEST']._serialized_end=1750
-  _globals['_LISTCOMMANDSRESPONSE']._serialized_start=1752
-  _globals['_LISTCOMMANDSRESPONSE']._serialized_end=1830
-  _globals['_CREATECONVERSATIONREQUEST']._serialized_start=1832
-  _globals['_CREATECONVERSATIONREQUEST']._serialized_end=1918
-  _globals['_CREATECONVERSATIONRESPONSE']._serialized_start=1920
-  _globals['_CREATECONVERSATIONRESPONSE']._serialized_end=2013
-  _globals['_GETCONVERSATIONREQUEST']._serialized_start=2015
-  _globals['_GETCONVERSATIONREQUEST']._serialized_end=2092
-  _globals['_GETCONVERSATIONRESPONSE']._serialized_start=2094
-  _globals['_GETCONVERSATIONRESPONSE']._serialized_end=2184
-  _globals['_LISTCONVERSATIONSREQUEST']._serialized_start=2186
-  _globals['_LISTCONVERSATIONSREQUEST']._serialized_end=2273
-  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_start=2275
-  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_end=2393
-  _globals['_LISTMESSAGESREQUEST']._serialized_start=2396
-  _globals['_LISTMESSAGESREQUEST']._serialized_end=2531
-  _globals['_LISTMESSAGESRESPONSE']._serialized_start=2534
-  _globals['_LISTMESSAGESRESPONSE']._serialized_end=2693
-  _globals['_GETTURNREQUEST']._serialized_start=2695
-  _globals['_GETTURNREQUEST']._serialized_end=2756
-  _globals['_GETTURNRESPONSE']._serialized_start=2758
-  _globals['_GETTURNRESPONSE']._serialized_end=2878
-  _globals['_SEARCHREQUEST']._serialized_start=2881
-  _globals['_SEARCHREQUEST']._serialized_end=3111
-  _globals['_SEARCHRESPONSE']._serialized_start=3114
-  _globals['_SEARCHRESPONSE']._serialized_end=3279
-  _globals['_SETTYPINGREQUEST']._serialized_start=3281
-  _globals['_SETTYPINGREQUEST']._serialized_end=3368
-  _globals['_SETTYPINGRESPONSE']._serialized_start=3370
-  _globals['_SETTYPINGRESPONSE']._serialized_end=3389
-  _globals['_WATCHREQUEST']._serialized_start=3391
-  _globals['_WATCHREQUEST']._serialized_end=3468
-  _globals['_WATCHRESPONSE']._serialized_start=3471
-  _globals['_WATCHRESPONSE']._serialized_end=3775
-  _globals['_TYPING']._serialized_start=3777
-  _globals['_TYPING']._serialized_end=3843
-  _globals['_PRESENCE']._serialized_start=3845
-  _globals['_PRESENCE']._serialized_end=3914
-  _globals['_CONVERSATIONCHANGED']._serialized_start=3916
-  _globals['_CONVERSATIONCHANGED']._serialized_end=3979
-  _globals['_TURNSTARTED']._serialized_start=3981
-  _globals['_TURNSTARTED']._serialized_end=4053
-  _globals['_CHATHUBSERVICE']._serialized_start=4195
-  _globals['_CHATHUBSERVICE']._serialized_end=5758
+  _globals['_DESTINATION']._serialized_start=4311
+  _globals['_DESTINATION']._serialized_end=4447
+  _globals['_SENDMESSAGEREQUEST']._serialized_start=422
+  _globals['_SENDMESSAGEREQUEST']._serialized_end=777
+  _globals['_SENDMESSAGERESPONSE']._serialized_start=780
+  _globals['_SENDMESSAGERESPONSE']._serialized_end=1055
+  _globals['_FOLLOWTURNREQUEST']._serialized_start=1057
+  _globals['_FOLLOWTURNREQUEST']._serialized_end=1181
+  _globals['_FOLLOWTURNRESPONSE']._serialized_start=1184
+  _globals['_FOLLOWTURNRESPONSE']._serialized_end=1319
+  _globals['_RESYNC']._serialized_start=1321
+  _globals['_RESYNC']._serialized_end=1397
+  _globals['_CANCELTURNREQUEST']._serialized_start=1399
+  _globals['_CANCELTURNREQUEST']._serialized_end=1463
+  _globals['_CANCELTURNRESPONSE']._serialized_start=1465
+  _globals['_CANCELTURNRESPONSE']._serialized_end=1534
+  _globals['_ANSWERPROPOSALREQUEST']._serialized_start=1537
+  _globals['_ANSWERPROPOSALREQUEST']._serialized_end=1680
+  _globals['_ANSWERPROPOSALRESPONSE']._serialized_start=1682
+  _globals['_ANSWERPROPOSALRESPONSE']._serialized_end=1770
+  _globals['_LISTCOMMANDSREQUEST']._serialized_start=1772
+  _globals['_LISTCOMMANDSREQUEST']._serialized_end=1793
+  _globals['_LISTCOMMANDSRESPONSE']._serialized_start=1795
+  _globals['_LISTCOMMANDSRESPONSE']._serialized_end=1873
+  _globals['_CREATECONVERSATIONREQUEST']._serialized_start=1875
+  _globals['_CREATECONVERSATIONREQUEST']._serialized_end=1961
+  _globals['_CREATECONVERSATIONRESPONSE']._serialized_start=1963
+  _globals['_CREATECONVERSATIONRESPONSE']._serialized_end=2056
+  _globals['_GETCONVERSATIONREQUEST']._serialized_start=2058
+  _globals['_GETCONVERSATIONREQUEST']._serialized_end=2135
+  _globals['_GETCONVERSATIONRESPONSE']._serialized_start=2137
+  _globals['_GETCONVERSATIONRESPONSE']._serialized_end=2227
+  _globals['_LISTCONVERSATIONSREQUEST']._serialized_start=2229
+  _globals['_LISTCONVERSATIONSREQUEST']._serialized_end=2316
+  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_start=2318
+  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_end=2436
+  _globals['_LISTMESSAGESREQUEST']._serialized_start=2439
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=2574
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=2577
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=2736
+  _globals['_GETTURNMANIFESTREQUEST']._serialized_start=2738
+  _globals['_GETTURNMANIFESTREQUEST']._serialized_end=2807
+  _globals['_GETTURNMANIFESTRESPONSE']._serialized_start=2810
+  _globals['_GETTURNMANIFESTRESPONSE']._serialized_end=2948
+  _globals['_GETTURNREQUEST']._serialized_start=2950
+  _globals['_GETTURNREQUEST']._serialized_end=3011
+  _globals['_GETTURNRESPONSE']._serialized_start=3013
+  _globals['_GETTURNRESPONSE']._serialized_end=3133
+  _globals['_SEARCHREQUEST']._serialized_start=3136
+  _globals['_SEARCHREQUEST']._serialized_end=3366
+  _globals['_SEARCHRESPONSE']._serialized_start=3369
+  _globals['_SEARCHRESPONSE']._serialized_end=3534
+  _globals['_SETTYPINGREQUEST']._serialized_start=3536
+  _globals['_SETTYPINGREQUEST']._serialized_end=3623
+  _globals['_SETTYPINGRESPONSE']._serialized_start=3625
+  _globals['_SETTYPINGRESPONSE']._serialized_end=3644
+  _globals['_WATCHREQUEST']._serialized_start=3646
+  _globals['_WATCHREQUEST']._serialized_end=3723
+  _globals['_WATCHRESPONSE']._serialized_start=3726
+  _globals['_WATCHRESPONSE']._serialized_end=4030
+  _globals['_TYPING']._serialized_start=4032
+  _globals['_TYPING']._serialized_end=4098
+  _globals['_PRESENCE']._serialized_start=4100
+  _globals['_PRESENCE']._serialized_end=4169
+  _globals['_CONVERSATIONCHANGED']._serialized_start=4171
+  _globals['_CONVERSATIONCHANGED']._serialized_end=4234
+  _globals['_TURNSTARTED']._serialized_start=4236
+  _globals['_TURNSTARTED']._serialized_end=4308
+  _globals['_CHATHUBSERVICE']._serialized_start=4450
+  _globals['_CHATHUBSERVICE']._serialized_end=6144
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from kari.conversation_models.v1 import context_pb2 as _context_pb2
 from kari.conversation_models.v1 import conversation_pb2 as _conversation_pb2
 from kari.conversation_models.v1 import degradation_pb2 as _degradation_pb2
 from kari.conversation_models.v1 import instruction_pb2 as _instruction_pb2
@@ -589,6 +590,58 @@ class ListMessagesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListMessagesResponse: _TypeAlias = ListMessagesResponse  # noqa: Y015
+
+@_typing.final
+class GetTurnManifestRequest(_message.Message):
+    """Which turn."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TURN_ID_FIELD_NUMBER: _builtins.int
+    turn_id: _builtins.str
+    """The turn."""
+    def __init__(
+        self,
+        *,
+        turn_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["turn_id", b"turn_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTurnManifestRequest: _TypeAlias = GetTurnManifestRequest  # noqa: Y015
+
+@_typing.final
+class GetTurnManifestResponse(_message.Message):
+    """How its prompt came about."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TURN_FIELD_NUMBER: _builtins.int
+    MANIFEST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def turn(self) -> _turn_pb2.Turn:
+        """The turn, with the model that was chosen and why."""
+
+    @_builtins.property
+    def manifest(self) -> _context_pb2.ContextManifest:
+        """Every candidate, with its score and what became of it."""
+
+    def __init__(
+        self,
+        *,
+        turn: _turn_pb2.Turn | None = ...,
+        manifest: _context_pb2.ContextManifest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["manifest", b"manifest", "turn", b"turn"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["manifest", b"manifest", "turn", b"turn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTurnManifestResponse: _TypeAlias = GetTurnManifestResponse  # noqa: Y015
 
 @_typing.final
 class GetTurnRequest(_message.Message):

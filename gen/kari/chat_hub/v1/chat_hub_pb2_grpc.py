@@ -90,6 +90,11 @@ class ChatHubServiceStub:
                 request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.SearchRequest.SerializeToString,
                 response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.SearchResponse.FromString,
                 _registered_method=True)
+        self.GetTurnManifest = channel.unary_unary(
+                '/kari.chat_hub.v1.ChatHubService/GetTurnManifest',
+                request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetTurnManifestRequest.SerializeToString,
+                response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetTurnManifestResponse.FromString,
+                _registered_method=True)
         self.SetTyping = channel.unary_unary(
                 '/kari.chat_hub.v1.ChatHubService/SetTyping',
                 request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.SetTypingRequest.SerializeToString,
@@ -184,6 +189,14 @@ class ChatHubServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTurnManifest(self, request, context):
+        """What went into the prompt of a turn, and what did not: why it said that. Unset manifest: the turn has
+        not come that far, or failed before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetTyping(self, request, context):
         """Tells the other participants that the caller types, or stopped.
         """
@@ -256,6 +269,11 @@ def add_ChatHubServiceServicer_to_server(servicer, server):
                     servicer.Search,
                     request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.SearchRequest.FromString,
                     response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.SearchResponse.SerializeToString,
+            ),
+            'GetTurnManifest': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTurnManifest,
+                    request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetTurnManifestRequest.FromString,
+                    response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetTurnManifestResponse.SerializeToString,
             ),
             'SetTyping': grpc.unary_unary_rpc_method_handler(
                     servicer.SetTyping,
@@ -566,6 +584,33 @@ class ChatHubService:
             '/kari.chat_hub.v1.ChatHubService/Search',
             kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.SearchRequest.SerializeToString,
             kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.SearchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTurnManifest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.chat_hub.v1.ChatHubService/GetTurnManifest',
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetTurnManifestRequest.SerializeToString,
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetTurnManifestResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,6 +57,10 @@ class ChatHubServiceStub:
     """One turn."""
     Search: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.SearchRequest, _chat_hub_pb2.SearchResponse]
     """The messages that fit a query best, of conversations in which the caller takes part."""
+    GetTurnManifest: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.GetTurnManifestRequest, _chat_hub_pb2.GetTurnManifestResponse]
+    """What went into the prompt of a turn, and what did not: why it said that. Unset manifest: the turn has
+    not come that far, or failed before.
+    """
     SetTyping: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.SetTypingRequest, _chat_hub_pb2.SetTypingResponse]
     """Tells the other participants that the caller types, or stopped."""
     Watch: _grpc.UnaryStreamMultiCallable[_chat_hub_pb2.WatchRequest, _chat_hub_pb2.WatchResponse]
@@ -93,6 +97,10 @@ class ChatHubServiceAsyncStub(ChatHubServiceStub):
     """One turn."""
     Search: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.SearchRequest, _chat_hub_pb2.SearchResponse]  # type: ignore[assignment]
     """The messages that fit a query best, of conversations in which the caller takes part."""
+    GetTurnManifest: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.GetTurnManifestRequest, _chat_hub_pb2.GetTurnManifestResponse]  # type: ignore[assignment]
+    """What went into the prompt of a turn, and what did not: why it said that. Unset manifest: the turn has
+    not come that far, or failed before.
+    """
     SetTyping: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.SetTypingRequest, _chat_hub_pb2.SetTypingResponse]  # type: ignore[assignment]
     """Tells the other participants that the caller types, or stopped."""
     Watch: _aio.UnaryStreamMultiCallable[_chat_hub_pb2.WatchRequest, _chat_hub_pb2.WatchResponse]  # type: ignore[assignment]
@@ -192,6 +200,16 @@ class ChatHubServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_chat_hub_pb2.SearchResponse, _abc.Awaitable[_chat_hub_pb2.SearchResponse]]:
         """The messages that fit a query best, of conversations in which the caller takes part."""
+
+    @_abc_1.abstractmethod
+    def GetTurnManifest(
+        self,
+        request: _chat_hub_pb2.GetTurnManifestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_hub_pb2.GetTurnManifestResponse, _abc.Awaitable[_chat_hub_pb2.GetTurnManifestResponse]]:
+        """What went into the prompt of a turn, and what did not: why it said that. Unset manifest: the turn has
+        not come that far, or failed before.
+        """
 
     @_abc_1.abstractmethod
     def SetTyping(

@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from kari.conversation_models.v1 import context_pb2 as kari_dot_conversation__models_dot_v1_dot_context__pb2
 from kari.conversation_models.v1 import conversation_pb2 as kari_dot_conversation__models_dot_v1_dot_conversation__pb2
 from kari.conversation_models.v1 import message_pb2 as kari_dot_conversation__models_dot_v1_dot_message__pb2
 from kari.conversation_models.v1 import turn_pb2 as kari_dot_conversation__models_dot_v1_dot_turn__pb2
 from kari.policy.v1 import policy_pb2 as kari_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n7kari/conversation_manager/v1/conversation_manager.proto\x12\x1ckari.conversation_manager.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a.kari/conversation_models/v1/conversation.proto\x1a)kari/conversation_models/v1/message.proto\x1a&kari/conversation_models/v1/turn.proto\x1a\x1bkari/policy/v1/policy.proto\"^\n\x19\x43reateConversationRequest\x12!\n\nrequest_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18\x64\xba\x01\x01\x00\x12\x1e\n\x05title\x18\x02 \x01(\tB\x0f\x80\x01\x01\xbaH\tr\x07\x18\xc8\x01\xba\x01\x01\x00\"]\n\x1a\x43reateConversationResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\"M\n\x16GetConversationRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\"Z\n\x17GetConversationResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\"W\n\x18ListConversationsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"v\n\x19ListConversationsResponse\x12@\n\rconversations\x18\x01 \x03(\x0b\x32).kari.conversation_models.v1.Conversation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe4\x01\n\x19UpdateConversationRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12!\n\x10\x65xpected_version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12!\n\nrequest_id\x18\x03 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18\x64\xba\x01\x01\x00\x12L\n\x07\x63hanges\x18\x04 \x03(\x0b\x32/.kari.conversation_models.v1.ConversationChangeB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x14\"]\n\x1aUpdateConversationResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\"\xbc\x01\n\x14ProposeUpdateRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12L\n\x07\x63hanges\x18\x02 \x03(\x0b\x32/.kari.conversation_models.v1.ConversationChangeB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x14\x12!\n\nrequest_id\x18\x03 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18\x64\xba\x01\x01\x00\"\\\n\x15ProposeUpdateResponse\x12\x13\n\x0bproposal_id\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8f\x01\n\x15\x41nswerProposalRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12/\n\x0bproposal_id\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^prop_[0-9a-f]{32}$\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x08\"\x9b\x01\n\x16\x41nswerProposalResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\x12@\n\x07\x63hanges\x18\x02 \x03(\x0b\x32/.kari.conversation_models.v1.ConversationChange\"\xa7\x01\n\x12ListUpdatesRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x06\x18\x64\xba\x01\x01\x00\"q\n\x13ListUpdatesResponse\x12\x41\n\x07updates\x18\x01 \x03(\x0b\x32\x30.kari.conversation_manager.v1.ConversationUpdate\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbe\x01\n\x12\x43onversationUpdate\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12-\n\ttimestamp\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12?\n\x06\x63hange\x18\x04 \x01(\x0b\x32/.kari.conversation_models.v1.ConversationChange\x12\x16\n\x0e\x63orrelation_id\x18\x05 \x01(\t\"\x94\x01\n\x15RecordSnapshotRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x46\n\x08snapshot\x18\x02 \x01(\x0b\x32,.kari.conversation_models.v1.ContextSnapshotB\x06\xbaH\x03\xc8\x01\x01\"\x18\n\x16RecordSnapshotResponse\"\x87\x01\n\x13ListMessagesRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x9f\x01\n\x14ListMessagesResponse\x12\x36\n\x08messages\x18\x01 \x03(\x0b\x32$.kari.conversation_models.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x36\n\x0b\x61\x63tive_turn\x18\x03 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\"=\n\x0eGetTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"x\n\x0fGetTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12\x34\n\x06\x61nswer\x18\x02 \x01(\x0b\x32$.kari.conversation_models.v1.Message2\x91\x0c\n\x1a\x43onversationManagerService\x12\xa1\x01\n\x12\x43reateConversation\x12\x37.kari.conversation_manager.v1.CreateConversationRequest\x1a\x38.kari.conversation_manager.v1.CreateConversationResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12\x98\x01\n\x0fGetConversation\x12\x34.kari.conversation_manager.v1.GetConversationRequest\x1a\x35.kari.conversation_manager.v1.GetConversationResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x9e\x01\n\x11ListConversations\x12\x36.kari.conversation_manager.v1.ListConversationsRequest\x1a\x37.kari.conversation_manager.v1.ListConversationsResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\xa1\x01\n\x12UpdateConversation\x12\x37.kari.conversation_manager.v1.UpdateConversationRequest\x1a\x38.kari.conversation_manager.v1.UpdateConversationResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12\x92\x01\n\rProposeUpdate\x12\x32.kari.conversation_manager.v1.ProposeUpdateRequest\x1a\x33.kari.conversation_manager.v1.ProposeUpdateResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12\x95\x01\n\x0e\x41nswerProposal\x12\x33.kari.conversation_manager.v1.AnswerProposalRequest\x1a\x34.kari.conversation_manager.v1.AnswerProposalResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12\x8c\x01\n\x0bListUpdates\x12\x30.kari.conversation_manager.v1.ListUpdatesRequest\x1a\x31.kari.conversation_manager.v1.ListUpdatesResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x95\x01\n\x0eRecordSnapshot\x12\x33.kari.conversation_manager.v1.RecordSnapshotRequest\x1a\x34.kari.conversation_manager.v1.RecordSnapshotResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x8f\x01\n\x0cListMessages\x12\x31.kari.conversation_manager.v1.ListMessagesRequest\x1a\x32.kari.conversation_manager.v1.ListMessagesResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x80\x01\n\x07GetTurn\x12,.kari.conversation_manager.v1.GetTurnRequest\x1a-.kari.conversation_manager.v1.GetTurnResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n7kari/conversation_manager/v1/conversation_manager.proto\x12\x1ckari.conversation_manager.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a)kari/conversation_models/v1/context.proto\x1a.kari/conversation_models/v1/conversation.proto\x1a)kari/conversation_models/v1/message.proto\x1a&kari/conversation_models/v1/turn.proto\x1a\x1bkari/policy/v1/policy.proto\"^\n\x19\x43reateConversationRequest\x12!\n\nrequest_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18\x64\xba\x01\x01\x00\x12\x1e\n\x05title\x18\x02 \x01(\tB\x0f\x80\x01\x01\xbaH\tr\x07\x18\xc8\x01\xba\x01\x01\x00\"]\n\x1a\x43reateConversationResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\"M\n\x16GetConversationRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\"Z\n\x17GetConversationResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\"W\n\x18ListConversationsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"v\n\x19ListConversationsResponse\x12@\n\rconversations\x18\x01 \x03(\x0b\x32).kari.conversation_models.v1.Conversation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe4\x01\n\x19UpdateConversationRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12!\n\x10\x65xpected_version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12!\n\nrequest_id\x18\x03 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18\x64\xba\x01\x01\x00\x12L\n\x07\x63hanges\x18\x04 \x03(\x0b\x32/.kari.conversation_models.v1.ConversationChangeB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x14\"]\n\x1aUpdateConversationResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\"\xbc\x01\n\x14ProposeUpdateRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12L\n\x07\x63hanges\x18\x02 \x03(\x0b\x32/.kari.conversation_models.v1.ConversationChangeB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x14\x12!\n\nrequest_id\x18\x03 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18\x64\xba\x01\x01\x00\"\\\n\x15ProposeUpdateResponse\x12\x13\n\x0bproposal_id\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8f\x01\n\x15\x41nswerProposalRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12/\n\x0bproposal_id\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^prop_[0-9a-f]{32}$\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x08\"\x9b\x01\n\x16\x41nswerProposalResponse\x12?\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.Conversation\x12@\n\x07\x63hanges\x18\x02 \x03(\x0b\x32/.kari.conversation_models.v1.ConversationChange\"\xa7\x01\n\x12ListUpdatesRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x06\x18\x64\xba\x01\x01\x00\"q\n\x13ListUpdatesResponse\x12\x41\n\x07updates\x18\x01 \x03(\x0b\x32\x30.kari.conversation_manager.v1.ConversationUpdate\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbe\x01\n\x12\x43onversationUpdate\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12-\n\ttimestamp\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12?\n\x06\x63hange\x18\x04 \x01(\x0b\x32/.kari.conversation_models.v1.ConversationChange\x12\x16\n\x0e\x63orrelation_id\x18\x05 \x01(\t\"\x94\x01\n\x15RecordSnapshotRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x46\n\x08snapshot\x18\x02 \x01(\x0b\x32,.kari.conversation_models.v1.ContextSnapshotB\x06\xbaH\x03\xc8\x01\x01\"\x18\n\x16RecordSnapshotResponse\"\x87\x01\n\x13ListMessagesRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x9f\x01\n\x14ListMessagesResponse\x12\x36\n\x08messages\x18\x01 \x03(\x0b\x32$.kari.conversation_models.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x36\n\x0b\x61\x63tive_turn\x18\x03 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\"E\n\x16GetTurnManifestRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"\x8a\x01\n\x17GetTurnManifestResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12>\n\x08manifest\x18\x02 \x01(\x0b\x32,.kari.conversation_models.v1.ContextManifest\"=\n\x0eGetTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"x\n\x0fGetTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12\x34\n\x06\x61nswer\x18\x02 \x01(\x0b\x32$.kari.conversation_models.v1.Message2\xac\r\n\x1a\x43onversationManagerService\x12\xa1\x01\n\x12\x43reateConversation\x12\x37.kari.conversation_manager.v1.CreateConversationRequest\x1a\x38.kari.conversation_manager.v1.CreateConversationResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12\x98\x01\n\x0fGetConversation\x12\x34.kari.conversation_manager.v1.GetConversationRequest\x1a\x35.kari.conversation_manager.v1.GetConversationResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x9e\x01\n\x11ListConversations\x12\x36.kari.conversation_manager.v1.ListConversationsRequest\x1a\x37.kari.conversation_manager.v1.ListConversationsResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\xa1\x01\n\x12UpdateConversation\x12\x37.kari.conversation_manager.v1.UpdateConversationRequest\x1a\x38.kari.conversation_manager.v1.UpdateConversationResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12\x92\x01\n\rProposeUpdate\x12\x32.kari.conversation_manager.v1.ProposeUpdateRequest\x1a\x33.kari.conversation_manager.v1.ProposeUpdateResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12\x95\x01\n\x0e\x41nswerProposal\x12\x33.kari.conversation_manager.v1.AnswerProposalRequest\x1a\x34.kari.conversation_manager.v1.AnswerProposalResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12\x8c\x01\n\x0bListUpdates\x12\x30.kari.conversation_manager.v1.ListUpdatesRequest\x1a\x31.kari.conversation_manager.v1.ListUpdatesResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x95\x01\n\x0eRecordSnapshot\x12\x33.kari.conversation_manager.v1.RecordSnapshotRequest\x1a\x34.kari.conversation_manager.v1.RecordSnapshotResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x8f\x01\n\x0cListMessages\x12\x31.kari.conversation_manager.v1.ListMessagesRequest\x1a\x32.kari.conversation_manager.v1.ListMessagesResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x98\x01\n\x0fGetTurnManifest\x12\x34.kari.conversation_manager.v1.GetTurnManifestRequest\x1a\x35.kari.conversation_manager.v1.GetTurnManifestResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x80\x01\n\x07GetTurn\x12,.kari.conversation_manager.v1.GetTurnRequest\x1a-.kari.conversation_manager.v1.GetTurnResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -83,6 +84,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTMESSAGESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_LISTMESSAGESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTMESSAGESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_GETTURNMANIFESTREQUEST'].fields_by_name['turn_id']._loaded_options = None
+  _globals['_GETTURNMANIFESTREQUEST'].fields_by_name['turn_id']._serialized_options = b'\272H\027r\0252\023^turn_[0-9a-f]{32}$'
   _globals['_GETTURNREQUEST'].fields_by_name['turn_id']._loaded_options = None
   _globals['_GETTURNREQUEST'].fields_by_name['turn_id']._serialized_options = b'\272H\027r\0252\023^turn_[0-9a-f]{32}$'
   _globals['_CONVERSATIONMANAGERSERVICE']._loaded_options = None
@@ -105,50 +108,56 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONVERSATIONMANAGERSERVICE'].methods_by_name['RecordSnapshot']._serialized_options = b'\220\002\002\242\273\030\021\n\tchat.user\032\002\010\005 \001'
   _globals['_CONVERSATIONMANAGERSERVICE'].methods_by_name['ListMessages']._loaded_options = None
   _globals['_CONVERSATIONMANAGERSERVICE'].methods_by_name['ListMessages']._serialized_options = b'\220\002\001\242\273\030\021\n\tchat.user\032\002\010\005 \001'
+  _globals['_CONVERSATIONMANAGERSERVICE'].methods_by_name['GetTurnManifest']._loaded_options = None
+  _globals['_CONVERSATIONMANAGERSERVICE'].methods_by_name['GetTurnManifest']._serialized_options = b'\220\002\001\242\273\030\021\n\tchat.user\032\002\010\005 \001'
   _globals['_CONVERSATIONMANAGERSERVICE'].methods_by_name['GetTurn']._loaded_options = None
   _globals['_CONVERSATIONMANAGERSERVICE'].methods_by_name['GetTurn']._serialized_options = b'\220\002\001\242\273\030\021\n\tchat.user\032\002\010\005 \001'
-  _globals['_CREATECONVERSATIONREQUEST']._serialized_start=311
-  _globals['_CREATECONVERSATIONREQUEST']._serialized_end=405
-  _globals['_CREATECONVERSATIONRESPONSE']._serialized_start=407
-  _globals['_CREATECONVERSATIONRESPONSE']._serialized_end=500
-  _globals['_GETCONVERSATIONREQUEST']._serialized_start=502
-  _globals['_GETCONVERSATIONREQUEST']._serialized_end=579
-  _globals['_GETCONVERSATIONRESPONSE']._serialized_start=581
-  _globals['_GETCONVERSATIONRESPONSE']._serialized_end=671
-  _globals['_LISTCONVERSATIONSREQUEST']._serialized_start=673
-  _globals['_LISTCONVERSATIONSREQUEST']._serialized_end=760
-  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_start=762
-  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_end=880
-  _globals['_UPDATECONVERSATIONREQUEST']._serialized_start=883
-  _globals['_UPDATECONVERSATIONREQUEST']._serialized_end=1111
-  _globals['_UPDATECONVERSATIONRESPONSE']._serialized_start=1113
-  _globals['_UPDATECONVERSATIONRESPONSE']._serialized_end=1206
-  _globals['_PROPOSEUPDATEREQUEST']._serialized_start=1209
-  _globals['_PROPOSEUPDATEREQUEST']._serialized_end=1397
-  _globals['_PROPOSEUPDATERESPONSE']._serialized_start=1399
-  _globals['_PROPOSEUPDATERESPONSE']._serialized_end=1491
-  _globals['_ANSWERPROPOSALREQUEST']._serialized_start=1494
-  _globals['_ANSWERPROPOSALREQUEST']._serialized_end=1637
-  _globals['_ANSWERPROPOSALRESPONSE']._serialized_start=1640
-  _globals['_ANSWERPROPOSALRESPONSE']._serialized_end=1795
-  _globals['_LISTUPDATESREQUEST']._serialized_start=1798
-  _globals['_LISTUPDATESREQUEST']._serialized_end=1965
-  _globals['_LISTUPDATESRESPONSE']._serialized_start=1967
-  _globals['_LISTUPDATESRESPONSE']._serialized_end=2080
-  _globals['_CONVERSATIONUPDATE']._serialized_start=2083
-  _globals['_CONVERSATIONUPDATE']._serialized_end=2273
-  _globals['_RECORDSNAPSHOTREQUEST']._serialized_start=2276
-  _globals['_RECORDSNAPSHOTREQUEST']._serialized_end=2424
-  _globals['_RECORDSNAPSHOTRESPONSE']._serialized_start=2426
-  _globals['_RECORDSNAPSHOTRESPONSE']._serialized_end=2450
-  _globals['_LISTMESSAGESREQUEST']._serialized_start=2453
-  _globals['_LISTMESSAGESREQUEST']._serialized_end=2588
-  _globals['_LISTMESSAGESRESPONSE']._serialized_start=2591
-  _globals['_LISTMESSAGESRESPONSE']._serialized_end=2750
-  _globals['_GETTURNREQUEST']._serialized_start=2752
-  _globals['_GETTURNREQUEST']._serialized_end=2813
-  _globals['_GETTURNRESPONSE']._serialized_start=2815
-  _globals['_GETTURNRESPONSE']._serialized_end=2935
-  _globals['_CONVERSATIONMANAGERSERVICE']._serialized_start=2938
-  _globals['_CONVERSATIONMANAGERSERVICE']._serialized_end=4491
+  _globals['_CREATECONVERSATIONREQUEST']._serialized_start=354
+  _globals['_CREATECONVERSATIONREQUEST']._serialized_end=448
+  _globals['_CREATECONVERSATIONRESPONSE']._serialized_start=450
+  _globals['_CREATECONVERSATIONRESPONSE']._serialized_end=543
+  _globals['_GETCONVERSATIONREQUEST']._serialized_start=545
+  _globals['_GETCONVERSATIONREQUEST']._serialized_end=622
+  _globals['_GETCONVERSATIONRESPONSE']._serialized_start=624
+  _globals['_GETCONVERSATIONRESPONSE']._serialized_end=714
+  _globals['_LISTCONVERSATIONSREQUEST']._serialized_start=716
+  _globals['_LISTCONVERSATIONSREQUEST']._serialized_end=803
+  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_start=805
+  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_end=923
+  _globals['_UPDATECONVERSATIONREQUEST']._serialized_start=926
+  _globals['_UPDATECONVERSATIONREQUEST']._serialized_end=1154
+  _globals['_UPDATECONVERSATIONRESPONSE']._serialized_start=1156
+  _globals['_UPDATECONVERSATIONRESPONSE']._serialized_end=1249
+  _globals['_PROPOSEUPDATEREQUEST']._serialized_start=1252
+  _globals['_PROPOSEUPDATEREQUEST']._serialized_end=1440
+  _globals['_PROPOSEUPDATERESPONSE']._serialized_start=1442
+  _globals['_PROPOSEUPDATERESPONSE']._serialized_end=1534
+  _globals['_ANSWERPROPOSALREQUEST']._serialized_start=1537
+  _globals['_ANSWERPROPOSALREQUEST']._serialized_end=1680
+  _globals['_ANSWERPROPOSALRESPONSE']._serialized_start=1683
+  _globals['_ANSWERPROPOSALRESPONSE']._serialized_end=1838
+  _globals['_LISTUPDATESREQUEST']._serialized_start=1841
+  _globals['_LISTUPDATESREQUEST']._serialized_end=2008
+  _globals['_LISTUPDATESRESPONSE']._serialized_start=2010
+  _globals['_LISTUPDATESRESPONSE']._serialized_end=2123
+  _globals['_CONVERSATIONUPDATE']._serialized_start=2126
+  _globals['_CONVERSATIONUPDATE']._serialized_end=2316
+  _globals['_RECORDSNAPSHOTREQUEST']._serialized_start=2319
+  _globals['_RECORDSNAPSHOTREQUEST']._serialized_end=2467
+  _globals['_RECORDSNAPSHOTRESPONSE']._serialized_start=2469
+  _globals['_RECORDSNAPSHOTRESPONSE']._serialized_end=2493
+  _globals['_LISTMESSAGESREQUEST']._serialized_start=2496
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=2631
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=2634
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=2793
+  _globals['_GETTURNMANIFESTREQUEST']._serialized_start=2795
+  _globals['_GETTURNMANIFESTREQUEST']._serialized_end=2864
+  _globals['_GETTURNMANIFESTRESPONSE']._serialized_start=2867
+  _globals['_GETTURNMANIFESTRESPONSE']._serialized_end=3005
+  _globals['_GETTURNREQUEST']._serialized_start=3007
+  _globals['_GETTURNREQUEST']._serialized_end=3068
+  _globals['_GETTURNRESPONSE']._serialized_start=3070
+  _globals['_GETTURNRESPONSE']._serialized_end=3190
+  _globals['_CONVERSATIONMANAGERSERVICE']._serialized_start=3193
+  _globals['_CONVERSATIONMANAGERSERVICE']._serialized_end=4901
 # @@protoc_insertion_point(module_scope)

@@ -80,6 +80,11 @@ class ConversationManagerServiceStub:
                 request_serializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.ListMessagesRequest.SerializeToString,
                 response_deserializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.ListMessagesResponse.FromString,
                 _registered_method=True)
+        self.GetTurnManifest = channel.unary_unary(
+                '/kari.conversation_manager.v1.ConversationManagerService/GetTurnManifest',
+                request_serializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.GetTurnManifestRequest.SerializeToString,
+                response_deserializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.GetTurnManifestResponse.FromString,
+                _registered_method=True)
         self.GetTurn = channel.unary_unary(
                 '/kari.conversation_manager.v1.ConversationManagerService/GetTurn',
                 request_serializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.GetTurnRequest.SerializeToString,
@@ -154,6 +159,14 @@ class ConversationManagerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTurnManifest(self, request, context):
+        """What went into the prompt of a turn, and what did not: why it said that. Unset manifest: the turn has
+        not come that far, or failed before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetTurn(self, request, context):
         """A turn of a conversation of the caller.
         """
@@ -208,6 +221,11 @@ def add_ConversationManagerServiceServicer_to_server(servicer, server):
                     servicer.ListMessages,
                     request_deserializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.ListMessagesRequest.FromString,
                     response_serializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.ListMessagesResponse.SerializeToString,
+            ),
+            'GetTurnManifest': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTurnManifest,
+                    request_deserializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.GetTurnManifestRequest.FromString,
+                    response_serializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.GetTurnManifestResponse.SerializeToString,
             ),
             'GetTurn': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTurn,
@@ -459,6 +477,33 @@ class ConversationManagerService:
             '/kari.conversation_manager.v1.ConversationManagerService/ListMessages',
             kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.ListMessagesRequest.SerializeToString,
             kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.ListMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTurnManifest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.conversation_manager.v1.ConversationManagerService/GetTurnManifest',
+            kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.GetTurnManifestRequest.SerializeToString,
+            kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.GetTurnManifestResponse.FromString,
             options,
             channel_credentials,
             insecure,

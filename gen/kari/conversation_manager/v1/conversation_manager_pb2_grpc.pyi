@@ -51,6 +51,10 @@ class ConversationManagerServiceStub:
     """Keeps what the last context was made of, and when the conversation was last alive."""
     ListMessages: _grpc.UnaryUnaryMultiCallable[_conversation_manager_pb2.ListMessagesRequest, _conversation_manager_pb2.ListMessagesResponse]
     """The messages of a conversation of the caller, the latest first."""
+    GetTurnManifest: _grpc.UnaryUnaryMultiCallable[_conversation_manager_pb2.GetTurnManifestRequest, _conversation_manager_pb2.GetTurnManifestResponse]
+    """What went into the prompt of a turn, and what did not: why it said that. Unset manifest: the turn has
+    not come that far, or failed before.
+    """
     GetTurn: _grpc.UnaryUnaryMultiCallable[_conversation_manager_pb2.GetTurnRequest, _conversation_manager_pb2.GetTurnResponse]
     """A turn of a conversation of the caller."""
 
@@ -77,6 +81,10 @@ class ConversationManagerServiceAsyncStub(ConversationManagerServiceStub):
     """Keeps what the last context was made of, and when the conversation was last alive."""
     ListMessages: _aio.UnaryUnaryMultiCallable[_conversation_manager_pb2.ListMessagesRequest, _conversation_manager_pb2.ListMessagesResponse]  # type: ignore[assignment]
     """The messages of a conversation of the caller, the latest first."""
+    GetTurnManifest: _aio.UnaryUnaryMultiCallable[_conversation_manager_pb2.GetTurnManifestRequest, _conversation_manager_pb2.GetTurnManifestResponse]  # type: ignore[assignment]
+    """What went into the prompt of a turn, and what did not: why it said that. Unset manifest: the turn has
+    not come that far, or failed before.
+    """
     GetTurn: _aio.UnaryUnaryMultiCallable[_conversation_manager_pb2.GetTurnRequest, _conversation_manager_pb2.GetTurnResponse]  # type: ignore[assignment]
     """A turn of a conversation of the caller."""
 
@@ -154,6 +162,16 @@ class ConversationManagerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_conversation_manager_pb2.ListMessagesResponse, _abc.Awaitable[_conversation_manager_pb2.ListMessagesResponse]]:
         """The messages of a conversation of the caller, the latest first."""
+
+    @_abc_1.abstractmethod
+    def GetTurnManifest(
+        self,
+        request: _conversation_manager_pb2.GetTurnManifestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_conversation_manager_pb2.GetTurnManifestResponse, _abc.Awaitable[_conversation_manager_pb2.GetTurnManifestResponse]]:
+        """What went into the prompt of a turn, and what did not: why it said that. Unset manifest: the turn has
+        not come that far, or failed before.
+        """
 
     @_abc_1.abstractmethod
     def GetTurn(

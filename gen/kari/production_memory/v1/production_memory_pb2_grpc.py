@@ -85,6 +85,11 @@ class ProductionMemoryServiceStub:
                 request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetTurnRequest.SerializeToString,
                 response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetTurnResponse.FromString,
                 _registered_method=True)
+        self.GetTurnManifest = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/GetTurnManifest',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetTurnManifestRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetTurnManifestResponse.FromString,
+                _registered_method=True)
         self.ListMessages = channel.unary_unary(
                 '/kari.production_memory.v1.ProductionMemoryService/ListMessages',
                 request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListMessagesRequest.SerializeToString,
@@ -180,6 +185,14 @@ class ProductionMemoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTurnManifest(self, request, context):
+        """What went into the prompt of a turn, and what did not: why it said that. Unset manifest: the turn has
+        not come that far, or failed before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListMessages(self, request, context):
         """The messages of a conversation, the latest first.
         """
@@ -254,6 +267,11 @@ def add_ProductionMemoryServiceServicer_to_server(servicer, server):
                     servicer.GetTurn,
                     request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetTurnRequest.FromString,
                     response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetTurnResponse.SerializeToString,
+            ),
+            'GetTurnManifest': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTurnManifest,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetTurnManifestRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetTurnManifestResponse.SerializeToString,
             ),
             'ListMessages': grpc.unary_unary_rpc_method_handler(
                     servicer.ListMessages,
@@ -542,6 +560,33 @@ class ProductionMemoryService:
             '/kari.production_memory.v1.ProductionMemoryService/GetTurn',
             kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetTurnRequest.SerializeToString,
             kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetTurnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTurnManifest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/GetTurnManifest',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetTurnManifestRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetTurnManifestResponse.FromString,
             options,
             channel_credentials,
             insecure,

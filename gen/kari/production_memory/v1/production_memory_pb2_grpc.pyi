@@ -60,6 +60,10 @@ class ProductionMemoryServiceStub:
     """Marks a turn as called off. One that nobody leads ends here and now."""
     GetTurn: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnRequest, _production_memory_pb2.GetTurnResponse]
     """One turn."""
+    GetTurnManifest: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnManifestRequest, _production_memory_pb2.GetTurnManifestResponse]
+    """What went into the prompt of a turn, and what did not: why it said that. Unset manifest: the turn has
+    not come that far, or failed before.
+    """
     ListMessages: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ListMessagesRequest, _production_memory_pb2.ListMessagesResponse]
     """The messages of a conversation, the latest first."""
     GetMessages: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetMessagesRequest, _production_memory_pb2.GetMessagesResponse]
@@ -101,6 +105,10 @@ class ProductionMemoryServiceAsyncStub(ProductionMemoryServiceStub):
     """Marks a turn as called off. One that nobody leads ends here and now."""
     GetTurn: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnRequest, _production_memory_pb2.GetTurnResponse]  # type: ignore[assignment]
     """One turn."""
+    GetTurnManifest: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnManifestRequest, _production_memory_pb2.GetTurnManifestResponse]  # type: ignore[assignment]
+    """What went into the prompt of a turn, and what did not: why it said that. Unset manifest: the turn has
+    not come that far, or failed before.
+    """
     ListMessages: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ListMessagesRequest, _production_memory_pb2.ListMessagesResponse]  # type: ignore[assignment]
     """The messages of a conversation, the latest first."""
     GetMessages: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetMessagesRequest, _production_memory_pb2.GetMessagesResponse]  # type: ignore[assignment]
@@ -199,6 +207,16 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_production_memory_pb2.GetTurnResponse, _abc.Awaitable[_production_memory_pb2.GetTurnResponse]]:
         """One turn."""
+
+    @_abc_1.abstractmethod
+    def GetTurnManifest(
+        self,
+        request: _production_memory_pb2.GetTurnManifestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.GetTurnManifestResponse, _abc.Awaitable[_production_memory_pb2.GetTurnManifestResponse]]:
+        """What went into the prompt of a turn, and what did not: why it said that. Unset manifest: the turn has
+        not come that far, or failed before.
+        """
 
     @_abc_1.abstractmethod
     def ListMessages(
