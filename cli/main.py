@@ -83,6 +83,15 @@ def explain(turn: str, user: str, tenant: str) -> None:
 
 
 @kari.command()
+@click.option("--after", default="", metavar="PLACE", help="Go on where an earlier call stopped.")
+def reindex(after: str) -> None:
+    """Make all vectors again from what Postgres has, while the system serves."""
+    from cli.reindex import run
+
+    sys.exit(run(after))
+
+
+@kari.command()
 def doctor() -> None:
     """Say what is configured, what answers, what is degraded, and how to mend it."""
     from cli.doctor import run

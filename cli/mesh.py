@@ -11,6 +11,7 @@ import grpc
 from kari.chat_hub.v1 import chat_hub_pb2, chat_hub_pb2_grpc
 from kari.identity.v1 import identity_pb2, identity_pb2_grpc
 from kari.identity.v1.identity_pb2 import IssueTokenRequest, IssueTokenResponse
+from kari.production_memory.v1 import production_memory_pb2, production_memory_pb2_grpc
 from servers import topology
 from servers.runtime.call import Call, Principal, enter
 from servers.runtime.channels import Channels
@@ -22,6 +23,9 @@ from servers.runtime.settings import Placement, Settings
 if TYPE_CHECKING:
     from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceAsyncStub
     from kari.identity.v1.identity_pb2_grpc import IdentityServiceAsyncStub
+    from kari.production_memory.v1.production_memory_pb2_grpc import (
+        ProductionMemoryServiceAsyncStub,
+    )
 
 
 class NotRunning(Exception):
@@ -30,10 +34,11 @@ class NotRunning(Exception):
 
 @dataclass(frozen=True)
 class Mesh:
-    """The two servers that people call."""
+    """The servers that people and operators call."""
 
     hub: "ChatHubServiceAsyncStub"
     identity: "IdentityServiceAsyncStub"
+    memory: "ProductionMemoryServiceAsyncStub"
 
     async def sign_in(self, user: str, tenant: str) -> IssueTokenResponse:
         """Issues a token as the operator and acts as that user from now on."""
@@ -58,16 +63,21 @@ async def connected(settings: Settings) -> AsyncIterator[Mesh]:
         )
     channels = Channels(
         OPERATOR,
-        frozenset({"chat_hub", "identity"}),
+        frozenset({"chat_hub", "identity", "production_memory"}),
         partial(_address, settings),
         mesh_key(file),
     )
     hub = channels.to("chat_hub", chat_hub_pb2.DESCRIPTOR.services_by_name["ChatHubService"])
     identity = channels.to("identity", identity_pb2.DESCRIPTOR.services_by_name["IdentityService"])
+    memory = channels.to(
+        "production_memory",
+        production_memory_pb2.DESCRIPTOR.services_by_name["ProductionMemoryService"],
+    )
     try:
         yield Mesh(
             chat_hub_pb2_grpc.ChatHubServiceStub(hub),
             identity_pb2_grpc.IdentityServiceStub(identity),
+            production_memory_pb2_grpc.ProductionMemoryServiceStub(memory),
         )
     except grpc.aio.AioRpcError as error:
         if error.code() is grpc.StatusCode.UNAVAILABLE:

@@ -99,6 +99,7 @@ from servers.production_memory.jobs import Jobs
 from servers.production_memory.leading import Leading
 from servers.production_memory.quiet import Quiet
 from servers.production_memory.reading import Reading
+from servers.production_memory.reindexing import Reindexing
 from servers.production_memory.servicer import ProductionMemory
 from servers.production_memory.store import VectorStore
 from servers.production_memory.store_milvus import open_vectors
@@ -269,6 +270,7 @@ def production_memory(w: Wiring) -> Hosted:
             Ending(database, buffering, jobs, quiet),
             Reading(database, buffering),
             Importing(database, jobs),
+            Reindexing(database, jobs),
             models,
         ),
         loops=(embedding.run, embedding.tidy),

@@ -205,5 +205,14 @@ FROM messages AS m
 LEFT JOIN messages AS b ON b.conversation_id = m.conversation_id AND b.sequence = m.sequence - 1
 WHERE m.id = ANY($1) AND m.content <> '';
 
+-- name: messages_to_index
+SELECT tenant_id, id FROM messages_to_index($1, $2, $3);
+
+-- name: messages_of_all
+SELECT messages_of_all();
+
+-- name: jobs_left
+SELECT count(*) FROM pgqueuer WHERE status IN ('queued', 'picked');
+
 -- name: forget_old_jobs
 DELETE FROM pgqueuer_log WHERE created < now() - $1::interval;

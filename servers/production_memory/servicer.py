@@ -1,5 +1,7 @@
 """Production memory over gRPC: translates only."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from kari.model_factory.v1.model_factory_pb2 import EmbedRequest
@@ -10,6 +12,7 @@ from servers.production_memory.ending import Ending
 from servers.production_memory.importing import Importing
 from servers.production_memory.leading import Leading
 from servers.production_memory.reading import Reading
+from servers.production_memory.reindexing import Reindexing
 from servers.runtime.call import current, principal
 from servers.runtime.grpc_types import Context
 
@@ -27,9 +30,11 @@ class ProductionMemory(ProductionMemoryServiceServicer):
         ending: Ending,
         reading: Reading,
         importing: Importing,
+        reindexing: Reindexing,
         models: "ModelFactoryServiceAsyncStub",
     ) -> None:
         self._importing = importing
+        self._reindexing = reindexing
         self._models = models
         self._beginning = beginning
         self._leading = leading
@@ -97,6 +102,14 @@ class ProductionMemory(ProductionMemoryServiceServicer):
         return contract.ImportMessagesResponse(
             message_ids=imported.message_ids, repeated_request=imported.repeated
         )
+
+    async def Reindex(
+        self, request: contract.ReindexRequest, context: Context
+    ) -> AsyncGenerator[contract.ReindexResponse, None]:
+        """Makes all vectors again."""
+        async with aclosing(self._reindexing.run(request.page_token)) as steps:
+            async for step in steps:
+                yield step
 
     async def Embed(
         self, request: contract.EmbedRequest, context: Context

@@ -137,6 +137,17 @@ async def test_a_turn_is_explained(mesh: Mesh) -> None:
     assert "turn_id" in output
 
 
+async def test_everything_is_indexed_anew(mesh: Mesh) -> None:
+    """While the system serves; what cannot be gone on with is said."""
+    await mesh.kari.command("chat", "--once", "hello")
+    code, output = await mesh.kari.command("reindex")
+    assert code == 0, output
+    assert "messages are indexed anew" in output
+    code, output = await mesh.kari.command("reindex", "--after", "nonsense")
+    assert code == 1
+    assert "page_token" in output
+
+
 async def test_a_server_behind_the_hub_is_closed_to_users(mesh: Mesh) -> None:
     """A user's token opens no server of the mesh's inside."""
     _, token = await mesh.kari.command("token")

@@ -34,3 +34,22 @@ def _rows(settings: Settings, tenant_id: str) -> dict[str, dict[str, Any]]:
         return {row["id"]: row for row in found}
     finally:
         client.close()
+
+
+async def forget_vectors_of(settings: Settings, tenant_id: str) -> None:
+    """Deletes a tenant's rows, as a Milvus that was lost would."""
+    await asyncio.to_thread(_forget, settings, tenant_id)
+
+
+def _forget(settings: Settings, tenant_id: str) -> None:
+    assert settings.milvus_url is not None
+    assert settings.milvus_token is not None
+    client = MilvusClient(
+        uri=settings.milvus_url.get_secret_value(),
+        token=settings.milvus_token.get_secret_value(),
+        timeout=10,
+    )
+    try:
+        client.delete("messages", filter=f'tenant_id == "{tenant_id}"')
+    finally:
+        client.close()

@@ -124,6 +124,62 @@ class ImportMessagesResponse(_message.Message):
 Global___ImportMessagesResponse: _TypeAlias = ImportMessagesResponse  # noqa: Y015
 
 @_typing.final
+class ReindexRequest(_message.Message):
+    """From where on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_token: _builtins.str
+    """`page_token` of the last response of an earlier call; empty for all messages."""
+    def __init__(
+        self,
+        *,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReindexRequest: _TypeAlias = ReindexRequest  # noqa: Y015
+
+@_typing.final
+class ReindexResponse(_message.Message):
+    """How far it has come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUED_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    JOBS_LEFT_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    queued: _builtins.int
+    """Messages that this call has queued."""
+    messages: _builtins.int
+    """Messages that there are, about."""
+    jobs_left: _builtins.int
+    """Jobs that wait or are under way, once all messages are queued; 0 before, and at the end."""
+    page_token: _builtins.str
+    """Place behind the last message that was queued."""
+    def __init__(
+        self,
+        *,
+        queued: _builtins.int = ...,
+        messages: _builtins.int = ...,
+        jobs_left: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["jobs_left", b"jobs_left", "messages", b"messages", "page_token", b"page_token", "queued", b"queued"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReindexResponse: _TypeAlias = ReindexResponse  # noqa: Y015
+
+@_typing.final
 class EmbedRequest(_message.Message):
     """What to embed."""
 

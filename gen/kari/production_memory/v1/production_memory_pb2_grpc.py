@@ -75,6 +75,11 @@ class ProductionMemoryServiceStub:
                 request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.EmbedRequest.SerializeToString,
                 response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.EmbedResponse.FromString,
                 _registered_method=True)
+        self.Reindex = channel.unary_stream(
+                '/kari.production_memory.v1.ProductionMemoryService/Reindex',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ReindexRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ReindexResponse.FromString,
+                _registered_method=True)
         self.RequestCancel = channel.unary_unary(
                 '/kari.production_memory.v1.ProductionMemoryService/RequestCancel',
                 request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RequestCancelRequest.SerializeToString,
@@ -171,6 +176,14 @@ class ProductionMemoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Reindex(self, request, context):
+        """Makes the vectors of all messages of all tenants again, while the system serves. Tells how far it has
+        come, until every job is done; a caller that goes away can go on from the last place it was told.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RequestCancel(self, request, context):
         """Marks a turn as called off. One that nobody leads ends here and now.
         """
@@ -257,6 +270,11 @@ def add_ProductionMemoryServiceServicer_to_server(servicer, server):
                     servicer.Embed,
                     request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.EmbedRequest.FromString,
                     response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.EmbedResponse.SerializeToString,
+            ),
+            'Reindex': grpc.unary_stream_rpc_method_handler(
+                    servicer.Reindex,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ReindexRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ReindexResponse.SerializeToString,
             ),
             'RequestCancel': grpc.unary_unary_rpc_method_handler(
                     servicer.RequestCancel,
@@ -506,6 +524,33 @@ class ProductionMemoryService:
             '/kari.production_memory.v1.ProductionMemoryService/Embed',
             kari_dot_production__memory_dot_v1_dot_production__memory__pb2.EmbedRequest.SerializeToString,
             kari_dot_production__memory_dot_v1_dot_production__memory__pb2.EmbedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reindex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/Reindex',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ReindexRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ReindexResponse.FromString,
             options,
             channel_credentials,
             insecure,

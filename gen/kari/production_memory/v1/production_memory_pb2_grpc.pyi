@@ -56,6 +56,10 @@ class ProductionMemoryServiceStub:
     """
     Embed: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.EmbedRequest, _production_memory_pb2.EmbedResponse]
     """Vectors of texts that are looked for, made as those of messages are."""
+    Reindex: _grpc.UnaryStreamMultiCallable[_production_memory_pb2.ReindexRequest, _production_memory_pb2.ReindexResponse]
+    """Makes the vectors of all messages of all tenants again, while the system serves. Tells how far it has
+    come, until every job is done; a caller that goes away can go on from the last place it was told.
+    """
     RequestCancel: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.RequestCancelRequest, _production_memory_pb2.RequestCancelResponse]
     """Marks a turn as called off. One that nobody leads ends here and now."""
     GetTurn: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnRequest, _production_memory_pb2.GetTurnResponse]
@@ -101,6 +105,10 @@ class ProductionMemoryServiceAsyncStub(ProductionMemoryServiceStub):
     """
     Embed: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.EmbedRequest, _production_memory_pb2.EmbedResponse]  # type: ignore[assignment]
     """Vectors of texts that are looked for, made as those of messages are."""
+    Reindex: _aio.UnaryStreamMultiCallable[_production_memory_pb2.ReindexRequest, _production_memory_pb2.ReindexResponse]  # type: ignore[assignment]
+    """Makes the vectors of all messages of all tenants again, while the system serves. Tells how far it has
+    come, until every job is done; a caller that goes away can go on from the last place it was told.
+    """
     RequestCancel: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.RequestCancelRequest, _production_memory_pb2.RequestCancelResponse]  # type: ignore[assignment]
     """Marks a turn as called off. One that nobody leads ends here and now."""
     GetTurn: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnRequest, _production_memory_pb2.GetTurnResponse]  # type: ignore[assignment]
@@ -191,6 +199,16 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_production_memory_pb2.EmbedResponse, _abc.Awaitable[_production_memory_pb2.EmbedResponse]]:
         """Vectors of texts that are looked for, made as those of messages are."""
+
+    @_abc_1.abstractmethod
+    def Reindex(
+        self,
+        request: _production_memory_pb2.ReindexRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_production_memory_pb2.ReindexResponse], _abc.AsyncIterator[_production_memory_pb2.ReindexResponse]]:
+        """Makes the vectors of all messages of all tenants again, while the system serves. Tells how far it has
+        come, until every job is done; a caller that goes away can go on from the last place it was told.
+        """
 
     @_abc_1.abstractmethod
     def RequestCancel(

@@ -1,0 +1,42 @@
+"""All vectors can be made again from Postgres."""
+
+from kari.production_memory.v1.production_memory_pb2 import ReindexRequest, ReindexResponse
+from servers.runtime.call import Call, acting
+from servers.runtime.ids import new_correlation_id
+from tests.hosting import until
+from tests.production_memory.memory import Memory
+from tests.production_memory.vectors import forget_vectors_of, vectors_of
+
+
+async def reindexed(memory: Memory, page_token: str = "") -> list[ReindexResponse]:
+    """Everything that is told, to the end; without a user, as the operator calls."""
+    with acting(Call(new_correlation_id())):
+        call = memory.stub.Reindex(ReindexRequest(page_token=page_token))
+        return [step async for step in call]
+
+
+async def count(memory: Memory) -> int:
+    return len(await vectors_of(memory.wiring.settings, memory.somebody.tenant_id))
+
+
+async def test_vectors_that_are_gone_come_back(memory: Memory) -> None:
+    """Every message's, and the last that is told is that nothing is left to do."""
+    for number in range(3):
+        await memory.exchange(f"question {number}", f"answer {number}")
+
+    async def all_there() -> bool:
+        return await count(memory) == 6
+
+    await until(all_there)
+    await forget_vectors_of(memory.wiring.settings, memory.somebody.tenant_id)
+    assert await count(memory) == 0
+    steps = await reindexed(memory)
+    assert await count(memory) == 6
+    assert steps[-1].queued >= 6
+    assert steps[-1].jobs_left == 0
+
+
+async def test_whoever_goes_on_begins_behind_what_was_queued(memory: Memory) -> None:
+    await memory.exchange("question", "answer")
+    token = (await reindexed(memory))[-1].page_token
+    assert (await reindexed(memory, token))[-1].queued == 0
