@@ -105,6 +105,36 @@ class ChatHubServiceStub:
                 request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.WatchRequest.SerializeToString,
                 response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.WatchResponse.FromString,
                 _registered_method=True)
+        self.ReplayContext = channel.unary_unary(
+                '/kari.chat_hub.v1.ChatHubService/ReplayContext',
+                request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ReplayContextRequest.SerializeToString,
+                response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ReplayContextResponse.FromString,
+                _registered_method=True)
+        self.Remember = channel.unary_unary(
+                '/kari.chat_hub.v1.ChatHubService/Remember',
+                request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.RememberRequest.SerializeToString,
+                response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.RememberResponse.FromString,
+                _registered_method=True)
+        self.ListMemories = channel.unary_unary(
+                '/kari.chat_hub.v1.ChatHubService/ListMemories',
+                request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListMemoriesRequest.SerializeToString,
+                response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListMemoriesResponse.FromString,
+                _registered_method=True)
+        self.CorrectMemory = channel.unary_unary(
+                '/kari.chat_hub.v1.ChatHubService/CorrectMemory',
+                request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.CorrectMemoryRequest.SerializeToString,
+                response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.CorrectMemoryResponse.FromString,
+                _registered_method=True)
+        self.ForgetMemories = channel.unary_unary(
+                '/kari.chat_hub.v1.ChatHubService/ForgetMemories',
+                request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ForgetMemoriesRequest.SerializeToString,
+                response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ForgetMemoriesResponse.FromString,
+                _registered_method=True)
+        self.GetForgetReceipt = channel.unary_unary(
+                '/kari.chat_hub.v1.ChatHubService/GetForgetReceipt',
+                request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetForgetReceiptRequest.SerializeToString,
+                response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetForgetReceiptResponse.FromString,
+                _registered_method=True)
 
 
 class ChatHubServiceServicer:
@@ -212,6 +242,51 @@ class ChatHubServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReplayContext(self, request, context):
+        """Rebuilds the prompt of a past turn of the caller's conversations, byte for byte, and says whether it is
+        the one that the model was given: it is not if something in it was forgotten since.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Remember(self, request, context):
+        """Remembers a statement, through the write gate: what is known, trivial or contradicted is told apart. The
+        same request id gives the same memory. Knowledge of the domain needs the role chat.config.edit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMemories(self, request, context):
+        """What is remembered of the caller, or of the domain, the latest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CorrectMemory(self, request, context):
+        """Puts another statement in the place of a memory; the old one is kept as what held until now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForgetMemories(self, request, context):
+        """Erases memories, with all versions before them, from every store, and gives a receipt. A store that is
+        away forgets as soon as it is back; the receipt says so.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetForgetReceipt(self, request, context):
+        """A receipt, as it stands by now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ChatHubServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -284,6 +359,36 @@ def add_ChatHubServiceServicer_to_server(servicer, server):
                     servicer.Watch,
                     request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.WatchRequest.FromString,
                     response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.WatchResponse.SerializeToString,
+            ),
+            'ReplayContext': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayContext,
+                    request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ReplayContextRequest.FromString,
+                    response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ReplayContextResponse.SerializeToString,
+            ),
+            'Remember': grpc.unary_unary_rpc_method_handler(
+                    servicer.Remember,
+                    request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.RememberRequest.FromString,
+                    response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.RememberResponse.SerializeToString,
+            ),
+            'ListMemories': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMemories,
+                    request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListMemoriesRequest.FromString,
+                    response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListMemoriesResponse.SerializeToString,
+            ),
+            'CorrectMemory': grpc.unary_unary_rpc_method_handler(
+                    servicer.CorrectMemory,
+                    request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.CorrectMemoryRequest.FromString,
+                    response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.CorrectMemoryResponse.SerializeToString,
+            ),
+            'ForgetMemories': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetMemories,
+                    request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ForgetMemoriesRequest.FromString,
+                    response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ForgetMemoriesResponse.SerializeToString,
+            ),
+            'GetForgetReceipt': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetForgetReceipt,
+                    request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetForgetReceiptRequest.FromString,
+                    response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetForgetReceiptResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -665,6 +770,168 @@ class ChatHubService:
             '/kari.chat_hub.v1.ChatHubService/Watch',
             kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.WatchRequest.SerializeToString,
             kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.WatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayContext(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.chat_hub.v1.ChatHubService/ReplayContext',
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ReplayContextRequest.SerializeToString,
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ReplayContextResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Remember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.chat_hub.v1.ChatHubService/Remember',
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.RememberRequest.SerializeToString,
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.RememberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMemories(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.chat_hub.v1.ChatHubService/ListMemories',
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListMemoriesRequest.SerializeToString,
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListMemoriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CorrectMemory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.chat_hub.v1.ChatHubService/CorrectMemory',
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.CorrectMemoryRequest.SerializeToString,
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.CorrectMemoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetMemories(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.chat_hub.v1.ChatHubService/ForgetMemories',
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ForgetMemoriesRequest.SerializeToString,
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ForgetMemoriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetForgetReceipt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.chat_hub.v1.ChatHubService/GetForgetReceipt',
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetForgetReceiptRequest.SerializeToString,
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetForgetReceiptResponse.FromString,
             options,
             channel_credentials,
             insecure,

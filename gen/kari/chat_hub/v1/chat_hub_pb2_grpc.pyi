@@ -67,6 +67,24 @@ class ChatHubServiceStub:
     """What happens in conversations: typing, presence, changes, new turns. While it runs, the caller is
     present in them.
     """
+    ReplayContext: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.ReplayContextRequest, _chat_hub_pb2.ReplayContextResponse]
+    """Rebuilds the prompt of a past turn of the caller's conversations, byte for byte, and says whether it is
+    the one that the model was given: it is not if something in it was forgotten since.
+    """
+    Remember: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.RememberRequest, _chat_hub_pb2.RememberResponse]
+    """Remembers a statement, through the write gate: what is known, trivial or contradicted is told apart. The
+    same request id gives the same memory. Knowledge of the domain needs the role chat.config.edit.
+    """
+    ListMemories: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.ListMemoriesRequest, _chat_hub_pb2.ListMemoriesResponse]
+    """What is remembered of the caller, or of the domain, the latest first."""
+    CorrectMemory: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.CorrectMemoryRequest, _chat_hub_pb2.CorrectMemoryResponse]
+    """Puts another statement in the place of a memory; the old one is kept as what held until now."""
+    ForgetMemories: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.ForgetMemoriesRequest, _chat_hub_pb2.ForgetMemoriesResponse]
+    """Erases memories, with all versions before them, from every store, and gives a receipt. A store that is
+    away forgets as soon as it is back; the receipt says so.
+    """
+    GetForgetReceipt: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.GetForgetReceiptRequest, _chat_hub_pb2.GetForgetReceiptResponse]
+    """A receipt, as it stands by now."""
 
 @_typing.type_check_only
 class ChatHubServiceAsyncStub(ChatHubServiceStub):
@@ -107,6 +125,24 @@ class ChatHubServiceAsyncStub(ChatHubServiceStub):
     """What happens in conversations: typing, presence, changes, new turns. While it runs, the caller is
     present in them.
     """
+    ReplayContext: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.ReplayContextRequest, _chat_hub_pb2.ReplayContextResponse]  # type: ignore[assignment]
+    """Rebuilds the prompt of a past turn of the caller's conversations, byte for byte, and says whether it is
+    the one that the model was given: it is not if something in it was forgotten since.
+    """
+    Remember: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.RememberRequest, _chat_hub_pb2.RememberResponse]  # type: ignore[assignment]
+    """Remembers a statement, through the write gate: what is known, trivial or contradicted is told apart. The
+    same request id gives the same memory. Knowledge of the domain needs the role chat.config.edit.
+    """
+    ListMemories: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.ListMemoriesRequest, _chat_hub_pb2.ListMemoriesResponse]  # type: ignore[assignment]
+    """What is remembered of the caller, or of the domain, the latest first."""
+    CorrectMemory: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.CorrectMemoryRequest, _chat_hub_pb2.CorrectMemoryResponse]  # type: ignore[assignment]
+    """Puts another statement in the place of a memory; the old one is kept as what held until now."""
+    ForgetMemories: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.ForgetMemoriesRequest, _chat_hub_pb2.ForgetMemoriesResponse]  # type: ignore[assignment]
+    """Erases memories, with all versions before them, from every store, and gives a receipt. A store that is
+    away forgets as soon as it is back; the receipt says so.
+    """
+    GetForgetReceipt: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.GetForgetReceiptRequest, _chat_hub_pb2.GetForgetReceiptResponse]  # type: ignore[assignment]
+    """A receipt, as it stands by now."""
 
 class ChatHubServiceServicer(metaclass=_abc_1.ABCMeta):
     """Routes every chat event: messages to the orchestrator, commands to the instruction processor."""
@@ -228,5 +264,59 @@ class ChatHubServiceServicer(metaclass=_abc_1.ABCMeta):
         """What happens in conversations: typing, presence, changes, new turns. While it runs, the caller is
         present in them.
         """
+
+    @_abc_1.abstractmethod
+    def ReplayContext(
+        self,
+        request: _chat_hub_pb2.ReplayContextRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_hub_pb2.ReplayContextResponse, _abc.Awaitable[_chat_hub_pb2.ReplayContextResponse]]:
+        """Rebuilds the prompt of a past turn of the caller's conversations, byte for byte, and says whether it is
+        the one that the model was given: it is not if something in it was forgotten since.
+        """
+
+    @_abc_1.abstractmethod
+    def Remember(
+        self,
+        request: _chat_hub_pb2.RememberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_hub_pb2.RememberResponse, _abc.Awaitable[_chat_hub_pb2.RememberResponse]]:
+        """Remembers a statement, through the write gate: what is known, trivial or contradicted is told apart. The
+        same request id gives the same memory. Knowledge of the domain needs the role chat.config.edit.
+        """
+
+    @_abc_1.abstractmethod
+    def ListMemories(
+        self,
+        request: _chat_hub_pb2.ListMemoriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_hub_pb2.ListMemoriesResponse, _abc.Awaitable[_chat_hub_pb2.ListMemoriesResponse]]:
+        """What is remembered of the caller, or of the domain, the latest first."""
+
+    @_abc_1.abstractmethod
+    def CorrectMemory(
+        self,
+        request: _chat_hub_pb2.CorrectMemoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_hub_pb2.CorrectMemoryResponse, _abc.Awaitable[_chat_hub_pb2.CorrectMemoryResponse]]:
+        """Puts another statement in the place of a memory; the old one is kept as what held until now."""
+
+    @_abc_1.abstractmethod
+    def ForgetMemories(
+        self,
+        request: _chat_hub_pb2.ForgetMemoriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_hub_pb2.ForgetMemoriesResponse, _abc.Awaitable[_chat_hub_pb2.ForgetMemoriesResponse]]:
+        """Erases memories, with all versions before them, from every store, and gives a receipt. A store that is
+        away forgets as soon as it is back; the receipt says so.
+        """
+
+    @_abc_1.abstractmethod
+    def GetForgetReceipt(
+        self,
+        request: _chat_hub_pb2.GetForgetReceiptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_hub_pb2.GetForgetReceiptResponse, _abc.Awaitable[_chat_hub_pb2.GetForgetReceiptResponse]]:
+        """A receipt, as it stands by now."""
 
 def add_ChatHubServiceServicer_to_server(servicer: ChatHubServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

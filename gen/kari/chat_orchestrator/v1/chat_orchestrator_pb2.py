@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from kari.conversation_models.v1 import context_pb2 as kari_dot_conversation__models_dot_v1_dot_context__pb2
 from kari.conversation_models.v1 import instruction_pb2 as kari_dot_conversation__models_dot_v1_dot_instruction__pb2
 from kari.conversation_models.v1 import turn_pb2 as kari_dot_conversation__models_dot_v1_dot_turn__pb2
 from kari.policy.v1 import policy_pb2 as kari_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1kari/chat_orchestrator/v1/chat_orchestrator.proto\x12\x19kari.chat_orchestrator.v1\x1a\x1b\x62uf/validate/validate.proto\x1a-kari/conversation_models/v1/instruction.proto\x1a&kari/conversation_models/v1/turn.proto\x1a\x1bkari/policy/v1/policy.proto\"\x9e\x03\n\x10StartTurnRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x1f\n\x07\x63ontent\x18\x02 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01\x18\xa0\x8d\x06\x12\x1d\n\nrequest_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x39\n\x13reply_to_message_id\x18\x04 \x01(\tB\x1c\xbaH\x19r\x14\x32\x12^msg_[0-9a-f]{32}$\xd8\x01\x01\x12=\n\x12mentioned_user_ids\x18\x05 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10\x32\"\x17r\x15\x32\x13^user_[0-9a-f]{32}$\x12\x42\n\twhen_busy\x18\x06 \x01(\x0e\x32%.kari.conversation_models.v1.WhenBusyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x05model\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12>\n\x0cinstructions\x18\x08 \x03(\x0b\x32(.kari.conversation_models.v1.Instruction\"\x83\x01\n\x11StartTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12=\n\x08position\x18\x02 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\"@\n\x11\x43\x61ncelTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"E\n\x12\x43\x61ncelTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn2\xaa\x02\n\x17\x43hatOrchestratorService\x12\x80\x01\n\tStartTurn\x12+.kari.chat_orchestrator.v1.StartTurnRequest\x1a,.kari.chat_orchestrator.v1.StartTurnResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x0f \x01\x12\x83\x01\n\nCancelTurn\x12,.kari.chat_orchestrator.v1.CancelTurnRequest\x1a-.kari.chat_orchestrator.v1.CancelTurnResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1kari/chat_orchestrator/v1/chat_orchestrator.proto\x12\x19kari.chat_orchestrator.v1\x1a\x1b\x62uf/validate/validate.proto\x1a)kari/conversation_models/v1/context.proto\x1a-kari/conversation_models/v1/instruction.proto\x1a&kari/conversation_models/v1/turn.proto\x1a\x1bkari/policy/v1/policy.proto\"\x9e\x03\n\x10StartTurnRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x1f\n\x07\x63ontent\x18\x02 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01\x18\xa0\x8d\x06\x12\x1d\n\nrequest_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x39\n\x13reply_to_message_id\x18\x04 \x01(\tB\x1c\xbaH\x19r\x14\x32\x12^msg_[0-9a-f]{32}$\xd8\x01\x01\x12=\n\x12mentioned_user_ids\x18\x05 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10\x32\"\x17r\x15\x32\x13^user_[0-9a-f]{32}$\x12\x42\n\twhen_busy\x18\x06 \x01(\x0e\x32%.kari.conversation_models.v1.WhenBusyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x05model\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12>\n\x0cinstructions\x18\x08 \x03(\x0b\x32(.kari.conversation_models.v1.Instruction\"\x83\x01\n\x11StartTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12=\n\x08position\x18\x02 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\"@\n\x11\x43\x61ncelTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"E\n\x12\x43\x61ncelTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\"C\n\x14ReplayContextRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"{\n\x15ReplayContextResponse\x12:\n\x06\x62undle\x18\x01 \x01(\x0b\x32*.kari.conversation_models.v1.ContextBundle\x12\x11\n\tidentical\x18\x02 \x01(\x08\x12\x13\n\x0bmissing_ids\x18\x03 \x03(\t2\xb9\x03\n\x17\x43hatOrchestratorService\x12\x80\x01\n\tStartTurn\x12+.kari.chat_orchestrator.v1.StartTurnRequest\x1a,.kari.chat_orchestrator.v1.StartTurnResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x0f \x01\x12\x83\x01\n\nCancelTurn\x12,.kari.chat_orchestrator.v1.CancelTurnRequest\x1a-.kari.chat_orchestrator.v1.CancelTurnResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x8c\x01\n\rReplayContext\x12/.kari.chat_orchestrator.v1.ReplayContextRequest\x1a\x30.kari.chat_orchestrator.v1.ReplayContextResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,20 +52,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTTURNREQUEST'].fields_by_name['model']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_CANCELTURNREQUEST'].fields_by_name['turn_id']._loaded_options = None
   _globals['_CANCELTURNREQUEST'].fields_by_name['turn_id']._serialized_options = b'\272H\027r\0252\023^turn_[0-9a-f]{32}$'
+  _globals['_REPLAYCONTEXTREQUEST'].fields_by_name['turn_id']._loaded_options = None
+  _globals['_REPLAYCONTEXTREQUEST'].fields_by_name['turn_id']._serialized_options = b'\272H\027r\0252\023^turn_[0-9a-f]{32}$'
   _globals['_CHATORCHESTRATORSERVICE']._loaded_options = None
   _globals['_CHATORCHESTRATORSERVICE']._serialized_options = b'\242\273\030\002\010\002'
   _globals['_CHATORCHESTRATORSERVICE'].methods_by_name['StartTurn']._loaded_options = None
   _globals['_CHATORCHESTRATORSERVICE'].methods_by_name['StartTurn']._serialized_options = b'\220\002\002\242\273\030\021\n\tchat.user\032\002\010\017 \001'
   _globals['_CHATORCHESTRATORSERVICE'].methods_by_name['CancelTurn']._loaded_options = None
   _globals['_CHATORCHESTRATORSERVICE'].methods_by_name['CancelTurn']._serialized_options = b'\220\002\002\242\273\030\021\n\tchat.user\032\002\010\005 \001'
-  _globals['_STARTTURNREQUEST']._serialized_start=226
-  _globals['_STARTTURNREQUEST']._serialized_end=640
-  _globals['_STARTTURNRESPONSE']._serialized_start=643
-  _globals['_STARTTURNRESPONSE']._serialized_end=774
-  _globals['_CANCELTURNREQUEST']._serialized_start=776
-  _globals['_CANCELTURNREQUEST']._serialized_end=840
-  _globals['_CANCELTURNRESPONSE']._serialized_start=842
-  _globals['_CANCELTURNRESPONSE']._serialized_end=911
-  _globals['_CHATORCHESTRATORSERVICE']._serialized_start=914
-  _globals['_CHATORCHESTRATORSERVICE']._serialized_end=1212
+  _globals['_CHATORCHESTRATORSERVICE'].methods_by_name['ReplayContext']._loaded_options = None
+  _globals['_CHATORCHESTRATORSERVICE'].methods_by_name['ReplayContext']._serialized_options = b'\220\002\001\242\273\030\021\n\tchat.user\032\002\010\005 \002'
+  _globals['_STARTTURNREQUEST']._serialized_start=269
+  _globals['_STARTTURNREQUEST']._serialized_end=683
+  _globals['_STARTTURNRESPONSE']._serialized_start=686
+  _globals['_STARTTURNRESPONSE']._serialized_end=817
+  _globals['_CANCELTURNREQUEST']._serialized_start=819
+  _globals['_CANCELTURNREQUEST']._serialized_end=883
+  _globals['_CANCELTURNRESPONSE']._serialized_start=885
+  _globals['_CANCELTURNRESPONSE']._serialized_end=954
+  _globals['_REPLAYCONTEXTREQUEST']._serialized_start=956
+  _globals['_REPLAYCONTEXTREQUEST']._serialized_end=1023
+  _globals['_REPLAYCONTEXTRESPONSE']._serialized_start=1025
+  _globals['_REPLAYCONTEXTRESPONSE']._serialized_end=1148
+  _globals['_CHATORCHESTRATORSERVICE']._serialized_start=1151
+  _globals['_CHATORCHESTRATORSERVICE']._serialized_end=1592
 # @@protoc_insertion_point(module_scope)

@@ -45,6 +45,11 @@ class ChatOrchestratorServiceStub:
                 request_serializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.CancelTurnRequest.SerializeToString,
                 response_deserializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.CancelTurnResponse.FromString,
                 _registered_method=True)
+        self.ReplayContext = channel.unary_unary(
+                '/kari.chat_orchestrator.v1.ChatOrchestratorService/ReplayContext',
+                request_serializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.ReplayContextRequest.SerializeToString,
+                response_deserializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.ReplayContextResponse.FromString,
+                _registered_method=True)
 
 
 class ChatOrchestratorServiceServicer:
@@ -66,6 +71,14 @@ class ChatOrchestratorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReplayContext(self, request, context):
+        """Rebuilds the prompt of a past turn of the caller's conversations, byte for byte, and says whether it is
+        the one that the model was given: it is not if something in it was forgotten since.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ChatOrchestratorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -78,6 +91,11 @@ def add_ChatOrchestratorServiceServicer_to_server(servicer, server):
                     servicer.CancelTurn,
                     request_deserializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.CancelTurnRequest.FromString,
                     response_serializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.CancelTurnResponse.SerializeToString,
+            ),
+            'ReplayContext': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayContext,
+                    request_deserializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.ReplayContextRequest.FromString,
+                    response_serializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.ReplayContextResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -135,6 +153,33 @@ class ChatOrchestratorService:
             '/kari.chat_orchestrator.v1.ChatOrchestratorService/CancelTurn',
             kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.CancelTurnRequest.SerializeToString,
             kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.CancelTurnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayContext(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.chat_orchestrator.v1.ChatOrchestratorService/ReplayContext',
+            kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.ReplayContextRequest.SerializeToString,
+            kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.ReplayContextResponse.FromString,
             options,
             channel_credentials,
             insecure,

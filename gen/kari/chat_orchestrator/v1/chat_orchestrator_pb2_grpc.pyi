@@ -39,6 +39,10 @@ class ChatOrchestratorServiceStub:
     """
     CancelTurn: _grpc.UnaryUnaryMultiCallable[_chat_orchestrator_pb2.CancelTurnRequest, _chat_orchestrator_pb2.CancelTurnResponse]
     """Calls a turn off, wherever it runs. Calling an ended one off changes nothing."""
+    ReplayContext: _grpc.UnaryUnaryMultiCallable[_chat_orchestrator_pb2.ReplayContextRequest, _chat_orchestrator_pb2.ReplayContextResponse]
+    """Rebuilds the prompt of a past turn of the caller's conversations, byte for byte, and says whether it is
+    the one that the model was given: it is not if something in it was forgotten since.
+    """
 
 @_typing.type_check_only
 class ChatOrchestratorServiceAsyncStub(ChatOrchestratorServiceStub):
@@ -51,6 +55,10 @@ class ChatOrchestratorServiceAsyncStub(ChatOrchestratorServiceStub):
     """
     CancelTurn: _aio.UnaryUnaryMultiCallable[_chat_orchestrator_pb2.CancelTurnRequest, _chat_orchestrator_pb2.CancelTurnResponse]  # type: ignore[assignment]
     """Calls a turn off, wherever it runs. Calling an ended one off changes nothing."""
+    ReplayContext: _aio.UnaryUnaryMultiCallable[_chat_orchestrator_pb2.ReplayContextRequest, _chat_orchestrator_pb2.ReplayContextResponse]  # type: ignore[assignment]
+    """Rebuilds the prompt of a past turn of the caller's conversations, byte for byte, and says whether it is
+    the one that the model was given: it is not if something in it was forgotten since.
+    """
 
 class ChatOrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
     """Leads turns."""
@@ -72,5 +80,15 @@ class ChatOrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_chat_orchestrator_pb2.CancelTurnResponse, _abc.Awaitable[_chat_orchestrator_pb2.CancelTurnResponse]]:
         """Calls a turn off, wherever it runs. Calling an ended one off changes nothing."""
+
+    @_abc_1.abstractmethod
+    def ReplayContext(
+        self,
+        request: _chat_orchestrator_pb2.ReplayContextRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_orchestrator_pb2.ReplayContextResponse, _abc.Awaitable[_chat_orchestrator_pb2.ReplayContextResponse]]:
+        """Rebuilds the prompt of a past turn of the caller's conversations, byte for byte, and says whether it is
+        the one that the model was given: it is not if something in it was forgotten since.
+        """
 
 def add_ChatOrchestratorServiceServicer_to_server(servicer: ChatOrchestratorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

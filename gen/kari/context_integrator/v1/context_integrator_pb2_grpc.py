@@ -40,6 +40,11 @@ class ContextIntegratorServiceStub:
                 request_serializer=kari_dot_context__integrator_dot_v1_dot_context__integrator__pb2.AssembleRequest.SerializeToString,
                 response_deserializer=kari_dot_context__integrator_dot_v1_dot_context__integrator__pb2.AssembleResponse.FromString,
                 _registered_method=True)
+        self.ReplayContext = channel.unary_unary(
+                '/kari.context_integrator.v1.ContextIntegratorService/ReplayContext',
+                request_serializer=kari_dot_context__integrator_dot_v1_dot_context__integrator__pb2.ReplayContextRequest.SerializeToString,
+                response_deserializer=kari_dot_context__integrator_dot_v1_dot_context__integrator__pb2.ReplayContextResponse.FromString,
+                _registered_method=True)
 
 
 class ContextIntegratorServiceServicer:
@@ -53,6 +58,14 @@ class ContextIntegratorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReplayContext(self, request, context):
+        """Rebuilds the prompt of a past turn from its manifest, byte for byte, and says whether it is the one
+        that the model was given: it is not if something in it was forgotten since.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ContextIntegratorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +73,11 @@ def add_ContextIntegratorServiceServicer_to_server(servicer, server):
                     servicer.Assemble,
                     request_deserializer=kari_dot_context__integrator_dot_v1_dot_context__integrator__pb2.AssembleRequest.FromString,
                     response_serializer=kari_dot_context__integrator_dot_v1_dot_context__integrator__pb2.AssembleResponse.SerializeToString,
+            ),
+            'ReplayContext': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayContext,
+                    request_deserializer=kari_dot_context__integrator_dot_v1_dot_context__integrator__pb2.ReplayContextRequest.FromString,
+                    response_serializer=kari_dot_context__integrator_dot_v1_dot_context__integrator__pb2.ReplayContextResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +108,33 @@ class ContextIntegratorService:
             '/kari.context_integrator.v1.ContextIntegratorService/Assemble',
             kari_dot_context__integrator_dot_v1_dot_context__integrator__pb2.AssembleRequest.SerializeToString,
             kari_dot_context__integrator_dot_v1_dot_context__integrator__pb2.AssembleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayContext(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.context_integrator.v1.ContextIntegratorService/ReplayContext',
+            kari_dot_context__integrator_dot_v1_dot_context__integrator__pb2.ReplayContextRequest.SerializeToString,
+            kari_dot_context__integrator_dot_v1_dot_context__integrator__pb2.ReplayContextResponse.FromString,
             options,
             channel_credentials,
             insecure,

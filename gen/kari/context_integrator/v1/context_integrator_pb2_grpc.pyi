@@ -35,6 +35,10 @@ class ContextIntegratorServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ContextIntegratorServiceAsyncStub: ...
     Assemble: _grpc.UnaryUnaryMultiCallable[_context_integrator_pb2.AssembleRequest, _context_integrator_pb2.AssembleResponse]
     """Puts the prompt of a turn together. The same conversation, message and budget give the same bytes."""
+    ReplayContext: _grpc.UnaryUnaryMultiCallable[_context_integrator_pb2.ReplayContextRequest, _context_integrator_pb2.ReplayContextResponse]
+    """Rebuilds the prompt of a past turn from its manifest, byte for byte, and says whether it is the one
+    that the model was given: it is not if something in it was forgotten since.
+    """
 
 @_typing.type_check_only
 class ContextIntegratorServiceAsyncStub(ContextIntegratorServiceStub):
@@ -43,6 +47,10 @@ class ContextIntegratorServiceAsyncStub(ContextIntegratorServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Assemble: _aio.UnaryUnaryMultiCallable[_context_integrator_pb2.AssembleRequest, _context_integrator_pb2.AssembleResponse]  # type: ignore[assignment]
     """Puts the prompt of a turn together. The same conversation, message and budget give the same bytes."""
+    ReplayContext: _aio.UnaryUnaryMultiCallable[_context_integrator_pb2.ReplayContextRequest, _context_integrator_pb2.ReplayContextResponse]  # type: ignore[assignment]
+    """Rebuilds the prompt of a past turn from its manifest, byte for byte, and says whether it is the one
+    that the model was given: it is not if something in it was forgotten since.
+    """
 
 class ContextIntegratorServiceServicer(metaclass=_abc_1.ABCMeta):
     """Ranks, deduplicates and truncates."""
@@ -54,5 +62,15 @@ class ContextIntegratorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_context_integrator_pb2.AssembleResponse, _abc.Awaitable[_context_integrator_pb2.AssembleResponse]]:
         """Puts the prompt of a turn together. The same conversation, message and budget give the same bytes."""
+
+    @_abc_1.abstractmethod
+    def ReplayContext(
+        self,
+        request: _context_integrator_pb2.ReplayContextRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_context_integrator_pb2.ReplayContextResponse, _abc.Awaitable[_context_integrator_pb2.ReplayContextResponse]]:
+        """Rebuilds the prompt of a past turn from its manifest, byte for byte, and says whether it is the one
+        that the model was given: it is not if something in it was forgotten since.
+        """
 
 def add_ContextIntegratorServiceServicer_to_server(servicer: ContextIntegratorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

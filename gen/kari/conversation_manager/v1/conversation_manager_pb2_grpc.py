@@ -90,6 +90,31 @@ class ConversationManagerServiceStub:
                 request_serializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.GetTurnRequest.SerializeToString,
                 response_deserializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.GetTurnResponse.FromString,
                 _registered_method=True)
+        self.Remember = channel.unary_unary(
+                '/kari.conversation_manager.v1.ConversationManagerService/Remember',
+                request_serializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.RememberRequest.SerializeToString,
+                response_deserializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.RememberResponse.FromString,
+                _registered_method=True)
+        self.ListMemories = channel.unary_unary(
+                '/kari.conversation_manager.v1.ConversationManagerService/ListMemories',
+                request_serializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.ListMemoriesRequest.SerializeToString,
+                response_deserializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.ListMemoriesResponse.FromString,
+                _registered_method=True)
+        self.CorrectMemory = channel.unary_unary(
+                '/kari.conversation_manager.v1.ConversationManagerService/CorrectMemory',
+                request_serializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.CorrectMemoryRequest.SerializeToString,
+                response_deserializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.CorrectMemoryResponse.FromString,
+                _registered_method=True)
+        self.ForgetMemories = channel.unary_unary(
+                '/kari.conversation_manager.v1.ConversationManagerService/ForgetMemories',
+                request_serializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.ForgetMemoriesRequest.SerializeToString,
+                response_deserializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.ForgetMemoriesResponse.FromString,
+                _registered_method=True)
+        self.GetForgetReceipt = channel.unary_unary(
+                '/kari.conversation_manager.v1.ConversationManagerService/GetForgetReceipt',
+                request_serializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.GetForgetReceiptRequest.SerializeToString,
+                response_deserializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.GetForgetReceiptResponse.FromString,
+                _registered_method=True)
 
 
 class ConversationManagerServiceServicer:
@@ -174,6 +199,43 @@ class ConversationManagerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Remember(self, request, context):
+        """Remembers a statement, through the write gate: what is known, trivial or contradicted is told apart. The
+        same request id gives the same memory. Knowledge of the domain needs the role chat.config.edit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMemories(self, request, context):
+        """What is remembered of the caller, or of the domain, the latest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CorrectMemory(self, request, context):
+        """Puts another statement in the place of a memory; the old one is kept as what held until now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForgetMemories(self, request, context):
+        """Erases memories, with all versions before them, from every store, and gives a receipt. A store that is
+        away forgets as soon as it is back; the receipt says so.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetForgetReceipt(self, request, context):
+        """A receipt, as it stands by now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ConversationManagerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -231,6 +293,31 @@ def add_ConversationManagerServiceServicer_to_server(servicer, server):
                     servicer.GetTurn,
                     request_deserializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.GetTurnRequest.FromString,
                     response_serializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.GetTurnResponse.SerializeToString,
+            ),
+            'Remember': grpc.unary_unary_rpc_method_handler(
+                    servicer.Remember,
+                    request_deserializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.RememberRequest.FromString,
+                    response_serializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.RememberResponse.SerializeToString,
+            ),
+            'ListMemories': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMemories,
+                    request_deserializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.ListMemoriesRequest.FromString,
+                    response_serializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.ListMemoriesResponse.SerializeToString,
+            ),
+            'CorrectMemory': grpc.unary_unary_rpc_method_handler(
+                    servicer.CorrectMemory,
+                    request_deserializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.CorrectMemoryRequest.FromString,
+                    response_serializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.CorrectMemoryResponse.SerializeToString,
+            ),
+            'ForgetMemories': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetMemories,
+                    request_deserializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.ForgetMemoriesRequest.FromString,
+                    response_serializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.ForgetMemoriesResponse.SerializeToString,
+            ),
+            'GetForgetReceipt': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetForgetReceipt,
+                    request_deserializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.GetForgetReceiptRequest.FromString,
+                    response_serializer=kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.GetForgetReceiptResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -531,6 +618,141 @@ class ConversationManagerService:
             '/kari.conversation_manager.v1.ConversationManagerService/GetTurn',
             kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.GetTurnRequest.SerializeToString,
             kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.GetTurnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Remember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.conversation_manager.v1.ConversationManagerService/Remember',
+            kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.RememberRequest.SerializeToString,
+            kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.RememberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMemories(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.conversation_manager.v1.ConversationManagerService/ListMemories',
+            kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.ListMemoriesRequest.SerializeToString,
+            kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.ListMemoriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CorrectMemory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.conversation_manager.v1.ConversationManagerService/CorrectMemory',
+            kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.CorrectMemoryRequest.SerializeToString,
+            kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.CorrectMemoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetMemories(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.conversation_manager.v1.ConversationManagerService/ForgetMemories',
+            kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.ForgetMemoriesRequest.SerializeToString,
+            kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.ForgetMemoriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetForgetReceipt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.conversation_manager.v1.ConversationManagerService/GetForgetReceipt',
+            kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.GetForgetReceiptRequest.SerializeToString,
+            kari_dot_conversation__manager_dot_v1_dot_conversation__manager__pb2.GetForgetReceiptResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,6 +57,20 @@ class ConversationManagerServiceStub:
     """
     GetTurn: _grpc.UnaryUnaryMultiCallable[_conversation_manager_pb2.GetTurnRequest, _conversation_manager_pb2.GetTurnResponse]
     """A turn of a conversation of the caller."""
+    Remember: _grpc.UnaryUnaryMultiCallable[_conversation_manager_pb2.RememberRequest, _conversation_manager_pb2.RememberResponse]
+    """Remembers a statement, through the write gate: what is known, trivial or contradicted is told apart. The
+    same request id gives the same memory. Knowledge of the domain needs the role chat.config.edit.
+    """
+    ListMemories: _grpc.UnaryUnaryMultiCallable[_conversation_manager_pb2.ListMemoriesRequest, _conversation_manager_pb2.ListMemoriesResponse]
+    """What is remembered of the caller, or of the domain, the latest first."""
+    CorrectMemory: _grpc.UnaryUnaryMultiCallable[_conversation_manager_pb2.CorrectMemoryRequest, _conversation_manager_pb2.CorrectMemoryResponse]
+    """Puts another statement in the place of a memory; the old one is kept as what held until now."""
+    ForgetMemories: _grpc.UnaryUnaryMultiCallable[_conversation_manager_pb2.ForgetMemoriesRequest, _conversation_manager_pb2.ForgetMemoriesResponse]
+    """Erases memories, with all versions before them, from every store, and gives a receipt. A store that is
+    away forgets as soon as it is back; the receipt says so.
+    """
+    GetForgetReceipt: _grpc.UnaryUnaryMultiCallable[_conversation_manager_pb2.GetForgetReceiptRequest, _conversation_manager_pb2.GetForgetReceiptResponse]
+    """A receipt, as it stands by now."""
 
 @_typing.type_check_only
 class ConversationManagerServiceAsyncStub(ConversationManagerServiceStub):
@@ -87,6 +101,20 @@ class ConversationManagerServiceAsyncStub(ConversationManagerServiceStub):
     """
     GetTurn: _aio.UnaryUnaryMultiCallable[_conversation_manager_pb2.GetTurnRequest, _conversation_manager_pb2.GetTurnResponse]  # type: ignore[assignment]
     """A turn of a conversation of the caller."""
+    Remember: _aio.UnaryUnaryMultiCallable[_conversation_manager_pb2.RememberRequest, _conversation_manager_pb2.RememberResponse]  # type: ignore[assignment]
+    """Remembers a statement, through the write gate: what is known, trivial or contradicted is told apart. The
+    same request id gives the same memory. Knowledge of the domain needs the role chat.config.edit.
+    """
+    ListMemories: _aio.UnaryUnaryMultiCallable[_conversation_manager_pb2.ListMemoriesRequest, _conversation_manager_pb2.ListMemoriesResponse]  # type: ignore[assignment]
+    """What is remembered of the caller, or of the domain, the latest first."""
+    CorrectMemory: _aio.UnaryUnaryMultiCallable[_conversation_manager_pb2.CorrectMemoryRequest, _conversation_manager_pb2.CorrectMemoryResponse]  # type: ignore[assignment]
+    """Puts another statement in the place of a memory; the old one is kept as what held until now."""
+    ForgetMemories: _aio.UnaryUnaryMultiCallable[_conversation_manager_pb2.ForgetMemoriesRequest, _conversation_manager_pb2.ForgetMemoriesResponse]  # type: ignore[assignment]
+    """Erases memories, with all versions before them, from every store, and gives a receipt. A store that is
+    away forgets as soon as it is back; the receipt says so.
+    """
+    GetForgetReceipt: _aio.UnaryUnaryMultiCallable[_conversation_manager_pb2.GetForgetReceiptRequest, _conversation_manager_pb2.GetForgetReceiptResponse]  # type: ignore[assignment]
+    """A receipt, as it stands by now."""
 
 class ConversationManagerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Owns the configuration of conversations and guards who reads them."""
@@ -180,5 +208,49 @@ class ConversationManagerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_conversation_manager_pb2.GetTurnResponse, _abc.Awaitable[_conversation_manager_pb2.GetTurnResponse]]:
         """A turn of a conversation of the caller."""
+
+    @_abc_1.abstractmethod
+    def Remember(
+        self,
+        request: _conversation_manager_pb2.RememberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_conversation_manager_pb2.RememberResponse, _abc.Awaitable[_conversation_manager_pb2.RememberResponse]]:
+        """Remembers a statement, through the write gate: what is known, trivial or contradicted is told apart. The
+        same request id gives the same memory. Knowledge of the domain needs the role chat.config.edit.
+        """
+
+    @_abc_1.abstractmethod
+    def ListMemories(
+        self,
+        request: _conversation_manager_pb2.ListMemoriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_conversation_manager_pb2.ListMemoriesResponse, _abc.Awaitable[_conversation_manager_pb2.ListMemoriesResponse]]:
+        """What is remembered of the caller, or of the domain, the latest first."""
+
+    @_abc_1.abstractmethod
+    def CorrectMemory(
+        self,
+        request: _conversation_manager_pb2.CorrectMemoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_conversation_manager_pb2.CorrectMemoryResponse, _abc.Awaitable[_conversation_manager_pb2.CorrectMemoryResponse]]:
+        """Puts another statement in the place of a memory; the old one is kept as what held until now."""
+
+    @_abc_1.abstractmethod
+    def ForgetMemories(
+        self,
+        request: _conversation_manager_pb2.ForgetMemoriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_conversation_manager_pb2.ForgetMemoriesResponse, _abc.Awaitable[_conversation_manager_pb2.ForgetMemoriesResponse]]:
+        """Erases memories, with all versions before them, from every store, and gives a receipt. A store that is
+        away forgets as soon as it is back; the receipt says so.
+        """
+
+    @_abc_1.abstractmethod
+    def GetForgetReceipt(
+        self,
+        request: _conversation_manager_pb2.GetForgetReceiptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_conversation_manager_pb2.GetForgetReceiptResponse, _abc.Awaitable[_conversation_manager_pb2.GetForgetReceiptResponse]]:
+        """A receipt, as it stands by now."""
 
 def add_ConversationManagerServiceServicer_to_server(servicer: ConversationManagerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

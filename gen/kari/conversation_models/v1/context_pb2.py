@@ -24,10 +24,13 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from kari.conversation_models.v1 import memory_pb2 as kari_dot_conversation__models_dot_v1_dot_memory__pb2
 from kari.conversation_models.v1 import message_pb2 as kari_dot_conversation__models_dot_v1_dot_message__pb2
+from kari.conversation_models.v1 import model_pb2 as kari_dot_conversation__models_dot_v1_dot_model__pb2
+from kari.conversation_models.v1 import summary_pb2 as kari_dot_conversation__models_dot_v1_dot_summary__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)kari/conversation_models/v1/context.proto\x12\x1bkari.conversation_models.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a)kari/conversation_models/v1/message.proto\"\xfd\x01\n\nMemoryItem\x12\x14\n\x07\x63ontent\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x39\n\x06source\x18\x02 \x01(\x0e\x32).kari.conversation_models.v1.MemorySource\x12\r\n\x05score\x18\x03 \x01(\x01\x12-\n\ttimestamp\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08metadata\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x35\n\x07message\x18\x06 \x01(\x0b\x32$.kari.conversation_models.v1.Message\"]\n\rPromptMessage\x12\x36\n\x04role\x18\x01 \x01(\x0e\x32(.kari.conversation_models.v1.MessageRole\x12\x14\n\x07\x63ontent\x18\x02 \x01(\tB\x03\x80\x01\x01\"\x8d\x01\n\rContextBundle\x12<\n\x08messages\x18\x01 \x03(\x0b\x32*.kari.conversation_models.v1.PromptMessage\x12>\n\x08manifest\x18\x02 \x01(\x0b\x32,.kari.conversation_models.v1.ContextManifest\"\x90\x01\n\x0f\x43ontextManifest\x12\x41\n\ncandidates\x18\x01 \x03(\x0b\x32-.kari.conversation_models.v1.ContextCandidate\x12\x0e\n\x06tokens\x18\x02 \x01(\x05\x12\x15\n\rbudget_tokens\x18\x03 \x01(\x05\x12\x13\n\x0bprompt_hash\x18\x04 \x01(\t\"\xbf\x01\n\x10\x43ontextCandidate\x12:\n\x06source\x18\x01 \x01(\x0e\x32*.kari.conversation_models.v1.ContextSource\x12\x12\n\nmessage_id\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x01\x12\x0e\n\x06tokens\x18\x04 \x01(\x05\x12<\n\x07verdict\x18\x05 \x01(\x0e\x32+.kari.conversation_models.v1.ContextVerdict*K\n\x0cMemorySource\x12\x1d\n\x19MEMORY_SOURCE_UNSPECIFIED\x10\x00\x12\x1c\n\x18MEMORY_SOURCE_SHORT_TERM\x10\x01*\x9c\x01\n\rContextSource\x12\x1e\n\x1a\x43ONTEXT_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43ONTEXT_SOURCE_SYSTEM\x10\x01\x12\x1a\n\x16\x43ONTEXT_SOURCE_CURRENT\x10\x02\x12\x19\n\x15\x43ONTEXT_SOURCE_PINNED\x10\x03\x12\x19\n\x15\x43ONTEXT_SOURCE_RECENT\x10\x04*\xa9\x01\n\x0e\x43ontextVerdict\x12\x1f\n\x1b\x43ONTEXT_VERDICT_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43ONTEXT_VERDICT_KEPT\x10\x01\x12\x1e\n\x1a\x43ONTEXT_VERDICT_CUT_BUDGET\x10\x02\x12\x1d\n\x19\x43ONTEXT_VERDICT_DUPLICATE\x10\x03\x12\x1d\n\x19\x43ONTEXT_VERDICT_SHORTENED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)kari/conversation_models/v1/context.proto\x12\x1bkari.conversation_models.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(kari/conversation_models/v1/memory.proto\x1a)kari/conversation_models/v1/message.proto\x1a\'kari/conversation_models/v1/model.proto\x1a)kari/conversation_models/v1/summary.proto\"\x89\x03\n\nMemoryItem\x12\x14\n\x07\x63ontent\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x39\n\x06source\x18\x02 \x01(\x0e\x32).kari.conversation_models.v1.MemorySource\x12\r\n\x05score\x18\x03 \x01(\x01\x12-\n\ttimestamp\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08metadata\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x35\n\x07message\x18\x06 \x01(\x0b\x32$.kari.conversation_models.v1.Message\x12\x33\n\x06memory\x18\x07 \x01(\x0b\x32#.kari.conversation_models.v1.Memory\x12\x41\n\x07summary\x18\x08 \x01(\x0b\x32\x30.kari.conversation_models.v1.ConversationSummary\x12\x12\n\nsimilarity\x18\t \x01(\x01\"]\n\rPromptMessage\x12\x36\n\x04role\x18\x01 \x01(\x0e\x32(.kari.conversation_models.v1.MessageRole\x12\x14\n\x07\x63ontent\x18\x02 \x01(\tB\x03\x80\x01\x01\"\x8d\x01\n\rContextBundle\x12<\n\x08messages\x18\x01 \x03(\x0b\x32*.kari.conversation_models.v1.PromptMessage\x12>\n\x08manifest\x18\x02 \x01(\x0b\x32,.kari.conversation_models.v1.ContextManifest\"\xfd\x01\n\x0f\x43ontextManifest\x12\x41\n\ncandidates\x18\x01 \x03(\x0b\x32-.kari.conversation_models.v1.ContextCandidate\x12\x0e\n\x06tokens\x18\x02 \x01(\x05\x12\x15\n\rbudget_tokens\x18\x03 \x01(\x05\x12\x13\n\x0bprompt_hash\x18\x04 \x01(\t\x12\x39\n\ttokenizer\x18\x05 \x01(\x0e\x32&.kari.conversation_models.v1.Tokenizer\x12\x19\n\x0cinstructions\x18\x06 \x01(\tB\x03\x80\x01\x01\x12\x15\n\rpins_left_out\x18\x07 \x01(\x05\"\xb6\x02\n\x10\x43ontextCandidate\x12:\n\x06source\x18\x01 \x01(\x0e\x32*.kari.conversation_models.v1.ContextSource\x12\x12\n\nmessage_id\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x01\x12\x0e\n\x06tokens\x18\x04 \x01(\x05\x12<\n\x07verdict\x18\x05 \x01(\x0e\x32+.kari.conversation_models.v1.ContextVerdict\x12\x17\n\x0f\x63onversation_id\x18\x06 \x01(\t\x12\x11\n\tmemory_id\x18\x07 \x01(\t\x12\x12\n\nsummary_id\x18\x08 \x01(\t\x12\x12\n\nsimilarity\x18\t \x01(\x01\x12\r\n\x05place\x18\n \x01(\x05\x12\x12\n\ncharacters\x18\x0b \x01(\x05*\x9b\x01\n\x0cMemorySource\x12\x1d\n\x19MEMORY_SOURCE_UNSPECIFIED\x10\x00\x12\x1c\n\x18MEMORY_SOURCE_SHORT_TERM\x10\x01\x12\x1b\n\x17MEMORY_SOURCE_LONG_TERM\x10\x02\x12\x17\n\x13MEMORY_SOURCE_VAULT\x10\x03\x12\x18\n\x14MEMORY_SOURCE_DOMAIN\x10\x04*\xab\x02\n\rContextSource\x12\x1e\n\x1a\x43ONTEXT_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43ONTEXT_SOURCE_SYSTEM\x10\x01\x12\x1a\n\x16\x43ONTEXT_SOURCE_CURRENT\x10\x02\x12\x19\n\x15\x43ONTEXT_SOURCE_PINNED\x10\x03\x12\x19\n\x15\x43ONTEXT_SOURCE_RECENT\x10\x04\x12\x1c\n\x18\x43ONTEXT_SOURCE_LONG_TERM\x10\x05\x12\x1e\n\x1a\x43ONTEXT_SOURCE_PAST_THREAD\x10\x06\x12\x18\n\x14\x43ONTEXT_SOURCE_VAULT\x10\x07\x12\x19\n\x15\x43ONTEXT_SOURCE_DOMAIN\x10\x08\x12\x1a\n\x16\x43ONTEXT_SOURCE_SUMMARY\x10\t*\xf0\x01\n\x0e\x43ontextVerdict\x12\x1f\n\x1b\x43ONTEXT_VERDICT_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43ONTEXT_VERDICT_KEPT\x10\x01\x12\x1e\n\x1a\x43ONTEXT_VERDICT_CUT_BUDGET\x10\x02\x12\x1d\n\x19\x43ONTEXT_VERDICT_DUPLICATE\x10\x03\x12\x1d\n\x19\x43ONTEXT_VERDICT_SHORTENED\x10\x04\x12\"\n\x1e\x43ONTEXT_VERDICT_NEAR_DUPLICATE\x10\x05\x12!\n\x1d\x43ONTEXT_VERDICT_CUT_RELEVANCE\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,20 +41,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEMORYITEM'].fields_by_name['content']._serialized_options = b'\200\001\001'
   _globals['_PROMPTMESSAGE'].fields_by_name['content']._loaded_options = None
   _globals['_PROMPTMESSAGE'].fields_by_name['content']._serialized_options = b'\200\001\001'
-  _globals['_MEMORYSOURCE']._serialized_start=1016
-  _globals['_MEMORYSOURCE']._serialized_end=1091
-  _globals['_CONTEXTSOURCE']._serialized_start=1094
-  _globals['_CONTEXTSOURCE']._serialized_end=1250
-  _globals['_CONTEXTVERDICT']._serialized_start=1253
-  _globals['_CONTEXTVERDICT']._serialized_end=1422
-  _globals['_MEMORYITEM']._serialized_start=181
-  _globals['_MEMORYITEM']._serialized_end=434
-  _globals['_PROMPTMESSAGE']._serialized_start=436
-  _globals['_PROMPTMESSAGE']._serialized_end=529
-  _globals['_CONTEXTBUNDLE']._serialized_start=532
-  _globals['_CONTEXTBUNDLE']._serialized_end=673
-  _globals['_CONTEXTMANIFEST']._serialized_start=676
-  _globals['_CONTEXTMANIFEST']._serialized_end=820
-  _globals['_CONTEXTCANDIDATE']._serialized_start=823
-  _globals['_CONTEXTCANDIDATE']._serialized_end=1014
+  _globals['_CONTEXTMANIFEST'].fields_by_name['instructions']._loaded_options = None
+  _globals['_CONTEXTMANIFEST'].fields_by_name['instructions']._serialized_options = b'\200\001\001'
+  _globals['_MEMORYSOURCE']._serialized_start=1511
+  _globals['_MEMORYSOURCE']._serialized_end=1666
+  _globals['_CONTEXTSOURCE']._serialized_start=1669
+  _globals['_CONTEXTSOURCE']._serialized_end=1968
+  _globals['_CONTEXTVERDICT']._serialized_start=1971
+  _globals['_CONTEXTVERDICT']._serialized_end=2211
+  _globals['_MEMORYITEM']._serialized_start=307
+  _globals['_MEMORYITEM']._serialized_end=700
+  _globals['_PROMPTMESSAGE']._serialized_start=702
+  _globals['_PROMPTMESSAGE']._serialized_end=795
+  _globals['_CONTEXTBUNDLE']._serialized_start=798
+  _globals['_CONTEXTBUNDLE']._serialized_end=939
+  _globals['_CONTEXTMANIFEST']._serialized_start=942
+  _globals['_CONTEXTMANIFEST']._serialized_end=1195
+  _globals['_CONTEXTCANDIDATE']._serialized_start=1198
+  _globals['_CONTEXTCANDIDATE']._serialized_end=1508
 # @@protoc_insertion_point(module_scope)

@@ -10,7 +10,10 @@ from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from kari.conversation_models.v1 import memory_pb2 as _memory_pb2
 from kari.conversation_models.v1 import message_pb2 as _message_pb2
+from kari.conversation_models.v1 import model_pb2 as _model_pb2
+from kari.conversation_models.v1 import summary_pb2 as _summary_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -32,6 +35,12 @@ class _MemorySourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MemorySo
     """Not stated."""
     MEMORY_SOURCE_SHORT_TERM: _MemorySource.ValueType  # 1
     """Recent turns of this conversation."""
+    MEMORY_SOURCE_LONG_TERM: _MemorySource.ValueType  # 2
+    """Earlier turns of this conversation, and its summaries."""
+    MEMORY_SOURCE_VAULT: _MemorySource.ValueType  # 3
+    """What is remembered of the user."""
+    MEMORY_SOURCE_DOMAIN: _MemorySource.ValueType  # 4
+    """What is remembered for every user of the tenant."""
 
 class MemorySource(_MemorySource, metaclass=_MemorySourceEnumTypeWrapper):
     """Where memories come from."""
@@ -40,6 +49,12 @@ MEMORY_SOURCE_UNSPECIFIED: MemorySource.ValueType  # 0
 """Not stated."""
 MEMORY_SOURCE_SHORT_TERM: MemorySource.ValueType  # 1
 """Recent turns of this conversation."""
+MEMORY_SOURCE_LONG_TERM: MemorySource.ValueType  # 2
+"""Earlier turns of this conversation, and its summaries."""
+MEMORY_SOURCE_VAULT: MemorySource.ValueType  # 3
+"""What is remembered of the user."""
+MEMORY_SOURCE_DOMAIN: MemorySource.ValueType  # 4
+"""What is remembered for every user of the tenant."""
 Global___MemorySource: _TypeAlias = MemorySource  # noqa: Y015
 
 class _ContextSource:
@@ -58,6 +73,16 @@ class _ContextSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Context
     """A pinned message."""
     CONTEXT_SOURCE_RECENT: _ContextSource.ValueType  # 4
     """A recent message of this conversation."""
+    CONTEXT_SOURCE_LONG_TERM: _ContextSource.ValueType  # 5
+    """An earlier message of this conversation that fits."""
+    CONTEXT_SOURCE_PAST_THREAD: _ContextSource.ValueType  # 6
+    """A message of another conversation that fits."""
+    CONTEXT_SOURCE_VAULT: _ContextSource.ValueType  # 7
+    """Something that is remembered of the user."""
+    CONTEXT_SOURCE_DOMAIN: _ContextSource.ValueType  # 8
+    """Something that is remembered for every user of the tenant."""
+    CONTEXT_SOURCE_SUMMARY: _ContextSource.ValueType  # 9
+    """A summary."""
 
 class ContextSource(_ContextSource, metaclass=_ContextSourceEnumTypeWrapper):
     """Kinds of candidates."""
@@ -72,6 +97,16 @@ CONTEXT_SOURCE_PINNED: ContextSource.ValueType  # 3
 """A pinned message."""
 CONTEXT_SOURCE_RECENT: ContextSource.ValueType  # 4
 """A recent message of this conversation."""
+CONTEXT_SOURCE_LONG_TERM: ContextSource.ValueType  # 5
+"""An earlier message of this conversation that fits."""
+CONTEXT_SOURCE_PAST_THREAD: ContextSource.ValueType  # 6
+"""A message of another conversation that fits."""
+CONTEXT_SOURCE_VAULT: ContextSource.ValueType  # 7
+"""Something that is remembered of the user."""
+CONTEXT_SOURCE_DOMAIN: ContextSource.ValueType  # 8
+"""Something that is remembered for every user of the tenant."""
+CONTEXT_SOURCE_SUMMARY: ContextSource.ValueType  # 9
+"""A summary."""
 Global___ContextSource: _TypeAlias = ContextSource  # noqa: Y015
 
 class _ContextVerdict:
@@ -90,6 +125,10 @@ class _ContextVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Contex
     """The same text is in the prompt already."""
     CONTEXT_VERDICT_SHORTENED: _ContextVerdict.ValueType  # 4
     """It did not fit whole; its end was cut off."""
+    CONTEXT_VERDICT_NEAR_DUPLICATE: _ContextVerdict.ValueType  # 5
+    """Nearly the same text is in the prompt already."""
+    CONTEXT_VERDICT_CUT_RELEVANCE: _ContextVerdict.ValueType  # 6
+    """It has too little to do with the message."""
 
 class ContextVerdict(_ContextVerdict, metaclass=_ContextVerdictEnumTypeWrapper):
     """What became of a candidate."""
@@ -104,6 +143,10 @@ CONTEXT_VERDICT_DUPLICATE: ContextVerdict.ValueType  # 3
 """The same text is in the prompt already."""
 CONTEXT_VERDICT_SHORTENED: ContextVerdict.ValueType  # 4
 """It did not fit whole; its end was cut off."""
+CONTEXT_VERDICT_NEAR_DUPLICATE: ContextVerdict.ValueType  # 5
+"""Nearly the same text is in the prompt already."""
+CONTEXT_VERDICT_CUT_RELEVANCE: ContextVerdict.ValueType  # 6
+"""It has too little to do with the message."""
 Global___ContextVerdict: _TypeAlias = ContextVerdict  # noqa: Y015
 
 @_typing.final
@@ -118,12 +161,17 @@ class MemoryItem(_message.Message):
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    MEMORY_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
     content: _builtins.str
-    """The text; empty where `message` is set, which has it."""
+    """The text; empty where `message`, `memory` or `summary` is set, which has it."""
     source: Global___MemorySource.ValueType
     """Where it comes from."""
     score: _builtins.float
     """How well it fits, 0 to 1."""
+    similarity: _builtins.float
+    """Cosine of its vector and the query's; 0 if it was not found by meaning."""
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
         """When it was said or learned."""
@@ -136,6 +184,14 @@ class MemoryItem(_message.Message):
     def message(self) -> _message_pb2.Message:
         """The message it is, where it is one."""
 
+    @_builtins.property
+    def memory(self) -> _memory_pb2.Memory:
+        """The memory it is, where it is one."""
+
+    @_builtins.property
+    def summary(self) -> _summary_pb2.ConversationSummary:
+        """The summary it is, where it is one."""
+
     def __init__(
         self,
         *,
@@ -145,10 +201,13 @@ class MemoryItem(_message.Message):
         timestamp: _timestamp_pb2.Timestamp | None = ...,
         metadata: _struct_pb2.Struct | None = ...,
         message: _message_pb2.Message | None = ...,
+        memory: _memory_pb2.Memory | None = ...,
+        summary: _summary_pb2.ConversationSummary | None = ...,
+        similarity: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "metadata", b"metadata", "timestamp", b"timestamp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["memory", b"memory", "message", b"message", "metadata", b"metadata", "summary", b"summary", "timestamp", b"timestamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "message", b"message", "metadata", b"metadata", "score", b"score", "source", b"source", "timestamp", b"timestamp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "memory", b"memory", "message", b"message", "metadata", b"metadata", "score", b"score", "similarity", b"similarity", "source", b"source", "summary", b"summary", "timestamp", b"timestamp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -220,12 +279,21 @@ class ContextManifest(_message.Message):
     TOKENS_FIELD_NUMBER: _builtins.int
     BUDGET_TOKENS_FIELD_NUMBER: _builtins.int
     PROMPT_HASH_FIELD_NUMBER: _builtins.int
+    TOKENIZER_FIELD_NUMBER: _builtins.int
+    INSTRUCTIONS_FIELD_NUMBER: _builtins.int
+    PINS_LEFT_OUT_FIELD_NUMBER: _builtins.int
     tokens: _builtins.int
     """Tokens of the whole prompt."""
     budget_tokens: _builtins.int
     """Tokens that the prompt might have had."""
     prompt_hash: _builtins.str
     """SHA-256 of the prompt, in hex."""
+    tokenizer: _model_pb2.Tokenizer.ValueType
+    """How the tokens were counted."""
+    instructions: _builtins.str
+    """What the model was told first, as it was then; what is recalled comes after it."""
+    pins_left_out: _builtins.int
+    """Pinned messages that are not in the prompt: not even they fitted the budget."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContextCandidate]:
         """Every candidate, in the order in which they were ranked."""
@@ -237,10 +305,13 @@ class ContextManifest(_message.Message):
         tokens: _builtins.int = ...,
         budget_tokens: _builtins.int = ...,
         prompt_hash: _builtins.str = ...,
+        tokenizer: _model_pb2.Tokenizer.ValueType = ...,
+        instructions: _builtins.str = ...,
+        pins_left_out: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget_tokens", b"budget_tokens", "candidates", b"candidates", "prompt_hash", b"prompt_hash", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget_tokens", b"budget_tokens", "candidates", b"candidates", "instructions", b"instructions", "pins_left_out", b"pins_left_out", "prompt_hash", b"prompt_hash", "tokenizer", b"tokenizer", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -257,6 +328,12 @@ class ContextCandidate(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     TOKENS_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    MEMORY_ID_FIELD_NUMBER: _builtins.int
+    SUMMARY_ID_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    CHARACTERS_FIELD_NUMBER: _builtins.int
     source: Global___ContextSource.ValueType
     """Kind of the candidate."""
     message_id: _builtins.str
@@ -267,6 +344,18 @@ class ContextCandidate(_message.Message):
     """Its tokens."""
     verdict: Global___ContextVerdict.ValueType
     """What became of it."""
+    conversation_id: _builtins.str
+    """Conversation of the message, where it is another one than that of the turn."""
+    memory_id: _builtins.str
+    """Memory it is, where it is one."""
+    summary_id: _builtins.str
+    """Summary it is, where it is one."""
+    similarity: _builtins.float
+    """Cosine of its vector and the message's; 0 if it was not found by meaning."""
+    place: _builtins.int
+    """Its place in the prompt, from 1 on; 0 if it is not in it."""
+    characters: _builtins.int
+    """Characters of its text that are in the prompt; 0 if all are."""
     def __init__(
         self,
         *,
@@ -275,10 +364,16 @@ class ContextCandidate(_message.Message):
         score: _builtins.float = ...,
         tokens: _builtins.int = ...,
         verdict: Global___ContextVerdict.ValueType = ...,
+        conversation_id: _builtins.str = ...,
+        memory_id: _builtins.str = ...,
+        summary_id: _builtins.str = ...,
+        similarity: _builtins.float = ...,
+        place: _builtins.int = ...,
+        characters: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_id", b"message_id", "score", b"score", "source", b"source", "tokens", b"tokens", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["characters", b"characters", "conversation_id", b"conversation_id", "memory_id", b"memory_id", "message_id", b"message_id", "place", b"place", "score", b"score", "similarity", b"similarity", "source", b"source", "summary_id", b"summary_id", "tokens", b"tokens", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -39,6 +39,12 @@ class _FeatureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feature.Value
     """Limits are counted by each process alone."""
     FEATURE_FAN_OUT: _Feature.ValueType  # 7
     """Typing, presence and changes are not seen on other processes."""
+    FEATURE_VAULT: _Feature.ValueType  # 8
+    """What is remembered of the user, or of the domain, was not looked at."""
+    FEATURE_LONG_TERM_MEMORY: _Feature.ValueType  # 9
+    """Earlier turns and summaries of the conversation were not looked at."""
+    FEATURE_PAST_THREADS: _Feature.ValueType  # 10
+    """Other conversations were not looked at."""
 
 class Feature(_Feature, metaclass=_FeatureEnumTypeWrapper):
     """Features that may be missing while chat still answers."""
@@ -59,6 +65,12 @@ FEATURE_SHARED_LIMITS: Feature.ValueType  # 6
 """Limits are counted by each process alone."""
 FEATURE_FAN_OUT: Feature.ValueType  # 7
 """Typing, presence and changes are not seen on other processes."""
+FEATURE_VAULT: Feature.ValueType  # 8
+"""What is remembered of the user, or of the domain, was not looked at."""
+FEATURE_LONG_TERM_MEMORY: Feature.ValueType  # 9
+"""Earlier turns and summaries of the conversation were not looked at."""
+FEATURE_PAST_THREADS: Feature.ValueType  # 10
+"""Other conversations were not looked at."""
 Global___Feature: _TypeAlias = Feature  # noqa: Y015
 
 @_typing.final

@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from kari.conversation_models.v1 import message_pb2 as _message_pb2
+from kari.conversation_models.v1 import summary_pb2 as _summary_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -107,6 +108,7 @@ class SearchResult(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     HIGHLIGHTS_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
     message_id: _builtins.str
     """The message."""
     conversation_id: _builtins.str
@@ -123,6 +125,8 @@ class SearchResult(_message.Message):
     """User who sent it; empty for the assistant."""
     sequence: _builtins.int
     """Its place in the conversation."""
+    similarity: _builtins.float
+    """Cosine of its vector and the query's; 0 if it was not found by meaning."""
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
         """When it was said."""
@@ -149,14 +153,47 @@ class SearchResult(_message.Message):
         user_id: _builtins.str = ...,
         sequence: _builtins.int = ...,
         highlights: _abc.Iterable[Global___Highlight] | None = ...,
+        similarity: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "timestamp", b"timestamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "content", b"content", "conversation_id", b"conversation_id", "highlights", b"highlights", "message_id", b"message_id", "metadata", b"metadata", "role", b"role", "score", b"score", "sequence", b"sequence", "timestamp", b"timestamp", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "content", b"content", "conversation_id", b"conversation_id", "highlights", b"highlights", "message_id", b"message_id", "metadata", b"metadata", "role", b"role", "score", b"score", "sequence", b"sequence", "similarity", b"similarity", "timestamp", b"timestamp", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchResult: _TypeAlias = SearchResult  # noqa: Y015
+
+@_typing.final
+class SummaryResult(_message.Message):
+    """A summary that was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
+    score: _builtins.float
+    """How well it fits: higher is better. Comparable with other summaries of the search."""
+    similarity: _builtins.float
+    """Cosine of its vector and the query's; 0 if it was not found by meaning."""
+    @_builtins.property
+    def summary(self) -> _summary_pb2.ConversationSummary:
+        """The summary."""
+
+    def __init__(
+        self,
+        *,
+        summary: _summary_pb2.ConversationSummary | None = ...,
+        score: _builtins.float = ...,
+        similarity: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["summary", b"summary"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["score", b"score", "similarity", b"similarity", "summary", b"summary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SummaryResult: _TypeAlias = SummaryResult  # noqa: Y015
 
 @_typing.final
 class Highlight(_message.Message):

@@ -45,6 +45,7 @@ class ClientFrame(_message.Message):
     HISTORY_FIELD_NUMBER: _builtins.int
     COMMANDS_FIELD_NUMBER: _builtins.int
     CONVERSATION_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Client's own id of this frame; answers repeat it."""
     correlation_id: _builtins.str
@@ -97,6 +98,10 @@ class ClientFrame(_message.Message):
     def conversation(self) -> _chat_hub_pb2.GetConversationRequest:
         """Ask for one conversation. Answered by result."""
 
+    @_builtins.property
+    def search(self) -> _chat_hub_pb2.SearchRequest:
+        """Ask for a page of what fits a query. Answered by result."""
+
     def __init__(
         self,
         *,
@@ -114,12 +119,13 @@ class ClientFrame(_message.Message):
         history: _chat_hub_pb2.ListMessagesRequest | None = ...,
         commands: _chat_hub_pb2.ListCommandsRequest | None = ...,
         conversation: _chat_hub_pb2.GetConversationRequest | None = ...,
+        search: _chat_hub_pb2.SearchRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "cancel_turn", b"cancel_turn", "command", b"command", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "history", b"history", "kind", b"kind", "presence", b"presence", "refresh_token", b"refresh_token", "resume", b"resume", "send_message", b"send_message", "typing", b"typing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "cancel_turn", b"cancel_turn", "command", b"command", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "history", b"history", "kind", b"kind", "presence", b"presence", "refresh_token", b"refresh_token", "resume", b"resume", "search", b"search", "send_message", b"send_message", "typing", b"typing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "cancel_turn", b"cancel_turn", "command", b"command", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "correlation_id", b"correlation_id", "history", b"history", "id", b"id", "kind", b"kind", "presence", b"presence", "refresh_token", b"refresh_token", "resume", b"resume", "send_message", b"send_message", "typing", b"typing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "cancel_turn", b"cancel_turn", "command", b"command", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "correlation_id", b"correlation_id", "history", b"history", "id", b"id", "kind", b"kind", "presence", b"presence", "refresh_token", b"refresh_token", "resume", b"resume", "search", b"search", "send_message", b"send_message", "typing", b"typing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["send_message", "command", "typing", "presence", "cancel_turn", "resume", "answer", "refresh_token", "conversations", "history", "commands", "conversation"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["send_message", "command", "typing", "presence", "cancel_turn", "resume", "answer", "refresh_token", "conversations", "history", "commands", "conversation", "search"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -435,6 +441,7 @@ class Result(_message.Message):
     HISTORY_FIELD_NUMBER: _builtins.int
     COMMANDS_FIELD_NUMBER: _builtins.int
     CONVERSATION_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def conversations(self) -> _chat_hub_pb2.ListConversationsResponse:
         """A page of conversations."""
@@ -451,6 +458,10 @@ class Result(_message.Message):
     def conversation(self) -> _chat_hub_pb2.GetConversationResponse:
         """One conversation."""
 
+    @_builtins.property
+    def search(self) -> _chat_hub_pb2.SearchResponse:
+        """A page of what was found."""
+
     def __init__(
         self,
         *,
@@ -458,12 +469,13 @@ class Result(_message.Message):
         history: _chat_hub_pb2.ListMessagesResponse | None = ...,
         commands: _chat_hub_pb2.ListCommandsResponse | None = ...,
         conversation: _chat_hub_pb2.GetConversationResponse | None = ...,
+        search: _chat_hub_pb2.SearchResponse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "history", b"history", "kind", b"kind"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "history", b"history", "kind", b"kind", "search", b"search"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "history", b"history", "kind", b"kind"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "history", b"history", "kind", b"kind", "search", b"search"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["conversations", "history", "commands", "conversation"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["conversations", "history", "commands", "conversation", "search"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 

@@ -168,6 +168,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """
     REASON_ORIGIN_NOT_ALLOWED: _Reason.ValueType  # 40
     """A browser sent its cookie from a page of another origin."""
+    REASON_MEMORY_NOT_FOUND: _Reason.ValueType  # 41
+    """There is no such memory, or it is another one's."""
+    REASON_RECEIPT_NOT_FOUND: _Reason.ValueType  # 42
+    """There is no such receipt, or it is another one's."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Machine-readable reasons, with an example each."""
@@ -258,6 +262,10 @@ REASON_SIGN_IN_RATE: Reason.ValueType  # 39
 """
 REASON_ORIGIN_NOT_ALLOWED: Reason.ValueType  # 40
 """A browser sent its cookie from a page of another origin."""
+REASON_MEMORY_NOT_FOUND: Reason.ValueType  # 41
+"""There is no such memory, or it is another one's."""
+REASON_RECEIPT_NOT_FOUND: Reason.ValueType  # 42
+"""There is no such receipt, or it is another one's."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

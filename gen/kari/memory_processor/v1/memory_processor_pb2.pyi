@@ -30,22 +30,26 @@ class RetrieveRequest(_message.Message):
     CONVERSATION_ID_FIELD_NUMBER: _builtins.int
     THROUGH_SEQUENCE_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """The conversation."""
     through_sequence: _builtins.int
     """Last sequence to include: that of the message before the one being answered."""
     limit: _builtins.int
     """Most items of each source."""
+    query: _builtins.str
+    """What is asked; empty asks for recent turns only."""
     def __init__(
         self,
         *,
         conversation_id: _builtins.str = ...,
         through_sequence: _builtins.int = ...,
         limit: _builtins.int = ...,
+        query: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "limit", b"limit", "through_sequence", b"through_sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "limit", b"limit", "query", b"query", "through_sequence", b"through_sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -62,7 +66,7 @@ class RetrieveResponse(_message.Message):
     DEGRADATIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[_context_pb2.MemoryItem]:
-        """Candidates, by source; short-term ones the oldest first."""
+        """Candidates, by source; short-term ones the oldest first, others the best first."""
 
     @_builtins.property
     def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceReport]:

@@ -110,6 +110,66 @@ class ProductionMemoryServiceStub:
                 request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListRecentMessagesRequest.SerializeToString,
                 response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListRecentMessagesResponse.FromString,
                 _registered_method=True)
+        self.Remember = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/Remember',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RememberRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RememberResponse.FromString,
+                _registered_method=True)
+        self.ListMemories = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/ListMemories',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListMemoriesRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListMemoriesResponse.FromString,
+                _registered_method=True)
+        self.CorrectMemory = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/CorrectMemory',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.CorrectMemoryRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.CorrectMemoryResponse.FromString,
+                _registered_method=True)
+        self.ForgetMemories = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/ForgetMemories',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ForgetMemoriesRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ForgetMemoriesResponse.FromString,
+                _registered_method=True)
+        self.GetForgetReceipt = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/GetForgetReceipt',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetForgetReceiptRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetForgetReceiptResponse.FromString,
+                _registered_method=True)
+        self.RecallMemories = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/RecallMemories',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RecallMemoriesRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RecallMemoriesResponse.FromString,
+                _registered_method=True)
+        self.RecallProcedures = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/RecallProcedures',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RecallProceduresRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RecallProceduresResponse.FromString,
+                _registered_method=True)
+        self.GetMemories = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/GetMemories',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetMemoriesRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetMemoriesResponse.FromString,
+                _registered_method=True)
+        self.ClaimSummaries = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/ClaimSummaries',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ClaimSummariesRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ClaimSummariesResponse.FromString,
+                _registered_method=True)
+        self.WriteSummary = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/WriteSummary',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.WriteSummaryRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.WriteSummaryResponse.FromString,
+                _registered_method=True)
+        self.ListSummaries = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/ListSummaries',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListSummariesRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListSummariesResponse.FromString,
+                _registered_method=True)
+        self.GetSummaries = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/GetSummaries',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetSummariesRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetSummariesResponse.FromString,
+                _registered_method=True)
 
 
 class ProductionMemoryServiceServicer:
@@ -228,6 +288,94 @@ class ProductionMemoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Remember(self, request, context):
+        """Remembers a statement, through the write gate: what is known, trivial or contradicted is told apart. The
+        same request id gives the same memory. Knowledge of the domain needs the role chat.config.edit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMemories(self, request, context):
+        """What is remembered of the caller, or of the domain, the latest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CorrectMemory(self, request, context):
+        """Puts another statement in the place of a memory; the old one is kept as what held until now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForgetMemories(self, request, context):
+        """Erases memories, with all versions before them, from every store, and gives a receipt. A store that is
+        away forgets as soon as it is back; the receipt says so.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetForgetReceipt(self, request, context):
+        """A receipt, as it stands by now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecallMemories(self, request, context):
+        """The memories that are most relevant to a query: similarity x importance x exp(-decay x hours) + 0.1 x
+        ln(1 + reads). Reading does not count as a read; being put into a prompt does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecallProcedures(self, request, context):
+        """NeuroRecall: what worked in cases like this one, by similarity alone. Reads only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMemories(self, request, context):
+        """Memories of the caller or of the domain by id; unknown ones are left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClaimSummaries(self, request, context):
+        """Leases conversations, of every tenant, that are due for a summary: so many turns since the last one, or
+        at rest. A claim that is not answered by WriteSummary runs out and is given again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WriteSummary(self, request, context):
+        """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSummaries(self, request, context):
+        """The summaries of a conversation, the latest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSummaries(self, request, context):
+        """Summaries by id; unknown ones are left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProductionMemoryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -305,6 +453,66 @@ def add_ProductionMemoryServiceServicer_to_server(servicer, server):
                     servicer.ListRecentMessages,
                     request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListRecentMessagesRequest.FromString,
                     response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListRecentMessagesResponse.SerializeToString,
+            ),
+            'Remember': grpc.unary_unary_rpc_method_handler(
+                    servicer.Remember,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RememberRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RememberResponse.SerializeToString,
+            ),
+            'ListMemories': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMemories,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListMemoriesRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListMemoriesResponse.SerializeToString,
+            ),
+            'CorrectMemory': grpc.unary_unary_rpc_method_handler(
+                    servicer.CorrectMemory,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.CorrectMemoryRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.CorrectMemoryResponse.SerializeToString,
+            ),
+            'ForgetMemories': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetMemories,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ForgetMemoriesRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ForgetMemoriesResponse.SerializeToString,
+            ),
+            'GetForgetReceipt': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetForgetReceipt,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetForgetReceiptRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetForgetReceiptResponse.SerializeToString,
+            ),
+            'RecallMemories': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecallMemories,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RecallMemoriesRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RecallMemoriesResponse.SerializeToString,
+            ),
+            'RecallProcedures': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecallProcedures,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RecallProceduresRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RecallProceduresResponse.SerializeToString,
+            ),
+            'GetMemories': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMemories,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetMemoriesRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetMemoriesResponse.SerializeToString,
+            ),
+            'ClaimSummaries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClaimSummaries,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ClaimSummariesRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ClaimSummariesResponse.SerializeToString,
+            ),
+            'WriteSummary': grpc.unary_unary_rpc_method_handler(
+                    servicer.WriteSummary,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.WriteSummaryRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.WriteSummaryResponse.SerializeToString,
+            ),
+            'ListSummaries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSummaries,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListSummariesRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListSummariesResponse.SerializeToString,
+            ),
+            'GetSummaries': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSummaries,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetSummariesRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetSummariesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -713,6 +921,330 @@ class ProductionMemoryService:
             '/kari.production_memory.v1.ProductionMemoryService/ListRecentMessages',
             kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListRecentMessagesRequest.SerializeToString,
             kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListRecentMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Remember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/Remember',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RememberRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RememberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMemories(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/ListMemories',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListMemoriesRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListMemoriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CorrectMemory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/CorrectMemory',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.CorrectMemoryRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.CorrectMemoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetMemories(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/ForgetMemories',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ForgetMemoriesRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ForgetMemoriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetForgetReceipt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/GetForgetReceipt',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetForgetReceiptRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetForgetReceiptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecallMemories(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/RecallMemories',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RecallMemoriesRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RecallMemoriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecallProcedures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/RecallProcedures',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RecallProceduresRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RecallProceduresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMemories(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/GetMemories',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetMemoriesRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetMemoriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClaimSummaries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/ClaimSummaries',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ClaimSummariesRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ClaimSummariesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WriteSummary(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/WriteSummary',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.WriteSummaryRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.WriteSummaryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSummaries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/ListSummaries',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListSummariesRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListSummariesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSummaries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/GetSummaries',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetSummariesRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetSummariesResponse.FromString,
             options,
             channel_credentials,
             insecure,

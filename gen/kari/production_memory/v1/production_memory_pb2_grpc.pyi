@@ -76,6 +76,38 @@ class ProductionMemoryServiceStub:
     """The latest messages up to a sequence, the oldest first; fills the session buffer on the way. At most
     2 MiB of text, but one message at least.
     """
+    Remember: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.RememberRequest, _production_memory_pb2.RememberResponse]
+    """Remembers a statement, through the write gate: what is known, trivial or contradicted is told apart. The
+    same request id gives the same memory. Knowledge of the domain needs the role chat.config.edit.
+    """
+    ListMemories: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ListMemoriesRequest, _production_memory_pb2.ListMemoriesResponse]
+    """What is remembered of the caller, or of the domain, the latest first."""
+    CorrectMemory: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.CorrectMemoryRequest, _production_memory_pb2.CorrectMemoryResponse]
+    """Puts another statement in the place of a memory; the old one is kept as what held until now."""
+    ForgetMemories: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ForgetMemoriesRequest, _production_memory_pb2.ForgetMemoriesResponse]
+    """Erases memories, with all versions before them, from every store, and gives a receipt. A store that is
+    away forgets as soon as it is back; the receipt says so.
+    """
+    GetForgetReceipt: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetForgetReceiptRequest, _production_memory_pb2.GetForgetReceiptResponse]
+    """A receipt, as it stands by now."""
+    RecallMemories: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.RecallMemoriesRequest, _production_memory_pb2.RecallMemoriesResponse]
+    """The memories that are most relevant to a query: similarity x importance x exp(-decay x hours) + 0.1 x
+    ln(1 + reads). Reading does not count as a read; being put into a prompt does.
+    """
+    RecallProcedures: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.RecallProceduresRequest, _production_memory_pb2.RecallProceduresResponse]
+    """NeuroRecall: what worked in cases like this one, by similarity alone. Reads only."""
+    GetMemories: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetMemoriesRequest, _production_memory_pb2.GetMemoriesResponse]
+    """Memories of the caller or of the domain by id; unknown ones are left out."""
+    ClaimSummaries: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ClaimSummariesRequest, _production_memory_pb2.ClaimSummariesResponse]
+    """Leases conversations, of every tenant, that are due for a summary: so many turns since the last one, or
+    at rest. A claim that is not answered by WriteSummary runs out and is given again.
+    """
+    WriteSummary: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.WriteSummaryRequest, _production_memory_pb2.WriteSummaryResponse]
+    """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once."""
+    ListSummaries: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ListSummariesRequest, _production_memory_pb2.ListSummariesResponse]
+    """The summaries of a conversation, the latest first."""
+    GetSummaries: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetSummariesRequest, _production_memory_pb2.GetSummariesResponse]
+    """Summaries by id; unknown ones are left out."""
 
 @_typing.type_check_only
 class ProductionMemoryServiceAsyncStub(ProductionMemoryServiceStub):
@@ -125,6 +157,38 @@ class ProductionMemoryServiceAsyncStub(ProductionMemoryServiceStub):
     """The latest messages up to a sequence, the oldest first; fills the session buffer on the way. At most
     2 MiB of text, but one message at least.
     """
+    Remember: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.RememberRequest, _production_memory_pb2.RememberResponse]  # type: ignore[assignment]
+    """Remembers a statement, through the write gate: what is known, trivial or contradicted is told apart. The
+    same request id gives the same memory. Knowledge of the domain needs the role chat.config.edit.
+    """
+    ListMemories: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ListMemoriesRequest, _production_memory_pb2.ListMemoriesResponse]  # type: ignore[assignment]
+    """What is remembered of the caller, or of the domain, the latest first."""
+    CorrectMemory: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.CorrectMemoryRequest, _production_memory_pb2.CorrectMemoryResponse]  # type: ignore[assignment]
+    """Puts another statement in the place of a memory; the old one is kept as what held until now."""
+    ForgetMemories: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ForgetMemoriesRequest, _production_memory_pb2.ForgetMemoriesResponse]  # type: ignore[assignment]
+    """Erases memories, with all versions before them, from every store, and gives a receipt. A store that is
+    away forgets as soon as it is back; the receipt says so.
+    """
+    GetForgetReceipt: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetForgetReceiptRequest, _production_memory_pb2.GetForgetReceiptResponse]  # type: ignore[assignment]
+    """A receipt, as it stands by now."""
+    RecallMemories: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.RecallMemoriesRequest, _production_memory_pb2.RecallMemoriesResponse]  # type: ignore[assignment]
+    """The memories that are most relevant to a query: similarity x importance x exp(-decay x hours) + 0.1 x
+    ln(1 + reads). Reading does not count as a read; being put into a prompt does.
+    """
+    RecallProcedures: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.RecallProceduresRequest, _production_memory_pb2.RecallProceduresResponse]  # type: ignore[assignment]
+    """NeuroRecall: what worked in cases like this one, by similarity alone. Reads only."""
+    GetMemories: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetMemoriesRequest, _production_memory_pb2.GetMemoriesResponse]  # type: ignore[assignment]
+    """Memories of the caller or of the domain by id; unknown ones are left out."""
+    ClaimSummaries: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ClaimSummariesRequest, _production_memory_pb2.ClaimSummariesResponse]  # type: ignore[assignment]
+    """Leases conversations, of every tenant, that are due for a summary: so many turns since the last one, or
+    at rest. A claim that is not answered by WriteSummary runs out and is given again.
+    """
+    WriteSummary: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.WriteSummaryRequest, _production_memory_pb2.WriteSummaryResponse]  # type: ignore[assignment]
+    """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once."""
+    ListSummaries: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ListSummariesRequest, _production_memory_pb2.ListSummariesResponse]  # type: ignore[assignment]
+    """The summaries of a conversation, the latest first."""
+    GetSummaries: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetSummariesRequest, _production_memory_pb2.GetSummariesResponse]  # type: ignore[assignment]
+    """Summaries by id; unknown ones are left out."""
 
 class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps turns and messages: durable, in order, once."""
@@ -261,5 +325,109 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         """The latest messages up to a sequence, the oldest first; fills the session buffer on the way. At most
         2 MiB of text, but one message at least.
         """
+
+    @_abc_1.abstractmethod
+    def Remember(
+        self,
+        request: _production_memory_pb2.RememberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.RememberResponse, _abc.Awaitable[_production_memory_pb2.RememberResponse]]:
+        """Remembers a statement, through the write gate: what is known, trivial or contradicted is told apart. The
+        same request id gives the same memory. Knowledge of the domain needs the role chat.config.edit.
+        """
+
+    @_abc_1.abstractmethod
+    def ListMemories(
+        self,
+        request: _production_memory_pb2.ListMemoriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.ListMemoriesResponse, _abc.Awaitable[_production_memory_pb2.ListMemoriesResponse]]:
+        """What is remembered of the caller, or of the domain, the latest first."""
+
+    @_abc_1.abstractmethod
+    def CorrectMemory(
+        self,
+        request: _production_memory_pb2.CorrectMemoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.CorrectMemoryResponse, _abc.Awaitable[_production_memory_pb2.CorrectMemoryResponse]]:
+        """Puts another statement in the place of a memory; the old one is kept as what held until now."""
+
+    @_abc_1.abstractmethod
+    def ForgetMemories(
+        self,
+        request: _production_memory_pb2.ForgetMemoriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.ForgetMemoriesResponse, _abc.Awaitable[_production_memory_pb2.ForgetMemoriesResponse]]:
+        """Erases memories, with all versions before them, from every store, and gives a receipt. A store that is
+        away forgets as soon as it is back; the receipt says so.
+        """
+
+    @_abc_1.abstractmethod
+    def GetForgetReceipt(
+        self,
+        request: _production_memory_pb2.GetForgetReceiptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.GetForgetReceiptResponse, _abc.Awaitable[_production_memory_pb2.GetForgetReceiptResponse]]:
+        """A receipt, as it stands by now."""
+
+    @_abc_1.abstractmethod
+    def RecallMemories(
+        self,
+        request: _production_memory_pb2.RecallMemoriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.RecallMemoriesResponse, _abc.Awaitable[_production_memory_pb2.RecallMemoriesResponse]]:
+        """The memories that are most relevant to a query: similarity x importance x exp(-decay x hours) + 0.1 x
+        ln(1 + reads). Reading does not count as a read; being put into a prompt does.
+        """
+
+    @_abc_1.abstractmethod
+    def RecallProcedures(
+        self,
+        request: _production_memory_pb2.RecallProceduresRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.RecallProceduresResponse, _abc.Awaitable[_production_memory_pb2.RecallProceduresResponse]]:
+        """NeuroRecall: what worked in cases like this one, by similarity alone. Reads only."""
+
+    @_abc_1.abstractmethod
+    def GetMemories(
+        self,
+        request: _production_memory_pb2.GetMemoriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.GetMemoriesResponse, _abc.Awaitable[_production_memory_pb2.GetMemoriesResponse]]:
+        """Memories of the caller or of the domain by id; unknown ones are left out."""
+
+    @_abc_1.abstractmethod
+    def ClaimSummaries(
+        self,
+        request: _production_memory_pb2.ClaimSummariesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.ClaimSummariesResponse, _abc.Awaitable[_production_memory_pb2.ClaimSummariesResponse]]:
+        """Leases conversations, of every tenant, that are due for a summary: so many turns since the last one, or
+        at rest. A claim that is not answered by WriteSummary runs out and is given again.
+        """
+
+    @_abc_1.abstractmethod
+    def WriteSummary(
+        self,
+        request: _production_memory_pb2.WriteSummaryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.WriteSummaryResponse, _abc.Awaitable[_production_memory_pb2.WriteSummaryResponse]]:
+        """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once."""
+
+    @_abc_1.abstractmethod
+    def ListSummaries(
+        self,
+        request: _production_memory_pb2.ListSummariesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.ListSummariesResponse, _abc.Awaitable[_production_memory_pb2.ListSummariesResponse]]:
+        """The summaries of a conversation, the latest first."""
+
+    @_abc_1.abstractmethod
+    def GetSummaries(
+        self,
+        request: _production_memory_pb2.GetSummariesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.GetSummariesResponse, _abc.Awaitable[_production_memory_pb2.GetSummariesResponse]]:
+        """Summaries by id; unknown ones are left out."""
 
 def add_ProductionMemoryServiceServicer_to_server(servicer: ProductionMemoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
