@@ -62,14 +62,20 @@ SERVERS = (
     ),
     Node("model_factory", port=6),
     Node("stream_processor", port=7, stores=("redis",)),
-    Node("conversation_manager", port=8, calls=("production_memory",), stores=("postgres",)),
+    Node(
+        "conversation_manager",
+        port=8,
+        calls=("production_memory", "audit"),
+        stores=("postgres",),
+    ),
     Node(
         "conversation_search",
         port=10,
         calls=("production_memory",),
         stores=("postgres", "milvus"),
     ),
-    Node("identity", port=9, stores=("postgres", "redis")),
+    Node("identity", port=9, calls=("audit",), stores=("postgres", "redis")),
+    Node("audit", port=11, stores=("postgres",)),
 )
 
 NODES = {node.name: node for node in (GATEWAY, *SERVERS)}
