@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from kari.model_factory.v1.model_factory_pb2 import EmbedRequest
 from kari.production_memory.v1 import production_memory_pb2 as contract
-from kari.production_memory.v1.production_memory_pb2_grpc import ProductionMemoryServiceServicer
 from servers.production_memory.beginning import Beginning
 from servers.production_memory.ending import Ending
 from servers.production_memory.importing import Importing
 from servers.production_memory.leading import Leading
 from servers.production_memory.reading import Reading
 from servers.production_memory.reindexing import Reindexing
+from servers.production_memory.vault.servicer import Memories
+from servers.production_memory.vault.vault import Vault
 from servers.runtime.call import current, principal
 from servers.runtime.grpc_types import Context
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from kari.model_factory.v1.model_factory_pb2_grpc import ModelFactoryServiceAsyncStub
 
 
-class ProductionMemory(ProductionMemoryServiceServicer):
-    """Keeps turns and messages; see the contract for every method."""
+class ProductionMemory(Memories):
+    """Keeps turns and messages, and memories beside them; see the contract for every method."""
 
     def __init__(
         self,
@@ -32,7 +33,9 @@ class ProductionMemory(ProductionMemoryServiceServicer):
         importing: Importing,
         reindexing: Reindexing,
         models: "ModelFactoryServiceAsyncStub",
+        vault: Vault,
     ) -> None:
+        super().__init__(vault)
         self._importing = importing
         self._reindexing = reindexing
         self._models = models

@@ -1,16 +1,19 @@
-"""Working off the embed jobs: texts from Postgres, vectors from the model factory, into Milvus.
+"""Working off the jobs.
 
-pgqueuer keeps the jobs; the loop is ours because it embeds many messages with one call. Jobs are
-done at least once: one whose worker died is taken again, and writing a vector again changes
-nothing. While Milvus, the model factory or Postgres is away, the jobs wait; no turn does.
+pgqueuer keeps the jobs; the loop is ours because it does many jobs at once: a batch of messages is
+embedded with one call. Jobs are done at least once: one whose worker died is taken again, and doing
+it again changes nothing. While Milvus, the model factory or Postgres is away, the jobs wait; no
+turn does.
 """
 
 import asyncio
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import groupby
+from typing import Any
 
 import structlog
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
@@ -20,11 +23,9 @@ from pgqueuer.domain.types import QueueEntrypoint, QueueManagerId
 from pgqueuer.ports.repository import EntrypointExecutionParameter
 
 from kari.errors.v1.errors_pb2 import Reason
-from servers.production_memory.embed_job import EmbedJob
-from servers.production_memory.jobs import EMBED, Jobs
+from servers.production_memory.jobs import Jobs
 from servers.production_memory.quiet import Quiet
 from servers.production_memory.tables import QUERIES
-from servers.production_memory.vectorizing import Vectorizing
 from servers.production_memory.writes import WRITES
 from servers.runtime.call import Call, acting
 from servers.runtime.errors import KariError
@@ -40,7 +41,7 @@ log = structlog.get_logger("kari.production_memory")
 
 @dataclass(frozen=True)
 class Pace:
-    """How the worker goes about it; times in seconds. A worker that has had a job for longer than
+    """How a worker goes about it; times in seconds. A worker that has had a job for longer than
     `abandoned_after` has died."""
 
     batch: int = 16
@@ -51,23 +52,36 @@ class Pace:
     keep_log_days: int = 7
 
 
-class Embedding:
-    """The worker. `run` is one of the server's loops."""
+@dataclass(frozen=True)
+class Work:
+    """How jobs of a kind are done. `parse` raises ValueError if a payload is none of them; `do`
+    does several, and raises a KariError that may be retried if something is away. `target` is what
+    they write to, for the metric."""
+
+    parse: Callable[[bytes | None], Any]
+    do: Callable[[Sequence[Any]], Awaitable[None]]
+    target: str
+
+
+class Worker:
+    """Does jobs of some kinds. `run` is one of the server's loops."""
 
     def __init__(
         self,
+        name: str,
         database: Resource[Database],
         jobs: Jobs,
-        vectorizing: Vectorizing,
+        work: Mapping[str, Work],
         quiet: Quiet,
         pace: Pace | None = None,
     ) -> None:
+        self._name = name
         self._database = database
         self._jobs = jobs
-        self._vectorizing = vectorizing
+        self._work = work
         self._quiet = quiet
         self._pace = pace or Pace()
-        self._worker = QueueManagerId(uuid.uuid4())
+        self._id = QueueManagerId(uuid.uuid4())
 
     async def run(self) -> None:
         """Takes batch after batch, for ever, when it is quiet; after a failure of something that is
@@ -81,27 +95,27 @@ class Embedding:
                 worked = time.perf_counter() - began
             except (*AWAY, KariError) as error:
                 wait = min(wait * 2 or self._pace.first_wait, self._pace.longest_wait)
-                log.warning("embedding waits", error=_name(error), seconds=wait)
+                log.warning("jobs wait", worker=self._name, error=_name(error), seconds=wait)
                 await asyncio.sleep(wait)
                 continue
             wait = 0.0
             if not found:
-                await self._jobs.woken(self._pace.look_every)
+                await self._jobs.woken(self._name, self._pace.look_every)
 
     async def step(self) -> int:
         """Takes a batch of jobs and does it; gives their number. Raises what keeps it from doing
         so, the jobs back in the queue."""
         queue = Queries(AsyncpgPoolDriver((await self._database.get()).pool))
+        anyhow = EntrypointExecutionParameter(concurrency_limit=0)
         taken = await queue.dequeue(
             self._pace.batch,
-            {QueueEntrypoint(EMBED): EntrypointExecutionParameter(concurrency_limit=0)},
-            self._worker,
+            {QueueEntrypoint(kind): anyhow for kind in self._work},
+            self._id,
             None,
             timedelta(seconds=self._pace.abandoned_after),
         )
-        if taken:
-            with acting(Call(correlation_id=new_correlation_id())):
-                await self._do(queue, taken)
+        with acting(Call(correlation_id=new_correlation_id())):
+            await self._do_all(queue, sorted(taken, key=lambda job: (job.entrypoint, job.id)))
         return len(taken)
 
     async def tidy(self) -> None:
@@ -117,28 +131,43 @@ class Embedding:
                 log.warning("the log of jobs was not tidied", error=_name(error))
             await asyncio.sleep(TIDY_SECONDS)
 
-    async def _do(self, queue: Queries, taken: Sequence[Job]) -> None:
+    async def _do_all(self, queue: Queries, taken: Sequence[Job]) -> None:
+        """Each kind by itself: what keeps one from being done does not keep the others."""
+        failures = list[KariError]()
+        for kind, jobs in groupby(taken, lambda job: str(job.entrypoint)):
+            try:
+                await self._do(queue, self._work[kind], list(jobs))
+            except KariError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    async def _do(self, queue: Queries, work: Work, taken: Sequence[Job]) -> None:
         try:
-            await self._vectorizing.do([EmbedJob.parse(job.payload) for job in taken])
+            await work.do([work.parse(job.payload) for job in taken])
         except KariError as error:
             if error.may_retry:
                 for job in taken:
                     await queue.retry_job(job, timedelta(0), None)
                 raise
-            await self._do_one_by_one(queue, taken, error)
-        except ValueError as error:
-            await self._do_one_by_one(queue, taken, error)
+            await self._do_one_by_one(queue, work, taken, error)
+        except AWAY:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever one job breaks, the others are done
+            await self._do_one_by_one(queue, work, taken, error)
         else:
             await queue.log_jobs([(job, "successful", None) for job in taken])
 
-    async def _do_one_by_one(self, queue: Queries, taken: Sequence[Job], error: Exception) -> None:
+    async def _do_one_by_one(
+        self, queue: Queries, work: Work, taken: Sequence[Job], error: Exception
+    ) -> None:
         """Finds the job that cannot be done and sets it aside as failed, for an operator."""
         if len(taken) > 1:
             for job in taken:
-                await self._do(queue, [job])
+                await self._do(queue, work, [job])
             return
-        log.error("embed job set aside", job=taken[0].id, error=_name(error))
-        labelled(WRITES, "vectors", "failed").inc()
+        log.error("job set aside", kind=taken[0].entrypoint, job=taken[0].id, error=_name(error))
+        labelled(WRITES, work.target, "failed").inc()
         await queue.log_jobs([(taken[0], "failed", None)])
 
 
