@@ -31,8 +31,8 @@ _SPLIT = re.compile(
 _LEAD_IN = re.compile(
     r"(?:(?:hi|hello|hey|well|so|and|but|also|yes|yeah|no|ok|okay|actually|btw|by the way|fyi|oh"
     r"|thanks|thank you|sure|anyway|look|listen|honestly|personally|in fact|to be honest|there|all"
-    r"|everyone|kari|please note that|just so you know|for the record|nowadays|these days|now|currently"
-    r"|at the moment)\b[\s,!:]*)+",
+    r"|everyone|kari|please note that|just so you know|for the record|nowadays|these days|now"
+    r"|currently|at the moment)\b[\s,!:]*)+",
     re.IGNORECASE,
 )
 

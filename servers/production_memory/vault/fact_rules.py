@@ -13,7 +13,8 @@ NO_MORE = r"(?: any ?more| any longer| now)?"
 SOME = r"(?:really |absolutely |just |also |still |totally |do |quite |truly |very much |always )*"
 TAIL = (
     r"(?: (?:last|this|since|for|with|from|when|while|because|where|which|until|and"
-    r"|in (?:19|20)\d\d|(?:a few|an?|one|two|three|four|five|six|ten|\d+) (?:days?|weeks?|months?|years?))\b.*)?"
+    r"|in (?:19|20)\d\d"
+    r"|(?:a few|an?|one|two|three|four|five|six|ten|\d+) (?:days?|weeks?|months?|years?))\b.*)?"
 )
 """What may come behind a value and does not belong to it."""
 THING = r"(?P<v>[^,:;()\[\]{}<>|]{2,80}?)"

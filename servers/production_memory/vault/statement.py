@@ -3,20 +3,31 @@
 import re
 import unicodedata
 
-STOP_WORDS = frozenset(
-    ["a", "an", "the", "and", "or", "but", "if", "so", "as", "of", "to", "in", "on", "at", "by", "for", "from", "with", "about", "into", "over", "than", "then", "that", "this", "these", "those", "it", "its", "is", "am", "are", "was", "were", "be", "been", "being", "do", "does", "did", "done", "have", "has", "had", "having", "will", "would", "shall", "should", "can", "could", "may", "might", "must", "not", "no", "nor", "i", "me", "my", "mine", "we", "us", "our", "ours", "you", "your", "yours", "he", "him", "his", "she", "her", "hers", "they", "them", "their", "theirs", "who", "whom", "whose", "which", "what", "when", "where", "why", "how", "there", "here", "just", "very", "too", "also", "only", "really", "quite", "some", "any", "all", "each", "such", "own", "same", "more", "most", "other", "up", "down", "out", "off", "again", "now", "ever", "never", "always", "please", "s", "t", "d", "m", "ll", "re", "ve", "user", "users"]
-)
+_WORD = re.compile(r"\w+")
 
+STOP_WORDS = frozenset(
+    _WORD.findall(
+        """a an the and or but if so as of to in on at by for from with about into over than then that
+        this these those it its is am are was were be been being do does did done have has had
+        having will would shall should can could may might must not no nor i me my mine we us our
+        ours you your yours he him his she her hers they them their theirs who whom whose which what
+        when where why how there here just very too also only really quite some any all each such
+        own same more most other up down out off again now ever never always please s t d m ll re ve
+        user users"""
+    )
+)
 GREETINGS = frozenset(
-    """hi hello hey hiya yo greetings good morning afternoon evening night day goodbye bye cheers
-    thanks thank thx ty welcome ok okay k sure fine great nice cool yes yeah yep no nope maybe lol
-    haha hmm huh oh ah wow test testing well sorry pardon right alright perfect awesome""".split()  # noqa: SIM905
+    _WORD.findall(
+        """hi hello hey hiya yo greetings good morning afternoon evening night day goodbye bye
+        cheers thanks thank thx ty welcome ok okay k sure fine great nice cool yes yeah yep no nope
+        maybe lol haha hmm huh oh ah wow test testing well sorry pardon right alright perfect
+        awesome"""
+    )
 )
 
 LONGEST_WORD = 40
 """What is longer is no word: a hash, a key, keys hit at random."""
 
-_WORD = re.compile(r"\w+")
 _WITHOUT_SPACES = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
     "\U00020000-\U0002fa1f]"
