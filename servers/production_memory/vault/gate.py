@@ -103,9 +103,9 @@ def is_trivial(content: str) -> bool:
 def repeats(content: str, said_before: Sequence[str]) -> bool:
     """Whether most of it was said by the assistant. What the assistant asked does not count: the
     answer to a question is the user's own."""
-    own = content_words(content)
+    own = set(stems(content))
     stated = [s for text in said_before for s in sentences(text) if not is_question(s)]
-    heard = frozenset[str]().union(*(content_words(sentence) for sentence in stated))
+    heard = set[str]().union(*(stems(sentence) for sentence in stated))
     return bool(own) and len(own & heard) >= REPEATED_SHARE * len(own)
 
 
