@@ -151,8 +151,8 @@ def test_every_text_is_read(text: str) -> None:
 
 
 WORDS = (
-    "i my name is live in like and love the a dog called work at ' \" , . ; : \n > ``` remember that"
-    " no longer don't i'm from allergic to going call me years old 7 é 东京 favourite birthday"
+    "i my name is live in like and love the a dog called work at ' \" , . ; : \n > ``` remember"
+    " that no longer don't i'm from allergic to going call me years old 7 é 东京 favourite birthday"
 )
 words = st.sampled_from(WORDS.split(" "))
 
