@@ -1,7 +1,7 @@
 """The rules by which facts are found: patterns of clauses in the first person. Pure.
 
-In a pattern, `v` is the value and `k` what it is a value of. Importance is 1 to 10: what hurts if it
-is forgotten has 10 (allergies), who somebody is 7 to 9, tastes and ties 5 to 7.
+In a pattern, `v` is the value and `k` what it is a value of. Importance is 1 to 10: what hurts if
+it is forgotten has 10 (allergies), who somebody is 7 to 9, tastes and ties 5 to 7.
 """
 
 import re
