@@ -91,6 +91,34 @@ def reindex(after: str) -> None:
     sys.exit(run(after))
 
 
+@kari.group(invoke_without_command=True)
+@click.pass_context
+def jobs(context: click.Context) -> None:
+    """Show the work that waits behind the turns, and the jobs that were set aside."""
+    if context.invoked_subcommand is None:
+        from cli.jobs import show
+
+        sys.exit(show())
+
+
+@jobs.command()
+@click.argument("ids", nargs=-1, type=int)
+def retry(ids: tuple[int, ...]) -> None:
+    """Try jobs that were set aside again: those of IDS, or all."""
+    from cli.jobs import retry as run
+
+    sys.exit(run(ids))
+
+
+@jobs.command()
+@click.argument("ids", nargs=-1, type=int, required=True)
+def discard(ids: tuple[int, ...]) -> None:
+    """Drop the jobs of IDS that were set aside. `kari reindex` makes their vectors all the same."""
+    from cli.jobs import discard as run
+
+    sys.exit(run(ids))
+
+
 @kari.command()
 def doctor() -> None:
     """Say what is configured, what answers, what is degraded, and how to mend it."""

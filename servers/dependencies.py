@@ -90,6 +90,7 @@ from servers.memory_processor.retrieval import ShortTerm
 from servers.memory_processor.servicer import MemoryProcessor
 from servers.model_factory.factory import ModelFactory
 from servers.model_factory.servicer import ModelFactoryServicer
+from servers.production_memory.backlog import Backlog
 from servers.production_memory.beginning import Beginning
 from servers.production_memory.buffering import Buffering
 from servers.production_memory.embedding import Embedding
@@ -260,7 +261,7 @@ def production_memory(w: Wiring) -> Hosted:
     )
     models = w.stub("production_memory", "model_factory", ModelFactoryServiceStub)
     embedding = Embedding(database, jobs, Vectorizing(database, models, vectors), quiet)
-    buffering = Buffering(SessionBuffer(w.redis))
+    buffering, backlog = Buffering(SessionBuffer(w.redis)), Backlog(database, jobs)
     return _hosted(
         "production_memory",
         add_ProductionMemoryServiceServicer_to_server,
@@ -271,9 +272,10 @@ def production_memory(w: Wiring) -> Hosted:
             Reading(database, buffering),
             Importing(database, jobs),
             Reindexing(database, jobs),
+            backlog,
             models,
         ),
-        loops=(embedding.run, embedding.tidy),
+        loops=(embedding.run, embedding.tidy, backlog.show),
     )
 
 

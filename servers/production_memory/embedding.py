@@ -3,6 +3,10 @@
 pgqueuer keeps the jobs; the loop is ours because it embeds many messages with one call. Jobs are
 done at least once: one whose worker died is taken again, and writing a vector again changes
 nothing. While Milvus, the model factory or Postgres is away, the jobs wait; no turn does.
+
+A batch that fails goes back whole, and jobs are taken one by one until some are done. One that
+fails alone goes behind all others, so that none waits for it. It is set aside for an operator if it
+cannot be done at all, or has failed too often while others were done.
 """
 
 import asyncio
@@ -10,16 +14,17 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
 from pgqueuer.adapters.persistence.queries import Queries
-from pgqueuer.domain.models import Job
+from pgqueuer.domain.models import Job, TracebackRecord
 from pgqueuer.domain.types import QueueEntrypoint, QueueManagerId
 from pgqueuer.ports.repository import EntrypointExecutionParameter
 
 from kari.errors.v1.errors_pb2 import Reason
+from servers.production_memory.blame import Blame
 from servers.production_memory.embed_job import EmbedJob
 from servers.production_memory.jobs import EMBED, Jobs
 from servers.production_memory.quiet import Quiet
@@ -27,7 +32,7 @@ from servers.production_memory.tables import QUERIES
 from servers.production_memory.vectorizing import Vectorizing
 from servers.production_memory.writes import WRITES
 from servers.runtime.call import Call, acting
-from servers.runtime.errors import KariError
+from servers.runtime.errors import InvalidRequest, KariError
 from servers.runtime.ids import new_correlation_id
 from servers.runtime.labelled import labelled
 from servers.runtime.postgres import AWAY, Database
@@ -41,13 +46,17 @@ log = structlog.get_logger("kari.production_memory")
 @dataclass(frozen=True)
 class Pace:
     """How the worker goes about it; times in seconds. A worker that has had a job for longer than
-    `abandoned_after` has died."""
+    `abandoned_after` has died. A job to blame waits for `first_delay`, then twice as long each
+    time, and is set aside at the last of `most_attempts`: after a quarter of an hour in which
+    others were done."""
 
     batch: int = 16
     look_every: float = 5.0
     first_wait: float = 1.0
     longest_wait: float = 30.0
     abandoned_after: float = 90.0
+    first_delay: float = 60.0
+    most_attempts: int = 5
     keep_log_days: int = 7
 
 
@@ -68,6 +77,8 @@ class Embedding:
         self._quiet = quiet
         self._pace = pace or Pace()
         self._worker = QueueManagerId(uuid.uuid4())
+        self._blame = Blame()
+        self._most = self._pace.batch
 
     async def run(self) -> None:
         """Takes batch after batch, for ever, when it is quiet; after a failure of something that is
@@ -93,7 +104,7 @@ class Embedding:
         so, the jobs back in the queue."""
         queue = Queries(AsyncpgPoolDriver((await self._database.get()).pool))
         taken = await queue.dequeue(
-            self._pace.batch,
+            self._most,
             {QueueEntrypoint(EMBED): EntrypointExecutionParameter(concurrency_limit=0)},
             self._worker,
             None,
@@ -120,26 +131,50 @@ class Embedding:
     async def _do(self, queue: Queries, taken: Sequence[Job]) -> None:
         try:
             await self._vectorizing.do([EmbedJob.parse(job.payload) for job in taken])
-        except KariError as error:
-            if error.may_retry:
-                for job in taken:
-                    await queue.retry_job(job, timedelta(0), None)
+        except Exception as error:  # whatever it was, the jobs must not be lost, nor block others
+            await self._failed(queue, taken, error)
+            if not _is_hopeless(error):
                 raise
-            await self._do_one_by_one(queue, taken, error)
-        except ValueError as error:
-            await self._do_one_by_one(queue, taken, error)
         else:
             await queue.log_jobs([(job, "successful", None) for job in taken])
+            self._blame.done([job.id for job in taken])
+            self._most = min(self._most * 2, self._pace.batch)
 
-    async def _do_one_by_one(self, queue: Queries, taken: Sequence[Job], error: Exception) -> None:
-        """Finds the job that cannot be done and sets it aside as failed, for an operator."""
+    async def _failed(self, queue: Queries, taken: Sequence[Job], error: Exception) -> None:
+        self._most = 1
         if len(taken) > 1:
-            for job in taken:
-                await self._do(queue, [job])
+            await queue.driver.execute(QUERIES.put_back, [job.id for job in taken])
             return
-        log.error("embed job set aside", job=taken[0].id, error=_name(error))
-        labelled(WRITES, "vectors", "failed").inc()
-        await queue.log_jobs([(taken[0], "failed", None)])
+        (job,) = taken
+        if _is_hopeless(error):
+            await self._set_aside(queue, job, error)
+        elif not self._blame.failed(job.id):
+            await queue.driver.execute(QUERIES.put_behind, job.id, timedelta(0), 0)
+        elif job.attempts + 1 >= self._pace.most_attempts:
+            await self._set_aside(queue, job, error)
+        else:
+            delay = timedelta(seconds=self._pace.first_delay * 2**job.attempts)
+            await queue.driver.execute(QUERIES.put_behind, job.id, delay, 1)
+
+    async def _set_aside(self, queue: Queries, job: Job, error: Exception) -> None:
+        """Keeps a job as failed, with the error's name and without its text, which may hold
+        content."""
+        log.error("embed job set aside", job=job.id, error=_name(error), retries=job.attempts)
+        labelled(WRITES, "vectors", "set_aside").inc()
+        record = TracebackRecord(
+            job_id=job.id,
+            timestamp=datetime.now(UTC),
+            exception_type=_name(error),
+            exception_message="",
+            traceback="",
+            additional_context=None,
+        )
+        await queue.log_jobs([(job, "failed", record)])
+
+
+def _is_hopeless(error: Exception) -> bool:
+    """Whether trying again gives the same: the job is none, or a text is refused."""
+    return isinstance(error, ValueError | InvalidRequest)
 
 
 def _name(error: Exception) -> str:

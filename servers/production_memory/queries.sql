@@ -214,5 +214,53 @@ SELECT messages_of_all();
 -- name: jobs_left
 SELECT count(*) FROM pgqueuer WHERE status IN ('queued', 'picked');
 
+-- name: put_back
+-- As they were.
+UPDATE pgqueuer SET status = 'queued', queue_manager_id = NULL, updated = now()
+WHERE id = ANY($1::bigint[]) AND status = 'picked';
+
+-- name: put_behind
+-- $1 job, $2 how long it waits, $3 attempts that count. Behind all others of its kind.
+UPDATE pgqueuer SET status = 'queued', queue_manager_id = NULL, updated = now(),
+  priority = priority - 1, attempts = attempts + $3, execute_after = now() + $2::interval
+WHERE id = $1 AND status = 'picked';
+
+-- name: count_jobs
+SELECT entrypoint AS kind,
+  count(*) FILTER (WHERE status = 'queued') AS waiting,
+  count(*) FILTER (WHERE status = 'picked') AS running,
+  count(*) FILTER (WHERE status = 'failed') AS failed,
+  min(created) FILTER (WHERE status IN ('queued', 'picked')) AS oldest_at,
+  coalesce(extract(epoch FROM now() -
+    min(created) FILTER (WHERE status IN ('queued', 'picked'))), 0)::float8 AS oldest_seconds
+FROM pgqueuer GROUP BY entrypoint ORDER BY entrypoint;
+
+-- name: failed_jobs
+-- $1 the place before which, $2 most. The latest queued first, with what each failed with last.
+SELECT id, entrypoint AS kind, created AS queued_at, updated AS failed_at, attempts, payload, headers,
+  (SELECT traceback->>'exception_type' FROM pgqueuer_log
+   WHERE job_id = pgqueuer.id AND status = 'failed' ORDER BY created DESC LIMIT 1) AS error
+FROM pgqueuer
+WHERE status = 'failed' AND id < $1 ORDER BY id DESC LIMIT $2;
+
+-- name: retry_jobs
+-- $1 jobs, empty for all that were set aside. How many.
+WITH retried AS (
+  UPDATE pgqueuer SET status = 'queued', attempts = 0, priority = 0, execute_after = now(),
+    updated = now(), queue_manager_id = NULL
+  WHERE status = 'failed' AND (cardinality($1::bigint[]) = 0 OR id = ANY($1))
+  RETURNING 1
+)
+SELECT count(*) FROM retried;
+
+-- name: discard_jobs
+-- How many.
+WITH discarded AS (
+  DELETE FROM pgqueuer WHERE status = 'failed' AND id = ANY($1::bigint[]) RETURNING 1
+)
+SELECT count(*) FROM discarded;
+
 -- name: forget_old_jobs
-DELETE FROM pgqueuer_log WHERE created < now() - $1::interval;
+-- But not what is said about those that were set aside.
+DELETE FROM pgqueuer_log AS l WHERE l.created < now() - $1::interval
+  AND NOT EXISTS (SELECT FROM pgqueuer AS q WHERE q.id = l.job_id AND q.status = 'failed');

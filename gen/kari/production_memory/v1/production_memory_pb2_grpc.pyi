@@ -5,6 +5,7 @@ The only writer of turns, memories and embeddings."""
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from kari.production_memory.v1 import jobs_pb2 as _jobs_pb2
 from kari.production_memory.v1 import production_memory_pb2 as _production_memory_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -60,6 +61,16 @@ class ProductionMemoryServiceStub:
     """Makes the vectors of all messages of all tenants again, while the system serves. Tells how far it has
     come, until every job is done; a caller that goes away can go on from the last place it was told.
     """
+    CountJobs: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.CountJobsRequest, _jobs_pb2.CountJobsResponse]
+    """How much work waits behind the turns, of all tenants, and how much was set aside."""
+    ListFailedJobs: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.ListFailedJobsRequest, _jobs_pb2.ListFailedJobsResponse]
+    """The jobs that were set aside, of all tenants: what cannot be done, or has failed too often while others
+    went through.
+    """
+    RetryJobs: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.RetryJobsRequest, _jobs_pb2.RetryJobsResponse]
+    """Puts jobs that were set aside back into the queue."""
+    DiscardJobs: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.DiscardJobsRequest, _jobs_pb2.DiscardJobsResponse]
+    """Drops jobs that were set aside."""
     RequestCancel: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.RequestCancelRequest, _production_memory_pb2.RequestCancelResponse]
     """Marks a turn as called off. One that nobody leads ends here and now."""
     GetTurn: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnRequest, _production_memory_pb2.GetTurnResponse]
@@ -141,6 +152,16 @@ class ProductionMemoryServiceAsyncStub(ProductionMemoryServiceStub):
     """Makes the vectors of all messages of all tenants again, while the system serves. Tells how far it has
     come, until every job is done; a caller that goes away can go on from the last place it was told.
     """
+    CountJobs: _aio.UnaryUnaryMultiCallable[_jobs_pb2.CountJobsRequest, _jobs_pb2.CountJobsResponse]  # type: ignore[assignment]
+    """How much work waits behind the turns, of all tenants, and how much was set aside."""
+    ListFailedJobs: _aio.UnaryUnaryMultiCallable[_jobs_pb2.ListFailedJobsRequest, _jobs_pb2.ListFailedJobsResponse]  # type: ignore[assignment]
+    """The jobs that were set aside, of all tenants: what cannot be done, or has failed too often while others
+    went through.
+    """
+    RetryJobs: _aio.UnaryUnaryMultiCallable[_jobs_pb2.RetryJobsRequest, _jobs_pb2.RetryJobsResponse]  # type: ignore[assignment]
+    """Puts jobs that were set aside back into the queue."""
+    DiscardJobs: _aio.UnaryUnaryMultiCallable[_jobs_pb2.DiscardJobsRequest, _jobs_pb2.DiscardJobsResponse]  # type: ignore[assignment]
+    """Drops jobs that were set aside."""
     RequestCancel: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.RequestCancelRequest, _production_memory_pb2.RequestCancelResponse]  # type: ignore[assignment]
     """Marks a turn as called off. One that nobody leads ends here and now."""
     GetTurn: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnRequest, _production_memory_pb2.GetTurnResponse]  # type: ignore[assignment]
@@ -273,6 +294,40 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes the vectors of all messages of all tenants again, while the system serves. Tells how far it has
         come, until every job is done; a caller that goes away can go on from the last place it was told.
         """
+
+    @_abc_1.abstractmethod
+    def CountJobs(
+        self,
+        request: _jobs_pb2.CountJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_pb2.CountJobsResponse, _abc.Awaitable[_jobs_pb2.CountJobsResponse]]:
+        """How much work waits behind the turns, of all tenants, and how much was set aside."""
+
+    @_abc_1.abstractmethod
+    def ListFailedJobs(
+        self,
+        request: _jobs_pb2.ListFailedJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_pb2.ListFailedJobsResponse, _abc.Awaitable[_jobs_pb2.ListFailedJobsResponse]]:
+        """The jobs that were set aside, of all tenants: what cannot be done, or has failed too often while others
+        went through.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryJobs(
+        self,
+        request: _jobs_pb2.RetryJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_pb2.RetryJobsResponse, _abc.Awaitable[_jobs_pb2.RetryJobsResponse]]:
+        """Puts jobs that were set aside back into the queue."""
+
+    @_abc_1.abstractmethod
+    def DiscardJobs(
+        self,
+        request: _jobs_pb2.DiscardJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_pb2.DiscardJobsResponse, _abc.Awaitable[_jobs_pb2.DiscardJobsResponse]]:
+        """Drops jobs that were set aside."""
 
     @_abc_1.abstractmethod
     def RequestCancel(
