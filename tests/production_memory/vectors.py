@@ -8,16 +8,18 @@ from pymilvus import MilvusClient, MilvusException
 from servers.runtime.settings import Settings
 
 
-async def vectors_of(settings: Settings, tenant_id: str) -> dict[str, dict[str, Any]]:
+async def vectors_of(
+    settings: Settings, tenant_id: str, most: int = 100
+) -> dict[str, dict[str, Any]]:
     """A tenant's rows of the collection of messages, by message id; none without a collection, or
     while Milvus starts."""
     try:
-        return await asyncio.to_thread(_rows, settings, tenant_id)
+        return await asyncio.to_thread(_rows, settings, tenant_id, most)
     except MilvusException:
         return {}
 
 
-def _rows(settings: Settings, tenant_id: str) -> dict[str, dict[str, Any]]:
+def _rows(settings: Settings, tenant_id: str, most: int) -> dict[str, dict[str, Any]]:
     assert settings.milvus_url is not None
     assert settings.milvus_token is not None
     client = MilvusClient(
@@ -29,7 +31,7 @@ def _rows(settings: Settings, tenant_id: str) -> dict[str, dict[str, Any]]:
         if not client.has_collection("messages"):
             return {}
         found = client.query(
-            "messages", filter=f'tenant_id == "{tenant_id}"', output_fields=["*"], limit=100
+            "messages", filter=f'tenant_id == "{tenant_id}"', output_fields=["*"], limit=most
         )
         return {row["id"]: row for row in found}
     finally:
