@@ -72,14 +72,15 @@ def chat(once: str | None, conversation: str | None, user: str, tenant: str) -> 
 @click.argument("turn")
 @click.option("--user", default="demo", show_default=True, help="Name of the user.")
 @click.option("--tenant", default="demo", show_default=True, help="Name of the tenant.")
-def explain(turn: str, user: str, tenant: str) -> None:
+@click.option("--prompt", is_flag=True, help="Print the prompt itself, byte for byte.")
+def explain(turn: str, user: str, tenant: str, prompt: bool) -> None:
     """Say what the answer of TURN was made from: each candidate, its score, kept or cut, and why.
 
     TURN is an id such as turn_01a2..., as SendMessage gives it.
     """
     from cli.explain import run
 
-    sys.exit(run(turn, user, tenant))
+    sys.exit(run(turn, user, tenant, prompt=prompt))
 
 
 @kari.command()

@@ -59,9 +59,11 @@ from servers.chat_hub.servicer import ChatHub
 from servers.chat_hub.store_attendance import SharedAttendance
 from servers.chat_hub.watching import Watching
 from servers.chat_orchestrator.peers import Peers
+from servers.chat_orchestrator.replaying import Replaying as TurnReplaying
 from servers.chat_orchestrator.servicer import ChatOrchestrator
 from servers.chat_orchestrator.turns import Turns
 from servers.context_integrator.gathering import Gathering
+from servers.context_integrator.replaying import Replaying
 from servers.context_integrator.servicer import ContextIntegrator
 from servers.conversation_manager.conversations import Conversations
 from servers.conversation_manager.history import History
@@ -86,8 +88,13 @@ from servers.instruction_processor.models import Models
 from servers.instruction_processor.processing import Processing
 from servers.instruction_processor.questions import Questions
 from servers.instruction_processor.servicer import InstructionProcessor
-from servers.memory_processor.retrieval import ShortTerm
+from servers.memory_processor.long_term import LongTerm
+from servers.memory_processor.retrieval import Retrieval
 from servers.memory_processor.servicer import MemoryProcessor
+from servers.memory_processor.short_term import ShortTerm
+from servers.memory_processor.store import NearestVectors as ConversationVectors
+from servers.memory_processor.store_milvus import open_nearest as open_conversation_vectors
+from servers.memory_processor.vault import vaults
 from servers.model_factory.factory import ModelFactory
 from servers.model_factory.servicer import ModelFactoryServicer
 from servers.production_memory.backlog import Backlog
@@ -169,24 +176,40 @@ def instruction_processor(w: Wiring) -> Hosted:
 def context_integrator(w: Wiring) -> Hosted:
     """Context integrator."""
     stub = partial(w.stub, "context_integrator")
+    stored = stub("production_memory", ProductionMemoryServiceStub)
     gathering = Gathering(
         stub("memory_processor", MemoryProcessorServiceStub),
-        stub("production_memory", ProductionMemoryServiceStub),
+        stored,
+        stub("conversation_search", ConversationSearchServiceStub),
     )
     return _hosted(
         "context_integrator",
         add_ContextIntegratorServiceServicer_to_server,
-        ContextIntegrator(gathering),
+        ContextIntegrator(gathering, Replaying(stored)),
     )
 
 
 def memory_processor(w: Wiring) -> Hosted:
     """Memory processor."""
+    vectors: Resource[ConversationVectors] = w.resources.add(
+        "milvus.memory_processor",
+        partial(open_conversation_vectors, w.settings),
+        lambda store: store.ping(),
+        required=False,
+    )
     stored = w.stub("memory_processor", "production_memory", ProductionMemoryServiceStub)
     return _hosted(
         "memory_processor",
         add_MemoryProcessorServiceServicer_to_server,
-        MemoryProcessor(ShortTerm(SessionBuffer(w.redis), stored)),
+        MemoryProcessor(
+            Retrieval(
+                (
+                    ShortTerm(SessionBuffer(w.redis), stored),
+                    LongTerm(vectors, stored),
+                    *vaults(stored),
+                )
+            )
+        ),
     )
 
 
@@ -204,7 +227,7 @@ def chat_orchestrator(w: Wiring) -> Hosted:
     return _hosted(
         "chat_orchestrator",
         add_ChatOrchestratorServiceServicer_to_server,
-        ChatOrchestrator(turns),
+        ChatOrchestrator(turns, TurnReplaying(peers)),
         loops=(turns.sweep,),
         drain=turns.drain,
     )

@@ -153,6 +153,19 @@ class ChatHub(ChatHubServiceServicer):
             manifest=response.manifest if response.HasField("manifest") else None,
         )
 
+    async def ReplayContext(
+        self, request: hub.ReplayContextRequest, context: Context
+    ) -> hub.ReplayContextResponse:
+        """The prompt of a past turn; see the contract."""
+        response = await self._peers.orchestrator.ReplayContext(
+            chat_orchestrator_pb2.ReplayContextRequest(turn_id=request.turn_id)
+        )
+        return hub.ReplayContextResponse(
+            bundle=response.bundle if response.HasField("bundle") else None,
+            identical=response.identical,
+            missing_ids=response.missing_ids,
+        )
+
     async def GetTurn(self, request: hub.GetTurnRequest, context: Context) -> hub.GetTurnResponse:
         """One turn; see the contract."""
         response = await self._peers.conversations.GetTurn(

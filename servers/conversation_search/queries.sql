@@ -116,11 +116,18 @@ ORDER BY m.id;
 -- name: shown
 -- $1 messages, $2 any of the lexemes, may be empty, $3 options of ts_headline for whole texts and $4
 -- for parts of long ones, $5 characters of a text that is shown whole, $6 of one that is looked into.
-SELECT m.id, m.conversation_id, m.sequence, m.role, m.user_id, m.author, m.created_at,
-  CASE
-    WHEN $2 = '' THEN left(t.text, $5)
-    WHEN length(t.text) <= $5 THEN ts_headline('english', t.text, $2::tsquery, $3)
-    ELSE ts_headline('english', left(t.text, $6), $2::tsquery, $4)
-  END AS headline
-FROM messages AS m, translate(m.content, E'\x02\x03', '') AS t (text)
-WHERE m.id = ANY($1);
+-- `start` is where the shown part begins, in characters. ts_headline leaves tags out: a text with
+-- tags in it is shown as it is, without marks.
+SELECT id, conversation_id, sequence, role, user_id, author, created_at,
+  CASE WHEN at > 0 THEN headline ELSE left(text, $5) END AS headline, greatest(at - 1, 0) AS start
+FROM (
+  SELECT m.id, m.conversation_id, m.sequence, m.role, m.user_id, m.author, m.created_at, t.text,
+    h.headline, strpos(t.text, translate(h.headline, E'\x02\x03', '')) AS at
+  FROM messages AS m, translate(m.content, E'\x02\x03', '') AS t (text),
+    LATERAL (SELECT CASE
+      WHEN $2 = '' THEN left(t.text, $5)
+      WHEN length(t.text) <= $5 THEN ts_headline('english', t.text, $2::tsquery, $3)
+      ELSE ts_headline('english', left(t.text, $6), $2::tsquery, $4)
+    END) AS h (headline)
+  WHERE m.id = ANY($1)
+) AS found;

@@ -42,6 +42,7 @@ def _result(row: Record, scored: Scored) -> SearchResult:
         author=row["author"],
         user_id=row["user_id"],
         sequence=row["sequence"],
+        start=row["start"],
         highlights=highlights,
     )
     result.timestamp.FromDatetime(row["created_at"])

@@ -6,16 +6,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from servers.conversation_search.store import Limits, Near, Scope
-from servers.runtime.milvus import CALL_SECONDS, COLLECTION, Milvus, open_milvus
+from servers.runtime.milvus import COLLECTION, Milvus, open_milvus
 from servers.runtime.settings import Settings
 
 THREADS = 4
 MOST_CONVERSATIONS = 1000
 """Conversations of one filter. Whoever takes part in more is shown what lies in the latest ones by
 meaning, and in all by words."""
-SEARCH = {"params": {"ef": 200}}
-"""Twice as many as are asked for: what HNSW's authors advise."""
-NO_COLLECTION = 100
 
 
 @asynccontextmanager
@@ -36,26 +33,7 @@ class MilvusNearest:
     ) -> Near:
         """See the protocol. While nothing was written yet there is nothing near."""
         only = expression(tenant_id, scope, limits)
-
-        def search(client: Any) -> Near:
-            from pymilvus import MilvusException
-
-            try:
-                (hits,) = client.search(
-                    COLLECTION,
-                    data=[list(vector)],
-                    filter=only,
-                    limit=most,
-                    search_params=SEARCH,
-                    timeout=CALL_SECONDS,
-                )
-            except MilvusException as error:
-                if error.code == NO_COLLECTION:
-                    return Near({})
-                raise
-            return Near({str(hit["id"]): float(hit["distance"]) for hit in hits})
-
-        return await self._milvus.call(search)
+        return Near(await self._milvus.nearest(COLLECTION, vector, only, most))
 
     async def ping(self) -> None:
         """See the protocol."""

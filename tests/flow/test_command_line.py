@@ -169,6 +169,12 @@ async def test_a_turn_is_explained(mesh: Mesh) -> None:
     assert code == 0, output
     for word in ("system", "current", "kept", "tokens", "model scripted/", "prompt "):
         assert word in output
+    code, output = await mesh.kari.command("explain", turn_id, "--prompt")
+    assert code == 0, output
+    assert "[user]\nexplain this" in output
+    assert "these are the bytes that the model was given" in output
+    code, output = await mesh.kari.command("explain", turn_id, "--prompt", "--user", "admin")
+    assert (code, output) == (1, "there is no such turn\n")
     code, output = await mesh.kari.command("explain", turn_id, "--user", "admin")
     assert (code, output) == (1, "there is no such turn\n")
     code, output = await mesh.kari.command("explain", "nonsense")
