@@ -67,6 +67,7 @@ from servers.context_integrator.replaying import Replaying
 from servers.context_integrator.servicer import ContextIntegrator
 from servers.conversation_manager.conversations import Conversations
 from servers.conversation_manager.history import History
+from servers.conversation_manager.memories import Memories as GuardedMemories
 from servers.conversation_manager.proposals import Proposals
 from servers.conversation_manager.servicer import ConversationManager
 from servers.conversation_manager.updating import Updating
@@ -84,9 +85,11 @@ from servers.identity.sign_in import SignIn
 from servers.identity.store import Sessions, Users
 from servers.identity.store_lockout import Lockout
 from servers.instruction_processor.applying import Applying
+from servers.instruction_processor.memories import Memories
 from servers.instruction_processor.models import Models
 from servers.instruction_processor.processing import Processing
 from servers.instruction_processor.questions import Questions
+from servers.instruction_processor.searching import Searching as CommandSearching
 from servers.instruction_processor.servicer import InstructionProcessor
 from servers.memory_processor.long_term import LongTerm
 from servers.memory_processor.retrieval import Retrieval
@@ -167,7 +170,10 @@ def instruction_processor(w: Wiring) -> Hosted:
     conversations = stub("conversation_manager", ConversationManagerServiceStub)
     orchestrator = stub("chat_orchestrator", ChatOrchestratorServiceStub)
     models = Models(stub("model_factory", ModelFactoryServiceStub))
-    applying = Applying(conversations, Questions(conversations, models))
+    memories = Memories(conversations)
+    searching = CommandSearching(stub("conversation_search", ConversationSearchServiceStub))
+    questions = Questions(conversations, models, memories, searching)
+    applying = Applying(conversations, questions, memories)
     processing = Processing(applying, models, orchestrator)
     return _hosted(
         "instruction_processor",
@@ -336,7 +342,11 @@ def conversation_manager(w: Wiring) -> Hosted:
         "conversation_manager",
         add_ConversationManagerServiceServicer_to_server,
         ConversationManager(
-            Conversations(database), updating, Proposals(database, updating), history
+            Conversations(database),
+            updating,
+            Proposals(database, updating),
+            history,
+            GuardedMemories(history, stored),
         ),
     )
 

@@ -35,7 +35,12 @@ SERVERS = (
     Node(
         "instruction_processor",
         port=1,
-        calls=("conversation_manager", "chat_orchestrator", "model_factory"),
+        calls=(
+            "conversation_manager",
+            "chat_orchestrator",
+            "model_factory",
+            "conversation_search",
+        ),
     ),
     Node(
         "context_integrator",
