@@ -100,7 +100,7 @@ from servers.model_factory.servicer import ModelFactoryServicer
 from servers.production_memory.backlog import Backlog
 from servers.production_memory.beginning import Beginning
 from servers.production_memory.buffering import Buffering
-from servers.production_memory.embedding import Embedding
+from servers.production_memory.embed_job import EmbedJob
 from servers.production_memory.ending import Ending
 from servers.production_memory.importing import Importing
 from servers.production_memory.jobs import Jobs
@@ -111,7 +111,10 @@ from servers.production_memory.reindexing import Reindexing
 from servers.production_memory.servicer import ProductionMemory
 from servers.production_memory.store import VectorStore
 from servers.production_memory.store_milvus import open_vectors
+from servers.production_memory.vault.memory_jobs import LearnJob, MemoryJob
+from servers.production_memory.vault.vault import vault_of
 from servers.production_memory.vectorizing import Vectorizing
+from servers.production_memory.working import Pace, Work, Worker
 from servers.runtime.bootstrap import Bootstrap, Hook, Hosted
 from servers.runtime.ended_sessions import EndedSessions
 from servers.runtime.keys import identity_key
@@ -283,7 +286,13 @@ def production_memory(w: Wiring) -> Hosted:
         "milvus", partial(open_vectors, w.settings), lambda store: store.ping(), required=False
     )
     models = w.stub("production_memory", "model_factory", ModelFactoryServiceStub)
-    embedding = Embedding(database, jobs, Vectorizing(database, models, vectors), quiet)
+    vault = vault_of(database, jobs, vectors, models, w.settings.memory_model, w.mesh_key)
+    messages = Work(EmbedJob.parse, Vectorizing(database, models, vectors).do, "vectors")
+    embeds = {EmbedJob.entrypoint: messages, MemoryJob.entrypoint: vault.vector_work}
+    embedder = Worker("embed", database, jobs, embeds, quiet)
+    # By itself: a model that takes its time keeps no vector waiting.
+    learns = {LearnJob.entrypoint: vault.learn_work}
+    learner = Worker("learn", database, jobs, learns, quiet, Pace(batch=4))
     buffering, backlog = Buffering(SessionBuffer(w.redis)), Backlog(database, jobs)
     return _hosted(
         "production_memory",
@@ -297,8 +306,9 @@ def production_memory(w: Wiring) -> Hosted:
             Reindexing(database, jobs),
             backlog,
             models,
+            vault,
         ),
-        loops=(embedding.run, embedding.tidy, backlog.show),
+        loops=(embedder.run, embedder.tidy, learner.run, vault.aging.run, backlog.show),
     )
 
 

@@ -10,7 +10,8 @@ from asyncpg import Record
 from prometheus_client import Gauge
 
 from kari.production_memory.v1.jobs_pb2 import FailedJob, JobCount
-from servers.production_memory.jobs import EMBED, Jobs
+from servers.production_memory.embed_job import EmbedJob
+from servers.production_memory.jobs import Jobs
 from servers.production_memory.tables import QUERIES
 from servers.runtime import paging
 from servers.runtime.errors import Unavailable
@@ -66,7 +67,7 @@ class Backlog:
 
     async def show(self) -> None:
         """Keeps the gauges up to date, for ever; while Postgres is away they stay as they are."""
-        kinds = {EMBED}
+        kinds = {EmbedJob.entrypoint}
         while True:
             with suppress(Unavailable):  # which is logged and counted by all who need it more
                 rows = {row["kind"]: row for row in await self._counted()}

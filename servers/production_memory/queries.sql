@@ -49,9 +49,9 @@ WITH thread AS (
 )
 INSERT INTO turns (id, conversation_id, request_id, request_digest, state, user_message_id,
   user_sequence, user_id, roles, correlation_id, model, instructions, goes_first, lease_owner,
-  lease_number, lease_expires_at)
+  lease_number, lease_expires_at, teaches)
 SELECT $5, conversation_id, $8, $9, $10, id, sequence, $4, $11, $12, $13, $14, $15, $16, $17,
-  statement_timestamp() + $18::interval
+  statement_timestamp() + $18::interval, $20
 FROM message
 RETURNING *;
 
@@ -119,6 +119,31 @@ UPDATE turns SET state = 'generating', lease_expires_at = statement_timestamp() 
 WHERE id = $1 AND lease_number = $2
   AND state IN ('assembling', 'generating', 'running_tool', 'committing')
 RETURNING cancel_requested;
+
+-- name: advance_turn_reading
+-- The same, for a prompt with memories in it ($6): each counts as read, once for a manifest. Whose
+-- they are is looked at as well.
+WITH before AS (
+  SELECT id, manifest FROM turns WHERE id = $1 FOR UPDATE
+), advanced AS (
+  UPDATE turns AS t SET state = 'generating',
+    lease_expires_at = statement_timestamp() + $3::interval,
+    selection = coalesce($4, selection), manifest = coalesce($5, t.manifest)
+  FROM before AS b
+  WHERE t.id = b.id AND t.lease_number = $2
+    AND t.state IN ('assembling', 'generating', 'running_tool', 'committing')
+  RETURNING t.cancel_requested, t.user_id, b.manifest IS DISTINCT FROM t.manifest AS is_new
+), locked AS (
+  SELECT m.id FROM memories AS m, advanced AS a
+  WHERE a.is_new AND m.id = ANY($6) AND m.user_id IN ('', a.user_id)
+  ORDER BY m.id
+  FOR NO KEY UPDATE OF m
+), read AS (
+  UPDATE memories AS m SET reads = reads + 1, last_read_at = statement_timestamp(),
+    archived = false, due_at = CASE WHEN valid_to IS NULL THEN statement_timestamp() END
+  FROM locked AS l WHERE m.id = l.id
+)
+SELECT cancel_requested FROM advanced;
 
 -- name: finish_turn
 -- $1 turn, $2 conversation, whose thread is locked, $3 state, $4 to $6 usage, degradations, error;
@@ -210,6 +235,12 @@ SELECT tenant_id, id FROM messages_to_index($1, $2, $3);
 
 -- name: messages_of_all
 SELECT messages_of_all();
+
+-- name: memories_to_index
+SELECT tenant_id, id FROM memories_to_index($1, $2, $3);
+
+-- name: memories_of_all
+SELECT memories_of_all();
 
 -- name: jobs_left
 SELECT count(*) FROM pgqueuer WHERE status IN ('queued', 'picked');

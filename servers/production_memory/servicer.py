@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from kari.model_factory.v1.model_factory_pb2 import EmbedRequest
 from kari.production_memory.v1 import jobs_pb2
 from kari.production_memory.v1 import production_memory_pb2 as contract
-from kari.production_memory.v1.production_memory_pb2_grpc import ProductionMemoryServiceServicer
 from servers.production_memory.backlog import Backlog
 from servers.production_memory.beginning import Beginning
 from servers.production_memory.ending import Ending
@@ -15,6 +14,8 @@ from servers.production_memory.importing import Importing
 from servers.production_memory.leading import Leading
 from servers.production_memory.reading import Reading
 from servers.production_memory.reindexing import Reindexing
+from servers.production_memory.vault.servicer import Memories
+from servers.production_memory.vault.vault import Vault
 from servers.runtime.call import current, principal
 from servers.runtime.grpc_types import Context
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from kari.model_factory.v1.model_factory_pb2_grpc import ModelFactoryServiceAsyncStub
 
 
-class ProductionMemory(ProductionMemoryServiceServicer):
-    """Keeps turns and messages; see the contract for every method."""
+class ProductionMemory(Memories):
+    """Keeps turns and messages, and memories beside them; see the contract for every method."""
 
     def __init__(
         self,
@@ -35,7 +36,9 @@ class ProductionMemory(ProductionMemoryServiceServicer):
         reindexing: Reindexing,
         backlog: Backlog,
         models: "ModelFactoryServiceAsyncStub",
+        vault: Vault,
     ) -> None:
+        super().__init__(vault)
         self._importing = importing
         self._reindexing = reindexing
         self._backlog = backlog

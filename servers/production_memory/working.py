@@ -1,8 +1,9 @@
-"""Working off the embed jobs: texts from Postgres, vectors from the model factory, into Milvus.
+"""Working off the jobs.
 
-pgqueuer keeps the jobs; the loop is ours because it embeds many messages with one call. Jobs are
-done at least once: one whose worker died is taken again, and writing a vector again changes
-nothing. While Milvus, the model factory or Postgres is away, the jobs wait; no turn does.
+pgqueuer keeps the jobs; the loop is ours because it does many jobs at once: a batch of messages is
+embedded with one call. Jobs are done at least once: one whose worker died is taken again, and doing
+it again changes nothing. While Milvus, the model factory or Postgres is away, the jobs wait; no
+turn does.
 
 A batch that fails goes back whole, and jobs are taken one by one until some are done. One that
 fails alone goes behind all others, so that none waits for it. It is set aside for an operator if it
@@ -12,9 +13,11 @@ cannot be done at all, or has failed too often while others were done.
 import asyncio
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import Any
 
 import structlog
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
@@ -25,11 +28,9 @@ from pgqueuer.ports.repository import EntrypointExecutionParameter
 
 from kari.errors.v1.errors_pb2 import Reason
 from servers.production_memory.blame import Blame
-from servers.production_memory.embed_job import EmbedJob
-from servers.production_memory.jobs import EMBED, Jobs
+from servers.production_memory.jobs import Jobs
 from servers.production_memory.quiet import Quiet
 from servers.production_memory.tables import QUERIES
-from servers.production_memory.vectorizing import Vectorizing
 from servers.production_memory.writes import WRITES
 from servers.runtime.call import Call, acting
 from servers.runtime.errors import InvalidRequest, KariError
@@ -45,7 +46,7 @@ log = structlog.get_logger("kari.production_memory")
 
 @dataclass(frozen=True)
 class Pace:
-    """How the worker goes about it; times in seconds. A worker that has had a job for longer than
+    """How a worker goes about it; times in seconds. A worker that has had a job for longer than
     `abandoned_after` has died. A job to blame waits for `first_delay`, then twice as long each
     time, and is set aside at the last of `most_attempts`: after a quarter of an hour in which
     others were done."""
@@ -60,23 +61,36 @@ class Pace:
     keep_log_days: int = 7
 
 
-class Embedding:
-    """The worker. `run` is one of the server's loops."""
+@dataclass(frozen=True)
+class Work:
+    """How jobs of a kind are done. `parse` raises ValueError if a payload is none of them; `do`
+    does several, and raises a KariError that may be retried if something is away. `target` is what
+    they write to, for the metric."""
+
+    parse: Callable[[bytes | None], Any]
+    do: Callable[[Sequence[Any]], Awaitable[None]]
+    target: str
+
+
+class Worker:
+    """Does jobs of some kinds. `run` is one of the server's loops."""
 
     def __init__(
         self,
+        name: str,
         database: Resource[Database],
         jobs: Jobs,
-        vectorizing: Vectorizing,
+        work: Mapping[str, Work],
         quiet: Quiet,
         pace: Pace | None = None,
     ) -> None:
+        self._name = name
         self._database = database
         self._jobs = jobs
-        self._vectorizing = vectorizing
+        self._work = work
         self._quiet = quiet
         self._pace = pace or Pace()
-        self._worker = QueueManagerId(uuid.uuid4())
+        self._id = QueueManagerId(uuid.uuid4())
         self._blame = Blame()
         self._most = self._pace.batch
 
@@ -92,27 +106,27 @@ class Embedding:
                 worked = time.perf_counter() - began
             except (*AWAY, KariError) as error:
                 wait = min(wait * 2 or self._pace.first_wait, self._pace.longest_wait)
-                log.warning("embedding waits", error=_name(error), seconds=wait)
+                log.warning("jobs wait", worker=self._name, error=_name(error), seconds=wait)
                 await asyncio.sleep(wait)
                 continue
             wait = 0.0
             if not found:
-                await self._jobs.woken(self._pace.look_every)
+                await self._jobs.woken(self._name, self._pace.look_every)
 
     async def step(self) -> int:
         """Takes a batch of jobs and does it; gives their number. Raises what keeps it from doing
         so, the jobs back in the queue."""
         queue = Queries(AsyncpgPoolDriver((await self._database.get()).pool))
+        anyhow = EntrypointExecutionParameter(concurrency_limit=0)
         taken = await queue.dequeue(
             self._most,
-            {QueueEntrypoint(EMBED): EntrypointExecutionParameter(concurrency_limit=0)},
-            self._worker,
+            {QueueEntrypoint(kind): anyhow for kind in self._work},
+            self._id,
             None,
             timedelta(seconds=self._pace.abandoned_after),
         )
-        if taken:
-            with acting(Call(correlation_id=new_correlation_id())):
-                await self._do(queue, taken)
+        with acting(Call(correlation_id=new_correlation_id())):
+            await self._do_all(queue, sorted(taken, key=lambda job: (job.entrypoint, job.id)))
         return len(taken)
 
     async def tidy(self) -> None:
@@ -128,11 +142,22 @@ class Embedding:
                 log.warning("the log of jobs was not tidied", error=_name(error))
             await asyncio.sleep(TIDY_SECONDS)
 
-    async def _do(self, queue: Queries, taken: Sequence[Job]) -> None:
+    async def _do_all(self, queue: Queries, taken: Sequence[Job]) -> None:
+        """Each kind by itself: what keeps one from being done does not keep the others."""
+        failures = list[Exception]()
+        for kind, jobs in groupby(taken, lambda job: str(job.entrypoint)):
+            try:
+                await self._do(queue, self._work[kind], list(jobs))
+            except Exception as error:  # noqa: BLE001  # raised once the others are done
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    async def _do(self, queue: Queries, work: Work, taken: Sequence[Job]) -> None:
         try:
-            await self._vectorizing.do([EmbedJob.parse(job.payload) for job in taken])
+            await work.do([work.parse(job.payload) for job in taken])
         except Exception as error:  # whatever it was, the jobs must not be lost, nor block others
-            await self._failed(queue, taken, error)
+            await self._failed(queue, work, taken, error)
             if not _is_hopeless(error):
                 raise
         else:
@@ -140,27 +165,35 @@ class Embedding:
             self._blame.done([job.id for job in taken])
             self._most = min(self._most * 2, self._pace.batch)
 
-    async def _failed(self, queue: Queries, taken: Sequence[Job], error: Exception) -> None:
+    async def _failed(
+        self, queue: Queries, work: Work, taken: Sequence[Job], error: Exception
+    ) -> None:
         self._most = 1
         if len(taken) > 1:
             await queue.driver.execute(QUERIES.put_back, [job.id for job in taken])
             return
         (job,) = taken
         if _is_hopeless(error):
-            await self._set_aside(queue, job, error)
+            await self._set_aside(queue, work, job, error)
         elif not self._blame.failed(job.id):
             await queue.driver.execute(QUERIES.put_behind, job.id, timedelta(0), 0)
         elif job.attempts + 1 >= self._pace.most_attempts:
-            await self._set_aside(queue, job, error)
+            await self._set_aside(queue, work, job, error)
         else:
             delay = timedelta(seconds=self._pace.first_delay * 2**job.attempts)
             await queue.driver.execute(QUERIES.put_behind, job.id, delay, 1)
 
-    async def _set_aside(self, queue: Queries, job: Job, error: Exception) -> None:
+    async def _set_aside(self, queue: Queries, work: Work, job: Job, error: Exception) -> None:
         """Keeps a job as failed, with the error's name and without its text, which may hold
         content."""
-        log.error("embed job set aside", job=job.id, error=_name(error), retries=job.attempts)
-        labelled(WRITES, "vectors", "set_aside").inc()
+        log.error(
+            "job set aside",
+            kind=job.entrypoint,
+            job=job.id,
+            error=_name(error),
+            retries=job.attempts,
+        )
+        labelled(WRITES, work.target, "set_aside").inc()
         record = TracebackRecord(
             job_id=job.id,
             timestamp=datetime.now(UTC),
