@@ -24,7 +24,7 @@ from servers.conversation_search.store import Limits, Near, NearestVectors, Scop
 from servers.conversation_search.store_postgres import Words
 from servers.conversation_search.wish import Wish, wished
 from servers.runtime import paging
-from servers.runtime.call import Principal
+from servers.runtime.call import Principal, current
 from servers.runtime.errors import KariError, NotFound
 from servers.runtime.labelled import labelled
 from servers.runtime.names import short
@@ -47,6 +47,8 @@ MOST_BY_WORDS = MOST_BY_VECTORS = 100
 """Candidates of each kind: where recall stopped growing on long conversations."""
 VECTOR_SECONDS = 1.5
 """Meaning is not waited for longer than this: words alone find most."""
+VECTOR_SHARE = 0.6
+"""Of the time that a caller with a short deadline gives: what words find must still reach it."""
 EARLIEST, LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
 log = structlog.get_logger("kari.conversation_search")
@@ -123,12 +125,18 @@ class Searching:
         if way == SearchWay.SEARCH_WAY_FULL_TEXT:
             return {}, ()
         try:
-            async with asyncio.timeout(self._vector_seconds):
+            async with asyncio.timeout(self._patience()):
                 near = await self._nearest(who, text, scope, limits)
         except (KariError, grpc.aio.AioRpcError, TimeoutError, LookupError) as error:
             log.warning("searching by words alone", error=type(error).__name__)
             return {}, (_missing(error),)
         return dict(near.cosines), ()
+
+    def _patience(self) -> float:
+        remaining = current().remaining()
+        if remaining is None:
+            return self._vector_seconds
+        return min(self._vector_seconds, remaining * VECTOR_SHARE)
 
     async def _nearest(self, who: Principal, text: str, scope: Scope, limits: Limits) -> Near:
         embedded = await self._production_memory.Embed(EmbedRequest(texts=[text]))
