@@ -103,6 +103,8 @@ from servers.production_memory.reindexing import Reindexing
 from servers.production_memory.servicer import ProductionMemory
 from servers.production_memory.store import VectorStore
 from servers.production_memory.store_milvus import open_vectors
+from servers.production_memory.summaries import Summaries
+from servers.production_memory.summary_claims import SummaryClaims
 from servers.production_memory.vectorizing import Vectorizing
 from servers.runtime.bootstrap import Bootstrap, Hook, Hosted
 from servers.runtime.ended_sessions import EndedSessions
@@ -272,6 +274,8 @@ def production_memory(w: Wiring) -> Hosted:
             Importing(database, jobs),
             Reindexing(database, jobs),
             models,
+            Summaries(database, jobs),
+            SummaryClaims(database, quiet),
         ),
         loops=(embedding.run, embedding.tidy),
     )

@@ -12,16 +12,18 @@ from servers.production_memory.importing import JOB_MESSAGES
 from servers.production_memory.jobs import Jobs
 from servers.production_memory.tables import QUERIES
 from servers.runtime import paging
-from servers.runtime.postgres import Database
+from servers.runtime.postgres import Connection, Database
 from servers.runtime.resources import Resource
 
 PAGE = 20 * JOB_MESSAGES
+SUMMARIES = "sum_"
+"""How ids of summaries begin, which come after all messages."""
 LOOK_SECONDS = 1.0
 
 
 class Reindexing:
-    """Queues every message to be embedded again. The jobs yield to turns like all others; writing a
-    vector again replaces it, so search goes on with what there is."""
+    """Queues every message, then every summary, to be embedded again. The jobs yield to turns like
+    all others; writing a vector again replaces it, so search goes on with what there is."""
 
     def __init__(
         self, database: Resource[Database], jobs: Jobs, look_seconds: float = LOOK_SECONDS
@@ -31,11 +33,12 @@ class Reindexing:
         self._look_seconds = look_seconds
 
     async def run(self, page_token: str) -> AsyncGenerator[ReindexResponse, None]:
-        """Queues all messages behind a place (empty: all), telling after each page how far it has
+        """Queues all that is behind a place (empty: all), telling after each page how far it has
         come; then tells how many jobs wait, until none does. Each page is committed by itself."""
         database = await self._database.get()
         async with database.across_tenants() as connection:
             total = await connection.fetchval(QUERIES.messages_of_all)
+            total += await connection.fetchval(QUERIES.summaries_of_all)
         place = paging.place_of(page_token, str, str) or ("", "")
         queued = 0
         while rows := await self._queue(database, (str(place[0]), str(place[1]))):
@@ -52,7 +55,7 @@ class Reindexing:
 
     async def _queue(self, database: Database, after: tuple[str, str]) -> list[Record]:
         async with database.across_tenants() as connection:
-            rows: list[Record] = await connection.fetch(QUERIES.messages_to_index, *after, PAGE)
+            rows = await _behind(connection, after)
             for tenant_id, of_tenant in groupby(rows, lambda row: row["tenant_id"]):
                 ids = [row["id"] for row in of_tenant]
                 for first in range(0, len(ids), JOB_MESSAGES):
@@ -65,3 +68,11 @@ class Reindexing:
         async with database.across_tenants() as connection:
             left: int = await connection.fetchval(QUERIES.jobs_left)
         return left
+
+
+async def _behind(connection: Connection, after: tuple[str, str]) -> list[Record]:
+    """The next page: of messages, or of summaries once there are no more of them."""
+    if after[1].startswith(SUMMARIES):
+        return await connection.fetch(QUERIES.summaries_to_index, *after, PAGE)
+    messages = await connection.fetch(QUERIES.messages_to_index, *after, PAGE)
+    return messages or await connection.fetch(QUERIES.summaries_to_index, "", "", PAGE)

@@ -13,6 +13,9 @@ from servers.production_memory.importing import Importing
 from servers.production_memory.leading import Leading
 from servers.production_memory.reading import Reading
 from servers.production_memory.reindexing import Reindexing
+from servers.production_memory.servicer_summaries import SummaryMethods
+from servers.production_memory.summaries import Summaries
+from servers.production_memory.summary_claims import SummaryClaims
 from servers.runtime.call import current, principal
 from servers.runtime.grpc_types import Context
 
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from kari.model_factory.v1.model_factory_pb2_grpc import ModelFactoryServiceAsyncStub
 
 
-class ProductionMemory(ProductionMemoryServiceServicer):
+class ProductionMemory(SummaryMethods, ProductionMemoryServiceServicer):
     """Keeps turns and messages; see the contract for every method."""
 
     def __init__(
@@ -32,7 +35,10 @@ class ProductionMemory(ProductionMemoryServiceServicer):
         importing: Importing,
         reindexing: Reindexing,
         models: "ModelFactoryServiceAsyncStub",
+        summaries: Summaries,
+        summary_claims: SummaryClaims,
     ) -> None:
+        SummaryMethods.__init__(self, summaries, summary_claims)
         self._importing = importing
         self._reindexing = reindexing
         self._models = models
@@ -145,9 +151,7 @@ class ProductionMemory(ProductionMemoryServiceServicer):
         self, request: contract.ListMessagesRequest, context: Context
     ) -> contract.ListMessagesResponse:
         """A page of messages."""
-        page = await self._reading.page(
-            principal().tenant_id, request.conversation_id, request.page_size, request.page_token
-        )
+        page = await self._reading.page(principal().tenant_id, request)
         return contract.ListMessagesResponse(
             messages=page.messages,
             next_page_token=page.next_page_token,
