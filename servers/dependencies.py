@@ -47,6 +47,7 @@ from kari.stream_processor.v1.stream_processor_pb2_grpc import (
     StreamProcessorServiceStub,
     add_StreamProcessorServiceServicer_to_server,
 )
+from kari.summarizer.v1.summarizer_pb2_grpc import add_SummarizerServiceServicer_to_server
 from servers.chat_hub.admitted import Admitted
 from servers.chat_hub.attending import Attending
 from servers.chat_hub.board import Board
@@ -118,6 +119,10 @@ from servers.stream_processor.readers import Readers
 from servers.stream_processor.servicer import StreamProcessor
 from servers.stream_processor.streams import Streams
 from servers.stream_processor.upkeep import Upkeep
+from servers.summarizer.due import Due
+from servers.summarizer.servicer import Summarizer
+from servers.summarizer.summarizing import Summarizing
+from servers.summarizer.writing import Writing
 from servers.wiring import Wiring, contract_of, port_of
 
 if TYPE_CHECKING:
@@ -327,6 +332,21 @@ def conversation_search(w: Wiring) -> Hosted:
     )
 
 
+def summarizer(w: Wiring) -> Hosted:
+    """Summarizer."""
+    stub, settings = partial(w.stub, "summarizer"), w.settings
+    models = stub("model_factory", ModelFactoryServiceStub)
+    writing = Writing(models, settings.summary_model) if settings.summary_model else None
+    summarizing = Summarizing(models, writing)
+    stored = stub("production_memory", ProductionMemoryServiceStub)
+    return _hosted(
+        "summarizer",
+        add_SummarizerServiceServicer_to_server,
+        Summarizer(summarizing),
+        loops=(Due(stored, summarizing, settings, w.mesh_key).run,),
+    )
+
+
 HOW: Mapping[str, Callable[[Wiring], Hosted]] = {
     "chat_hub": chat_hub,
     "instruction_processor": instruction_processor,
@@ -338,6 +358,7 @@ HOW: Mapping[str, Callable[[Wiring], Hosted]] = {
     "model_factory": model_factory,
     "conversation_manager": conversation_manager,
     "conversation_search": conversation_search,
+    "summarizer": summarizer,
     "identity": identity,
 }
 """How each server is put together, by name."""
