@@ -139,6 +139,7 @@ class ChatHub(ChatHubServiceServicer):
             results=response.results,
             next_page_token=response.next_page_token,
             degradations=response.degradations,
+            summaries=response.summaries,
         )
 
     async def GetTurnManifest(

@@ -1,7 +1,7 @@
 """The nearest vectors, from Milvus."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,8 +13,10 @@ THREADS = 4
 MOST_CONVERSATIONS = 1000
 """Conversations of one filter. Whoever takes part in more is shown what lies in the latest ones by
 meaning, and in all by words."""
-SEARCH = {"params": {"ef": 200}}
-"""Twice as many as are asked for: what HNSW's authors advise."""
+ROOM = 30
+"""For summaries, which stand in the same collection: there is one for some twenty messages."""
+SUMMARY = "summary"
+"""The role with which they stand there."""
 NO_COLLECTION = 100
 
 
@@ -34,10 +36,20 @@ class MilvusNearest:
     async def nearest(
         self, tenant_id: str, vector: Sequence[float], scope: Scope, limits: Limits, most: int
     ) -> Near:
-        """See the protocol. While nothing was written yet there is nothing near."""
+        """See the protocol. One search finds both. Where summaries have taken the places of
+        messages, which is rare, these are looked for once more, alone."""
         only = expression(tenant_id, scope, limits)
+        found = await self._search(vector, only, most + ROOM)
+        near = parted(found, most)
+        if len(near.cosines) < most and len(found) == most + ROOM:
+            messages = await self._search(vector, f"{only} and role != {json.dumps(SUMMARY)}", most)
+            near = Near(messages, near.summaries)
+        return near
 
-        def search(client: Any) -> Near:
+    async def _search(self, vector: Sequence[float], only: str, most: int) -> dict[str, float]:
+        """Ids and cosines, the nearest first. While nothing was written yet there is nothing."""
+
+        def search(client: Any) -> dict[str, float]:
             from pymilvus import MilvusException
 
             try:
@@ -46,20 +58,28 @@ class MilvusNearest:
                     data=[list(vector)],
                     filter=only,
                     limit=most,
-                    search_params=SEARCH,
+                    # Twice as many as are asked for: what HNSW's authors advise.
+                    search_params={"params": {"ef": 2 * most}},
                     timeout=CALL_SECONDS,
                 )
             except MilvusException as error:
                 if error.code == NO_COLLECTION:
-                    return Near({})
+                    return {}
                 raise
-            return Near({str(hit["id"]): float(hit["distance"]) for hit in hits})
+            return {str(hit["id"]): float(hit["distance"]) for hit in hits}
 
         return await self._milvus.call(search)
 
     async def ping(self) -> None:
         """See the protocol."""
         await self._milvus.ping()
+
+
+def parted(found: Mapping[str, float], most: int) -> Near:
+    """Messages, at most so many, and summaries, by what their ids begin with."""
+    summaries = {each: cosine for each, cosine in found.items() if each.startswith("sum_")}
+    messages = [(each, cosine) for each, cosine in found.items() if each not in summaries]
+    return Near(dict(messages[:most]), summaries)
 
 
 def expression(tenant_id: str, scope: Scope, limits: Limits) -> str:

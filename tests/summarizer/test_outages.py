@@ -1,7 +1,9 @@
-"""Somebody dies or is away: no summary that is due is lost, none is made twice, and nobody waits."""
+"""Somebody dies or is away: no summary that is due is lost, and none is made twice."""
 
 from contextlib import AsyncExitStack
 from pathlib import Path
+
+from prometheus_client import REGISTRY
 
 from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
 from kari.production_memory.v1 import production_memory_pb2 as contract
@@ -121,6 +123,12 @@ async def test_without_an_embedder_nothing_is_kept_that_would_be_worse(tmp_path:
         assert list(made.degradations) == [missing]
         assert made.summary.summary.startswith("Ada: ")
         await study.talk(*GARDEN)
+
+        async def failed() -> bool:
+            cause = {"cause": "REASON_SERVER_UNAVAILABLE"}
+            return bool(REGISTRY.get_sample_value("kari_chat_summary_failures_total", cause))
+
+        await until(failed)
         assert not (
             await study.memory.stub.ListSummaries(
                 contract.ListSummariesRequest(conversation_id=study.conversation_id)
