@@ -87,8 +87,8 @@ def _parted(line: str) -> Iterator[str]:
 
 
 def _goes_on(line: str, begin: int, stop: re.Match[str]) -> bool:
-    """Whether a full stop ends a word and not the sentence, as in `Dr. Smith` and `J. Smith`."""
-    if stop[0] != ".":
+    """Whether full stops end a word and not the sentence: `Dr. Smith`, `J. Smith`, `well... no`."""
+    if stop[0].strip("."):
         return False
     last = line[begin : stop.start()].rpartition(" ")[2].lstrip("(\"'").casefold()
     following = line[stop.end() : stop.end() + 2].strip()
