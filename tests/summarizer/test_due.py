@@ -1,5 +1,7 @@
 """Conversations are summarized without being asked: in parts as they go on, and when they rest."""
 
+from prometheus_client import REGISTRY
+
 from tests.production_memory.memory import FAILED
 from tests.summarizer.study import EPISODIC, ROLLING, Study
 
@@ -11,14 +13,29 @@ GARDEN = (
 
 
 async def test_a_rolling_summary_is_made_of_every_so_many_turns(study: Study) -> None:
+    before = counted(), timed()
     await study.talk(*GARDEN, *GARDEN, GARDEN[0])
     first, second = await study.summaries(2, ROLLING)
+    assert (counted(), timed()) == (before[0] + 2, before[1] + 2)
     ids = await study.messages()
     covers = first.message_range
     assert (covers.first_message_id, covers.last_message_id) == (ids[0], ids[5])
     assert (covers.first_sequence, covers.last_sequence) == (1, 6)
     assert second.message_range.first_sequence == 7
     assert second.message_range.last_sequence == 12
+
+
+def counted() -> float:
+    return sample("kari_chat_summaries_generated_total")
+
+
+def timed() -> float:
+    return sample("kari_chat_summary_latency_seconds_count")
+
+
+def sample(name: str) -> float:
+    labels = {"kind": "rolling", "way": "extractive"}
+    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 async def test_it_has_the_one_format(study: Study) -> None:
