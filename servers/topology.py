@@ -74,6 +74,7 @@ SERVERS = (
         calls=("production_memory",),
         stores=("postgres", "milvus"),
     ),
+    Node("summarizer", port=11, calls=("production_memory", "model_factory")),
     Node("identity", port=9, stores=("postgres", "redis")),
 )
 

@@ -139,6 +139,7 @@ class ChatHub(Memories):
             results=response.results,
             next_page_token=response.next_page_token,
             degradations=response.degradations,
+            summaries=response.summaries,
         )
 
     async def GetTurnManifest(

@@ -17,15 +17,13 @@ from kari.conversation_models.v1.conversation_pb2 import Conversation
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
 from kari.conversation_models.v1.model_pb2 import Tokenizer
 from kari.conversation_models.v1.search_pb2 import SearchFilter
-from servers.production_memory.store import Vector
 from servers.production_memory.store_milvus import open_vectors
 from servers.runtime.channels import Channels
 from servers.runtime.ids import new_id
 from servers.runtime.keys import key_files, mesh_key
-from servers.runtime.milvus import DIMENSIONS
 from servers.runtime.settings import Settings
 from tests.eval.filler import WORDS
-from tests.eval.loading import MOST_MESSAGES, Client, Loaded
+from tests.eval.loading import Client, Loaded
 from tests.load.figures import Figures
 from tests.load.measured import spread
 from tests.load.run import settled
@@ -136,7 +134,9 @@ def questions() -> Iterator[str]:
     number = 0
     while True:
         number += 1
-        subject, verb, thing = (chance.choice(WORDS[name]) for name in ("subject", "verb", "object"))
+        subject, verb, thing = (
+            chance.choice(WORDS[name]) for name in ("subject", "verb", "object")
+        )
         yield f"When was it that {subject} {verb} {thing}, was it {number} days ago?"
 
 

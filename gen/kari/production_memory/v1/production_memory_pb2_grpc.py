@@ -404,7 +404,8 @@ class ProductionMemoryServiceServicer:
 
     def ClaimSummaries(self, request, context):
         """Leases conversations, of every tenant, that are due for a summary: so many turns since the last one, or
-        at rest. A claim that is not answered by WriteSummary runs out and is given again.
+        at rest. A claim that is not answered by WriteSummary runs out and is given again, then each time later.
+        While turns are answered there may be none although some are due: they have the cores first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -412,6 +413,8 @@ class ProductionMemoryServiceServicer:
 
     def WriteSummary(self, request, context):
         """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once.
+        Those of a kind follow each other without gap or overlap: it begins behind the last one of its kind, or
+        is refused with REASON_VERSION_CONFLICT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

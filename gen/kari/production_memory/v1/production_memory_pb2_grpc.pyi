@@ -118,10 +118,14 @@ class ProductionMemoryServiceStub:
     """Memories of the caller or of the domain by id; unknown ones are left out."""
     ClaimSummaries: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ClaimSummariesRequest, _production_memory_pb2.ClaimSummariesResponse]
     """Leases conversations, of every tenant, that are due for a summary: so many turns since the last one, or
-    at rest. A claim that is not answered by WriteSummary runs out and is given again.
+    at rest. A claim that is not answered by WriteSummary runs out and is given again, then each time later.
+    While turns are answered there may be none although some are due: they have the cores first.
     """
     WriteSummary: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.WriteSummaryRequest, _production_memory_pb2.WriteSummaryResponse]
-    """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once."""
+    """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once.
+    Those of a kind follow each other without gap or overlap: it begins behind the last one of its kind, or
+    is refused with REASON_VERSION_CONFLICT.
+    """
     ListSummaries: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ListSummariesRequest, _production_memory_pb2.ListSummariesResponse]
     """The summaries of a conversation, the latest first."""
     GetSummaries: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetSummariesRequest, _production_memory_pb2.GetSummariesResponse]
@@ -216,10 +220,14 @@ class ProductionMemoryServiceAsyncStub(ProductionMemoryServiceStub):
     """Memories of the caller or of the domain by id; unknown ones are left out."""
     ClaimSummaries: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ClaimSummariesRequest, _production_memory_pb2.ClaimSummariesResponse]  # type: ignore[assignment]
     """Leases conversations, of every tenant, that are due for a summary: so many turns since the last one, or
-    at rest. A claim that is not answered by WriteSummary runs out and is given again.
+    at rest. A claim that is not answered by WriteSummary runs out and is given again, then each time later.
+    While turns are answered there may be none although some are due: they have the cores first.
     """
     WriteSummary: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.WriteSummaryRequest, _production_memory_pb2.WriteSummaryResponse]  # type: ignore[assignment]
-    """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once."""
+    """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once.
+    Those of a kind follow each other without gap or overlap: it begins behind the last one of its kind, or
+    is refused with REASON_VERSION_CONFLICT.
+    """
     ListSummaries: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ListSummariesRequest, _production_memory_pb2.ListSummariesResponse]  # type: ignore[assignment]
     """The summaries of a conversation, the latest first."""
     GetSummaries: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetSummariesRequest, _production_memory_pb2.GetSummariesResponse]  # type: ignore[assignment]
@@ -479,7 +487,8 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_production_memory_pb2.ClaimSummariesResponse, _abc.Awaitable[_production_memory_pb2.ClaimSummariesResponse]]:
         """Leases conversations, of every tenant, that are due for a summary: so many turns since the last one, or
-        at rest. A claim that is not answered by WriteSummary runs out and is given again.
+        at rest. A claim that is not answered by WriteSummary runs out and is given again, then each time later.
+        While turns are answered there may be none although some are due: they have the cores first.
         """
 
     @_abc_1.abstractmethod
@@ -488,7 +497,10 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _production_memory_pb2.WriteSummaryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_production_memory_pb2.WriteSummaryResponse, _abc.Awaitable[_production_memory_pb2.WriteSummaryResponse]]:
-        """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once."""
+        """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once.
+        Those of a kind follow each other without gap or overlap: it begins behind the last one of its kind, or
+        is refused with REASON_VERSION_CONFLICT.
+        """
 
     @_abc_1.abstractmethod
     def ListSummaries(
