@@ -116,11 +116,39 @@ ORDER BY m.id;
 -- name: shown
 -- $1 messages, $2 any of the lexemes, may be empty, $3 options of ts_headline for whole texts and $4
 -- for parts of long ones, $5 characters of a text that is shown whole, $6 of one that is looked into.
-SELECT m.id, m.conversation_id, m.sequence, m.role, m.user_id, m.author, m.created_at,
-  CASE
-    WHEN $2 = '' THEN left(t.text, $5)
-    WHEN length(t.text) <= $5 THEN ts_headline('english', t.text, $2::tsquery, $3)
-    ELSE ts_headline('english', left(t.text, $6), $2::tsquery, $4)
-  END AS headline
-FROM messages AS m, translate(m.content, E'\x02\x03', '') AS t (text)
-WHERE m.id = ANY($1);
+-- `start` is where the shown part begins, in characters. ts_headline leaves tags out: a text with
+-- tags in it is shown as it is, without marks.
+SELECT id, conversation_id, sequence, role, user_id, author, created_at,
+  CASE WHEN at > 0 THEN headline ELSE left(text, $5) END AS headline, greatest(at - 1, 0) AS start
+FROM (
+  SELECT m.id, m.conversation_id, m.sequence, m.role, m.user_id, m.author, m.created_at, t.text,
+    h.headline, strpos(t.text, translate(h.headline, E'\x02\x03', '')) AS at
+  FROM messages AS m, translate(m.content, E'\x02\x03', '') AS t (text),
+    LATERAL (SELECT CASE
+      WHEN $2 = '' THEN left(t.text, $5)
+      WHEN length(t.text) <= $5 THEN ts_headline('english', t.text, $2::tsquery, $3)
+      ELSE ts_headline('english', left(t.text, $6), $2::tsquery, $4)
+    END) AS h (headline)
+  WHERE m.id = ANY($1)
+) AS found;
+
+-- name: summaries
+-- $1 summaries, $2 user, $3 conversation, empty for all, $4 the lexemes, each as a tsquery, $5 their
+-- weights, $6 any of them, empty for none, $7 what has to hold (websearch syntax, may be empty), $8 and
+-- $9 times, $10 most. These summaries, and those that have the most of the lexemes by weight, with the
+-- sum of the weights of those that they have. A summary fits a time if any of its messages may.
+WITH fitting AS (
+  SELECT s.id, s.conversation_id, s.kind, s.content, s.key_topics, s.intents, s.created_at,
+    s.model_used, s.first_message_id, s.last_message_id, s.first_sequence, s.last_sequence, (SELECT coalesce(sum(q.weight), 0) FROM unnest($4::text[], $5::float8[])
+    AS q (lexeme, weight) WHERE s.words @@ q.lexeme::tsquery) AS weight
+  FROM summaries AS s
+  WHERE (s.id = ANY($1) OR ($6 <> '' AND s.words @@ $6::tsquery))
+    AND s.conversation_id IN (SELECT conversation_id FROM participants WHERE user_id = $2)
+    AND ($3 = '' OR s.conversation_id = $3)
+    AND ($7 = '' OR s.words @@ websearch_to_tsquery('english', $7))
+    AND s.ended_at >= $8 AND s.began_at < $9
+)
+SELECT id, conversation_id, kind, content, key_topics, intents, created_at, model_used,
+  first_message_id, last_message_id, first_sequence, last_sequence, weight
+FROM fitting
+WHERE id = ANY($1) OR id IN (SELECT id FROM fitting ORDER BY weight DESC, id DESC LIMIT $10);

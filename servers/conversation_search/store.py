@@ -1,7 +1,7 @@
 """What this server asks of its stores."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -32,18 +32,20 @@ class Limits:
 
 @dataclass(frozen=True)
 class Near:
-    """Messages by the cosine of their vectors; empty if none is known."""
+    """Messages, and summaries, by the cosine of their vectors; empty if none is known."""
 
     cosines: Mapping[str, float]
+    summaries: Mapping[str, float] = field(default_factory=dict)
 
 
 class NearestVectors(Protocol):
-    """The vectors of messages, to read."""
+    """The vectors of messages and summaries, to read."""
 
     async def nearest(
         self, tenant_id: str, vector: Sequence[float], scope: Scope, limits: Limits, most: int
     ) -> Near:
-        """The nearest messages. Unavailable if the store is away."""
+        """The nearest messages, the same whatever summaries there are, and the summaries among
+        them. Unavailable if the store is away."""
 
     async def ping(self) -> None:
         """Raises if the store does not answer."""

@@ -1,21 +1,22 @@
 """The nearest vectors, from Milvus."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from servers.conversation_search.store import Limits, Near, Scope
-from servers.runtime.milvus import CALL_SECONDS, COLLECTION, Milvus, open_milvus
+from servers.runtime.milvus import COLLECTION, Milvus, open_milvus
 from servers.runtime.settings import Settings
 
 THREADS = 4
 MOST_CONVERSATIONS = 1000
 """Conversations of one filter. Whoever takes part in more is shown what lies in the latest ones by
 meaning, and in all by words."""
-SEARCH = {"params": {"ef": 200}}
-"""Twice as many as are asked for: what HNSW's authors advise."""
-NO_COLLECTION = 100
+ROOM = 30
+"""For summaries, which stand in the same collection: there is one for some twenty messages."""
+SUMMARY = "summary"
+"""The role with which they stand there."""
 
 
 @asynccontextmanager
@@ -34,32 +35,27 @@ class MilvusNearest:
     async def nearest(
         self, tenant_id: str, vector: Sequence[float], scope: Scope, limits: Limits, most: int
     ) -> Near:
-        """See the protocol. While nothing was written yet there is nothing near."""
+        """See the protocol. One search finds both. Where summaries have taken the places of
+        messages, which is rare, these are looked for once more, alone."""
         only = expression(tenant_id, scope, limits)
-
-        def search(client: Any) -> Near:
-            from pymilvus import MilvusException
-
-            try:
-                (hits,) = client.search(
-                    COLLECTION,
-                    data=[list(vector)],
-                    filter=only,
-                    limit=most,
-                    search_params=SEARCH,
-                    timeout=CALL_SECONDS,
-                )
-            except MilvusException as error:
-                if error.code == NO_COLLECTION:
-                    return Near({})
-                raise
-            return Near({str(hit["id"]): float(hit["distance"]) for hit in hits})
-
-        return await self._milvus.call(search)
+        found = await self._milvus.nearest(COLLECTION, vector, only, most + ROOM)
+        near = parted(found, most)
+        if len(near.cosines) < most and len(found) == most + ROOM:
+            alone = f"{only} and role != {json.dumps(SUMMARY)}"
+            messages = await self._milvus.nearest(COLLECTION, vector, alone, most)
+            near = Near(messages, near.summaries)
+        return near
 
     async def ping(self) -> None:
         """See the protocol."""
         await self._milvus.ping()
+
+
+def parted(found: Mapping[str, float], most: int) -> Near:
+    """Messages, at most so many, and summaries, by what their ids begin with."""
+    summaries = {each: cosine for each, cosine in found.items() if each.startswith("sum_")}
+    messages = [(each, cosine) for each, cosine in found.items() if each not in summaries]
+    return Near(dict(messages[:most]), summaries)
 
 
 def expression(tenant_id: str, scope: Scope, limits: Limits) -> str:

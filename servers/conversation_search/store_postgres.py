@@ -1,5 +1,5 @@
-"""The words of messages, in Postgres: views of what production memory and the conversation manager
-keep."""
+"""The words of messages and summaries, in Postgres: views of what production memory and the
+conversation manager keep."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -102,6 +102,31 @@ class Words:
             limits.sender,
         )
         return [_turn(row) for row in rows]
+
+    async def summaries(
+        self,
+        tenant_id: str,
+        ids: Sequence[str],
+        weights: Mapping[str, float],
+        limits: Limits,
+        most: int,
+    ) -> list[Record]:
+        """These summaries, and at most so many that have the most of these lexemes, by weight."""
+        database = await self._database.get()
+        return await database.rows(
+            tenant_id,
+            QUERIES.summaries,
+            list(ids),
+            limits.user_id,
+            limits.conversation_id,
+            [quoted(lexeme) for lexeme in weights],
+            list(weights.values()),
+            any_of(list(weights)),
+            limits.holds,
+            limits.since,
+            limits.until,
+            most,
+        )
 
     async def shown(
         self, tenant_id: str, ids: Sequence[str], lexemes: Sequence[str]

@@ -4,6 +4,10 @@ pgqueuer keeps the jobs; the loop is ours because it does many jobs at once: a b
 embedded with one call. Jobs are done at least once: one whose worker died is taken again, and doing
 it again changes nothing. While Milvus, the model factory or Postgres is away, the jobs wait; no
 turn does.
+
+A batch that fails goes back whole, and jobs are taken one by one until some are done. One that
+fails alone goes behind all others, so that none waits for it. It is set aside for an operator if it
+cannot be done at all, or has failed too often while others were done.
 """
 
 import asyncio
@@ -11,24 +15,25 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
 import structlog
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
 from pgqueuer.adapters.persistence.queries import Queries
-from pgqueuer.domain.models import Job
+from pgqueuer.domain.models import Job, TracebackRecord
 from pgqueuer.domain.types import QueueEntrypoint, QueueManagerId
 from pgqueuer.ports.repository import EntrypointExecutionParameter
 
 from kari.errors.v1.errors_pb2 import Reason
+from servers.production_memory.blame import Blame
 from servers.production_memory.jobs import Jobs
 from servers.production_memory.quiet import Quiet
 from servers.production_memory.tables import QUERIES
 from servers.production_memory.writes import WRITES
 from servers.runtime.call import Call, acting
-from servers.runtime.errors import KariError
+from servers.runtime.errors import InvalidRequest, KariError
 from servers.runtime.ids import new_correlation_id
 from servers.runtime.labelled import labelled
 from servers.runtime.postgres import AWAY, Database
@@ -42,13 +47,17 @@ log = structlog.get_logger("kari.production_memory")
 @dataclass(frozen=True)
 class Pace:
     """How a worker goes about it; times in seconds. A worker that has had a job for longer than
-    `abandoned_after` has died."""
+    `abandoned_after` has died. A job to blame waits for `first_delay`, then twice as long each
+    time, and is set aside at the last of `most_attempts`: after a quarter of an hour in which
+    others were done."""
 
     batch: int = 16
     look_every: float = 5.0
     first_wait: float = 1.0
     longest_wait: float = 30.0
     abandoned_after: float = 90.0
+    first_delay: float = 60.0
+    most_attempts: int = 5
     keep_log_days: int = 7
 
 
@@ -82,6 +91,8 @@ class Worker:
         self._quiet = quiet
         self._pace = pace or Pace()
         self._id = QueueManagerId(uuid.uuid4())
+        self._blame = Blame()
+        self._most = self._pace.batch
 
     async def run(self) -> None:
         """Takes batch after batch, for ever, when it is quiet; after a failure of something that is
@@ -108,7 +119,7 @@ class Worker:
         queue = Queries(AsyncpgPoolDriver((await self._database.get()).pool))
         anyhow = EntrypointExecutionParameter(concurrency_limit=0)
         taken = await queue.dequeue(
-            self._pace.batch,
+            self._most,
             {QueueEntrypoint(kind): anyhow for kind in self._work},
             self._id,
             None,
@@ -133,11 +144,11 @@ class Worker:
 
     async def _do_all(self, queue: Queries, taken: Sequence[Job]) -> None:
         """Each kind by itself: what keeps one from being done does not keep the others."""
-        failures = list[KariError]()
+        failures = list[Exception]()
         for kind, jobs in groupby(taken, lambda job: str(job.entrypoint)):
             try:
                 await self._do(queue, self._work[kind], list(jobs))
-            except KariError as error:
+            except Exception as error:  # noqa: BLE001  # raised once the others are done
                 failures.append(error)
         if failures:
             raise failures[0]
@@ -145,30 +156,58 @@ class Worker:
     async def _do(self, queue: Queries, work: Work, taken: Sequence[Job]) -> None:
         try:
             await work.do([work.parse(job.payload) for job in taken])
-        except KariError as error:
-            if error.may_retry:
-                for job in taken:
-                    await queue.retry_job(job, timedelta(0), None)
+        except Exception as error:  # whatever it was, the jobs must not be lost, nor block others
+            await self._failed(queue, work, taken, error)
+            if not _is_hopeless(error):
                 raise
-            await self._do_one_by_one(queue, work, taken, error)
-        except AWAY:
-            raise
-        except Exception as error:  # noqa: BLE001  # whatever one job breaks, the others are done
-            await self._do_one_by_one(queue, work, taken, error)
         else:
             await queue.log_jobs([(job, "successful", None) for job in taken])
+            self._blame.done([job.id for job in taken])
+            self._most = min(self._most * 2, self._pace.batch)
 
-    async def _do_one_by_one(
+    async def _failed(
         self, queue: Queries, work: Work, taken: Sequence[Job], error: Exception
     ) -> None:
-        """Finds the job that cannot be done and sets it aside as failed, for an operator."""
+        self._most = 1
         if len(taken) > 1:
-            for job in taken:
-                await self._do(queue, work, [job])
+            await queue.driver.execute(QUERIES.put_back, [job.id for job in taken])
             return
-        log.error("job set aside", kind=taken[0].entrypoint, job=taken[0].id, error=_name(error))
-        labelled(WRITES, work.target, "failed").inc()
-        await queue.log_jobs([(taken[0], "failed", None)])
+        (job,) = taken
+        if _is_hopeless(error):
+            await self._set_aside(queue, work, job, error)
+        elif not self._blame.failed(job.id):
+            await queue.driver.execute(QUERIES.put_behind, job.id, timedelta(0), 0)
+        elif job.attempts + 1 >= self._pace.most_attempts:
+            await self._set_aside(queue, work, job, error)
+        else:
+            delay = timedelta(seconds=self._pace.first_delay * 2**job.attempts)
+            await queue.driver.execute(QUERIES.put_behind, job.id, delay, 1)
+
+    async def _set_aside(self, queue: Queries, work: Work, job: Job, error: Exception) -> None:
+        """Keeps a job as failed, with the error's name and without its text, which may hold
+        content."""
+        log.error(
+            "job set aside",
+            kind=job.entrypoint,
+            job=job.id,
+            error=_name(error),
+            retries=job.attempts,
+        )
+        labelled(WRITES, work.target, "set_aside").inc()
+        record = TracebackRecord(
+            job_id=job.id,
+            timestamp=datetime.now(UTC),
+            exception_type=_name(error),
+            exception_message="",
+            traceback="",
+            additional_context=None,
+        )
+        await queue.log_jobs([(job, "failed", record)])
+
+
+def _is_hopeless(error: Exception) -> bool:
+    """Whether trying again gives the same: the job is none, or a text is refused."""
+    return isinstance(error, ValueError | InvalidRequest)
 
 
 def _name(error: Exception) -> str:

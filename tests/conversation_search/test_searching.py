@@ -207,6 +207,21 @@ async def test_a_message_of_100_kb_is_taken_in_and_found(library: Library) -> No
     assert len(await library.texts("needle", way=WORDS)) == 1
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["界" * 99_900, "\U0001f43b" * 99_900, "\U00020000 " * 49_900, "ـ" * 99_900, "\u0301" * 99_900],
+    ids=["one word", "emoji", "four bytes a word", "joining", "accents on nothing"],
+)
+async def test_a_long_text_of_any_script_is_taken_in_and_harms_no_other(
+    library: Library, text: str
+) -> None:
+    """Also where the whole of it is one word that no index takes."""
+    conversation = await library.conversation()
+    await library.said(conversation, f"Ada: {text}", "Ben: a needle in a haystack")
+    await library.indexed(2)
+    assert "a needle in a haystack" in await library.texts("needle")
+
+
 async def test_an_import_that_is_repeated_adds_nothing(library: Library) -> None:
     conversation = await library.conversation()
     first = await library.imported(conversation, ["Ada: apples"], FIRST, "once")

@@ -9,16 +9,18 @@ from servers.runtime.settings import Settings
 
 
 async def vectors_of(
-    settings: Settings, tenant_id: str, collection: str = "messages"
+    settings: Settings, tenant_id: str, collection: str = "messages", most: int = 100
 ) -> dict[str, dict[str, Any]]:
     """A tenant's rows of a collection, by id; none without a collection, or while Milvus starts."""
     try:
-        return await asyncio.to_thread(_rows, settings, tenant_id, collection)
+        return await asyncio.to_thread(_rows, settings, tenant_id, collection, most)
     except MilvusException:
         return {}
 
 
-def _rows(settings: Settings, tenant_id: str, collection: str) -> dict[str, dict[str, Any]]:
+def _rows(
+    settings: Settings, tenant_id: str, collection: str, most: int
+) -> dict[str, dict[str, Any]]:
     assert settings.milvus_url is not None
     assert settings.milvus_token is not None
     client = MilvusClient(
@@ -30,7 +32,7 @@ def _rows(settings: Settings, tenant_id: str, collection: str) -> dict[str, dict
         if not client.has_collection(collection):
             return {}
         found = client.query(
-            collection, filter=f'tenant_id == "{tenant_id}"', output_fields=["*"], limit=100
+            collection, filter=f'tenant_id == "{tenant_id}"', output_fields=["*"], limit=most
         )
         return {row["id"]: row for row in found}
     finally:

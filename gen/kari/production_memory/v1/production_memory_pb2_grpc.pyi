@@ -5,6 +5,7 @@ The only writer of turns, memories and embeddings."""
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from kari.production_memory.v1 import jobs_pb2 as _jobs_pb2
 from kari.production_memory.v1 import production_memory_pb2 as _production_memory_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -61,6 +62,16 @@ class ProductionMemoryServiceStub:
     how far it has come, until every job is done; a caller that goes away can go on from the last place
     it was told.
     """
+    CountJobs: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.CountJobsRequest, _jobs_pb2.CountJobsResponse]
+    """How much work waits behind the turns, of all tenants, and how much was set aside."""
+    ListFailedJobs: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.ListFailedJobsRequest, _jobs_pb2.ListFailedJobsResponse]
+    """The jobs that were set aside, of all tenants: what cannot be done, or has failed too often while others
+    went through.
+    """
+    RetryJobs: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.RetryJobsRequest, _jobs_pb2.RetryJobsResponse]
+    """Puts jobs that were set aside back into the queue."""
+    DiscardJobs: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.DiscardJobsRequest, _jobs_pb2.DiscardJobsResponse]
+    """Drops jobs that were set aside."""
     RequestCancel: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.RequestCancelRequest, _production_memory_pb2.RequestCancelResponse]
     """Marks a turn as called off. One that nobody leads ends here and now."""
     GetTurn: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnRequest, _production_memory_pb2.GetTurnResponse]
@@ -107,10 +118,14 @@ class ProductionMemoryServiceStub:
     """Memories of the caller or of the domain by id; unknown ones are left out."""
     ClaimSummaries: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ClaimSummariesRequest, _production_memory_pb2.ClaimSummariesResponse]
     """Leases conversations, of every tenant, that are due for a summary: so many turns since the last one, or
-    at rest. A claim that is not answered by WriteSummary runs out and is given again.
+    at rest. A claim that is not answered by WriteSummary runs out and is given again, then each time later.
+    While turns are answered there may be none although some are due: they have the cores first.
     """
     WriteSummary: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.WriteSummaryRequest, _production_memory_pb2.WriteSummaryResponse]
-    """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once."""
+    """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once.
+    Those of a kind follow each other without gap or overlap: it begins behind the last one of its kind, or
+    is refused with REASON_VERSION_CONFLICT.
+    """
     ListSummaries: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ListSummariesRequest, _production_memory_pb2.ListSummariesResponse]
     """The summaries of a conversation, the latest first."""
     GetSummaries: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetSummariesRequest, _production_memory_pb2.GetSummariesResponse]
@@ -149,6 +164,16 @@ class ProductionMemoryServiceAsyncStub(ProductionMemoryServiceStub):
     how far it has come, until every job is done; a caller that goes away can go on from the last place
     it was told.
     """
+    CountJobs: _aio.UnaryUnaryMultiCallable[_jobs_pb2.CountJobsRequest, _jobs_pb2.CountJobsResponse]  # type: ignore[assignment]
+    """How much work waits behind the turns, of all tenants, and how much was set aside."""
+    ListFailedJobs: _aio.UnaryUnaryMultiCallable[_jobs_pb2.ListFailedJobsRequest, _jobs_pb2.ListFailedJobsResponse]  # type: ignore[assignment]
+    """The jobs that were set aside, of all tenants: what cannot be done, or has failed too often while others
+    went through.
+    """
+    RetryJobs: _aio.UnaryUnaryMultiCallable[_jobs_pb2.RetryJobsRequest, _jobs_pb2.RetryJobsResponse]  # type: ignore[assignment]
+    """Puts jobs that were set aside back into the queue."""
+    DiscardJobs: _aio.UnaryUnaryMultiCallable[_jobs_pb2.DiscardJobsRequest, _jobs_pb2.DiscardJobsResponse]  # type: ignore[assignment]
+    """Drops jobs that were set aside."""
     RequestCancel: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.RequestCancelRequest, _production_memory_pb2.RequestCancelResponse]  # type: ignore[assignment]
     """Marks a turn as called off. One that nobody leads ends here and now."""
     GetTurn: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnRequest, _production_memory_pb2.GetTurnResponse]  # type: ignore[assignment]
@@ -195,10 +220,14 @@ class ProductionMemoryServiceAsyncStub(ProductionMemoryServiceStub):
     """Memories of the caller or of the domain by id; unknown ones are left out."""
     ClaimSummaries: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ClaimSummariesRequest, _production_memory_pb2.ClaimSummariesResponse]  # type: ignore[assignment]
     """Leases conversations, of every tenant, that are due for a summary: so many turns since the last one, or
-    at rest. A claim that is not answered by WriteSummary runs out and is given again.
+    at rest. A claim that is not answered by WriteSummary runs out and is given again, then each time later.
+    While turns are answered there may be none although some are due: they have the cores first.
     """
     WriteSummary: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.WriteSummaryRequest, _production_memory_pb2.WriteSummaryResponse]  # type: ignore[assignment]
-    """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once."""
+    """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once.
+    Those of a kind follow each other without gap or overlap: it begins behind the last one of its kind, or
+    is refused with REASON_VERSION_CONFLICT.
+    """
     ListSummaries: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ListSummariesRequest, _production_memory_pb2.ListSummariesResponse]  # type: ignore[assignment]
     """The summaries of a conversation, the latest first."""
     GetSummaries: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetSummariesRequest, _production_memory_pb2.GetSummariesResponse]  # type: ignore[assignment]
@@ -288,6 +317,40 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         how far it has come, until every job is done; a caller that goes away can go on from the last place
         it was told.
         """
+
+    @_abc_1.abstractmethod
+    def CountJobs(
+        self,
+        request: _jobs_pb2.CountJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_pb2.CountJobsResponse, _abc.Awaitable[_jobs_pb2.CountJobsResponse]]:
+        """How much work waits behind the turns, of all tenants, and how much was set aside."""
+
+    @_abc_1.abstractmethod
+    def ListFailedJobs(
+        self,
+        request: _jobs_pb2.ListFailedJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_pb2.ListFailedJobsResponse, _abc.Awaitable[_jobs_pb2.ListFailedJobsResponse]]:
+        """The jobs that were set aside, of all tenants: what cannot be done, or has failed too often while others
+        went through.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryJobs(
+        self,
+        request: _jobs_pb2.RetryJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_pb2.RetryJobsResponse, _abc.Awaitable[_jobs_pb2.RetryJobsResponse]]:
+        """Puts jobs that were set aside back into the queue."""
+
+    @_abc_1.abstractmethod
+    def DiscardJobs(
+        self,
+        request: _jobs_pb2.DiscardJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_pb2.DiscardJobsResponse, _abc.Awaitable[_jobs_pb2.DiscardJobsResponse]]:
+        """Drops jobs that were set aside."""
 
     @_abc_1.abstractmethod
     def RequestCancel(
@@ -424,7 +487,8 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_production_memory_pb2.ClaimSummariesResponse, _abc.Awaitable[_production_memory_pb2.ClaimSummariesResponse]]:
         """Leases conversations, of every tenant, that are due for a summary: so many turns since the last one, or
-        at rest. A claim that is not answered by WriteSummary runs out and is given again.
+        at rest. A claim that is not answered by WriteSummary runs out and is given again, then each time later.
+        While turns are answered there may be none although some are due: they have the cores first.
         """
 
     @_abc_1.abstractmethod
@@ -433,7 +497,10 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _production_memory_pb2.WriteSummaryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_production_memory_pb2.WriteSummaryResponse, _abc.Awaitable[_production_memory_pb2.WriteSummaryResponse]]:
-        """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once."""
+        """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once.
+        Those of a kind follow each other without gap or overlap: it begins behind the last one of its kind, or
+        is refused with REASON_VERSION_CONFLICT.
+        """
 
     @_abc_1.abstractmethod
     def ListSummaries(
