@@ -147,6 +147,8 @@ def _nearest(
             data=[list(vector)],
             filter=only,
             limit=most,
+            # Nothing beside: the embedded one would send the vectors along.
+            output_fields=["id"],
             search_params=SEARCH,
             timeout=CALL_SECONDS,
         )
