@@ -17,6 +17,7 @@ from kari.conversation_models.v1.conversation_pb2 import Conversation
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
 from kari.conversation_models.v1.model_pb2 import Tokenizer
 from kari.conversation_models.v1.search_pb2 import SearchFilter
+from servers.production_memory.store import Vector
 from servers.production_memory.store_milvus import open_vectors
 from servers.runtime.call import principal
 from servers.runtime.channels import Channels
