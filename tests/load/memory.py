@@ -23,6 +23,7 @@ from servers.runtime.call import principal
 from servers.runtime.channels import Channels
 from servers.runtime.ids import new_id
 from servers.runtime.keys import key_files, mesh_key
+from servers.runtime.milvus import DIMENSIONS
 from servers.runtime.settings import Settings
 from tests.eval.filler import WORDS
 from tests.eval.loading import Client, Loaded
