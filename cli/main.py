@@ -72,14 +72,15 @@ def chat(once: str | None, conversation: str | None, user: str, tenant: str) -> 
 @click.argument("turn")
 @click.option("--user", default="demo", show_default=True, help="Name of the user.")
 @click.option("--tenant", default="demo", show_default=True, help="Name of the tenant.")
-def explain(turn: str, user: str, tenant: str) -> None:
+@click.option("--prompt", is_flag=True, help="Print the prompt itself, byte for byte.")
+def explain(turn: str, user: str, tenant: str, prompt: bool) -> None:
     """Say what the answer of TURN was made from: each candidate, its score, kept or cut, and why.
 
     TURN is an id such as turn_01a2..., as SendMessage gives it.
     """
     from cli.explain import run
 
-    sys.exit(run(turn, user, tenant))
+    sys.exit(run(turn, user, tenant, prompt=prompt))
 
 
 @kari.command()
@@ -89,6 +90,34 @@ def reindex(after: str) -> None:
     from cli.reindex import run
 
     sys.exit(run(after))
+
+
+@kari.group(invoke_without_command=True)
+@click.pass_context
+def jobs(context: click.Context) -> None:
+    """Show the work that waits behind the turns, and the jobs that were set aside."""
+    if context.invoked_subcommand is None:
+        from cli.jobs import show
+
+        sys.exit(show())
+
+
+@jobs.command()
+@click.argument("ids", nargs=-1, type=int)
+def retry(ids: tuple[int, ...]) -> None:
+    """Try jobs that were set aside again: those of IDS, or all."""
+    from cli.jobs import retry as run
+
+    sys.exit(run(ids))
+
+
+@jobs.command()
+@click.argument("ids", nargs=-1, type=int, required=True)
+def discard(ids: tuple[int, ...]) -> None:
+    """Drop the jobs of IDS that were set aside. `kari reindex` makes their vectors all the same."""
+    from cli.jobs import discard as run
+
+    sys.exit(run(ids))
 
 
 @kari.command()

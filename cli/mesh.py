@@ -15,6 +15,7 @@ from kari.production_memory.v1 import production_memory_pb2, production_memory_p
 from servers import topology
 from servers.runtime.call import Call, Principal, enter
 from servers.runtime.channels import Channels
+from servers.runtime.errors import envelope_of
 from servers.runtime.ids import new_correlation_id
 from servers.runtime.keys import key_files, mesh_key
 from servers.runtime.mesh_key import OPERATOR
@@ -80,7 +81,8 @@ async def connected(settings: Settings) -> AsyncIterator[Mesh]:
             production_memory_pb2_grpc.ProductionMemoryServiceStub(memory),
         )
     except grpc.aio.AioRpcError as error:
-        if error.code() is grpc.StatusCode.UNAVAILABLE:
+        # A server that answers says what is unavailable.
+        if error.code() is grpc.StatusCode.UNAVAILABLE and envelope_of(error) is None:
             address = f"{settings.grpc_host}:{settings.grpc_port}"
             raise NotRunning(
                 f"nothing answers on {address}: run `kari up`, or set KARI_GRPC_PORT"

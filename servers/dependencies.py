@@ -60,12 +60,15 @@ from servers.chat_hub.servicer import ChatHub
 from servers.chat_hub.store_attendance import SharedAttendance
 from servers.chat_hub.watching import Watching
 from servers.chat_orchestrator.peers import Peers
+from servers.chat_orchestrator.replaying import Replaying as TurnReplaying
 from servers.chat_orchestrator.servicer import ChatOrchestrator
 from servers.chat_orchestrator.turns import Turns
 from servers.context_integrator.gathering import Gathering
+from servers.context_integrator.replaying import Replaying
 from servers.context_integrator.servicer import ContextIntegrator
 from servers.conversation_manager.conversations import Conversations
 from servers.conversation_manager.history import History
+from servers.conversation_manager.memories import Memories as GuardedMemories
 from servers.conversation_manager.proposals import Proposals
 from servers.conversation_manager.servicer import ConversationManager
 from servers.conversation_manager.updating import Updating
@@ -83,17 +86,25 @@ from servers.identity.sign_in import SignIn
 from servers.identity.store import Sessions, Users
 from servers.identity.store_lockout import Lockout
 from servers.instruction_processor.applying import Applying
+from servers.instruction_processor.memories import Memories
 from servers.instruction_processor.models import Models
 from servers.instruction_processor.processing import Processing
 from servers.instruction_processor.questions import Questions
+from servers.instruction_processor.searching import Searching as CommandSearching
 from servers.instruction_processor.servicer import InstructionProcessor
-from servers.memory_processor.retrieval import ShortTerm
+from servers.memory_processor.long_term import LongTerm
+from servers.memory_processor.retrieval import Retrieval
 from servers.memory_processor.servicer import MemoryProcessor
+from servers.memory_processor.short_term import ShortTerm
+from servers.memory_processor.store import NearestVectors as ConversationVectors
+from servers.memory_processor.store_milvus import open_nearest as open_conversation_vectors
+from servers.memory_processor.vault import vaults
 from servers.model_factory.factory import ModelFactory
 from servers.model_factory.servicer import ModelFactoryServicer
+from servers.production_memory.backlog import Backlog
 from servers.production_memory.beginning import Beginning
 from servers.production_memory.buffering import Buffering
-from servers.production_memory.embedding import Embedding
+from servers.production_memory.embed_job import EmbedJob
 from servers.production_memory.ending import Ending
 from servers.production_memory.importing import Importing
 from servers.production_memory.jobs import Jobs
@@ -106,7 +117,10 @@ from servers.production_memory.store import VectorStore
 from servers.production_memory.store_milvus import open_vectors
 from servers.production_memory.summaries import Summaries
 from servers.production_memory.summary_claims import SummaryClaims
+from servers.production_memory.vault.memory_jobs import LearnJob, MemoryJob
+from servers.production_memory.vault.vault import vault_of
 from servers.production_memory.vectorizing import Vectorizing
+from servers.production_memory.working import Pace, Work, Worker
 from servers.runtime.bootstrap import Bootstrap, Hook, Hosted
 from servers.runtime.ended_sessions import EndedSessions
 from servers.runtime.keys import identity_key
@@ -163,7 +177,10 @@ def instruction_processor(w: Wiring) -> Hosted:
     conversations = stub("conversation_manager", ConversationManagerServiceStub)
     orchestrator = stub("chat_orchestrator", ChatOrchestratorServiceStub)
     models = Models(stub("model_factory", ModelFactoryServiceStub))
-    applying = Applying(conversations, Questions(conversations, models))
+    memories = Memories(conversations)
+    searching = CommandSearching(stub("conversation_search", ConversationSearchServiceStub))
+    questions = Questions(conversations, models, memories, searching)
+    applying = Applying(conversations, questions, memories)
     processing = Processing(applying, models, orchestrator)
     return _hosted(
         "instruction_processor",
@@ -175,24 +192,40 @@ def instruction_processor(w: Wiring) -> Hosted:
 def context_integrator(w: Wiring) -> Hosted:
     """Context integrator."""
     stub = partial(w.stub, "context_integrator")
+    stored = stub("production_memory", ProductionMemoryServiceStub)
     gathering = Gathering(
         stub("memory_processor", MemoryProcessorServiceStub),
-        stub("production_memory", ProductionMemoryServiceStub),
+        stored,
+        stub("conversation_search", ConversationSearchServiceStub),
     )
     return _hosted(
         "context_integrator",
         add_ContextIntegratorServiceServicer_to_server,
-        ContextIntegrator(gathering),
+        ContextIntegrator(gathering, Replaying(stored)),
     )
 
 
 def memory_processor(w: Wiring) -> Hosted:
     """Memory processor."""
+    vectors: Resource[ConversationVectors] = w.resources.add(
+        "milvus.memory_processor",
+        partial(open_conversation_vectors, w.settings),
+        lambda store: store.ping(),
+        required=False,
+    )
     stored = w.stub("memory_processor", "production_memory", ProductionMemoryServiceStub)
     return _hosted(
         "memory_processor",
         add_MemoryProcessorServiceServicer_to_server,
-        MemoryProcessor(ShortTerm(SessionBuffer(w.redis), stored)),
+        MemoryProcessor(
+            Retrieval(
+                (
+                    ShortTerm(SessionBuffer(w.redis), stored),
+                    LongTerm(vectors, stored),
+                    *vaults(stored),
+                )
+            )
+        ),
     )
 
 
@@ -210,7 +243,7 @@ def chat_orchestrator(w: Wiring) -> Hosted:
     return _hosted(
         "chat_orchestrator",
         add_ChatOrchestratorServiceServicer_to_server,
-        ChatOrchestrator(turns),
+        ChatOrchestrator(turns, TurnReplaying(peers)),
         loops=(turns.sweep,),
         drain=turns.drain,
     )
@@ -266,8 +299,14 @@ def production_memory(w: Wiring) -> Hosted:
         "milvus", partial(open_vectors, w.settings), lambda store: store.ping(), required=False
     )
     models = w.stub("production_memory", "model_factory", ModelFactoryServiceStub)
-    embedding = Embedding(database, jobs, Vectorizing(database, models, vectors), quiet)
-    buffering = Buffering(SessionBuffer(w.redis))
+    vault = vault_of(database, jobs, vectors, models, w.settings.memory_model, w.mesh_key)
+    messages = Work(EmbedJob.parse, Vectorizing(database, models, vectors).do, "vectors")
+    embeds = {EmbedJob.entrypoint: messages, MemoryJob.entrypoint: vault.vector_work}
+    embedder = Worker("embed", database, jobs, embeds, quiet)
+    # By itself: a model that takes its time keeps no vector waiting.
+    learns = {LearnJob.entrypoint: vault.learn_work}
+    learner = Worker("learn", database, jobs, learns, quiet, Pace(batch=4))
+    buffering, backlog = Buffering(SessionBuffer(w.redis)), Backlog(database, jobs)
     return _hosted(
         "production_memory",
         add_ProductionMemoryServiceServicer_to_server,
@@ -278,11 +317,13 @@ def production_memory(w: Wiring) -> Hosted:
             Reading(database, buffering),
             Importing(database, jobs),
             Reindexing(database, jobs),
+            backlog,
             models,
+            vault,
             Summaries(database, jobs),
             SummaryClaims(database, quiet),
         ),
-        loops=(embedding.run, embedding.tidy),
+        loops=(embedder.run, embedder.tidy, learner.run, vault.aging.run, backlog.show),
     )
 
 
@@ -310,7 +351,11 @@ def conversation_manager(w: Wiring) -> Hosted:
         "conversation_manager",
         add_ConversationManagerServiceServicer_to_server,
         ConversationManager(
-            Conversations(database), updating, Proposals(database, updating), history
+            Conversations(database),
+            updating,
+            Proposals(database, updating),
+            history,
+            GuardedMemories(history, stored),
         ),
     )
 

@@ -35,10 +35,19 @@ SERVERS = (
     Node(
         "instruction_processor",
         port=1,
-        calls=("conversation_manager", "chat_orchestrator", "model_factory"),
+        calls=(
+            "conversation_manager",
+            "chat_orchestrator",
+            "model_factory",
+            "conversation_search",
+        ),
     ),
-    Node("context_integrator", port=2, calls=("memory_processor", "production_memory")),
-    Node("memory_processor", port=3, calls=("production_memory",), stores=("redis",)),
+    Node(
+        "context_integrator",
+        port=2,
+        calls=("memory_processor", "production_memory", "conversation_search"),
+    ),
+    Node("memory_processor", port=3, calls=("production_memory",), stores=("redis", "milvus")),
     Node(
         "production_memory",
         port=4,

@@ -1,31 +1,41 @@
 """Ranking of candidates: fixed weights, no randomness, no clock. Pure."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kari.conversation_models.v1.context_pb2 import ContextSource
-from kari.conversation_models.v1.message_pb2 import Message
+from servers.context_integrator.part import PINNED, SUMMARY, THREAD, Part
 from servers.runtime.remembering import remembered
 
-# The flow contract's weights; semantic similarity joins them with semantic recall.
+# The flow contract's weights.
 PINNED_WEIGHT = 2.0
 KEYWORD_WEIGHT = 1.0
+SIMILARITY_WEIGHT = 0.8
 RECENCY_WEIGHT = 0.6
 
 # Words shorter than this carry no meaning of their own in most languages.
 KEYWORD_LENGTH = 4
+
+RELEVANT_SIMILARITY = 0.3
+"""Below this cosine, two sentences in MiniLM's space have little to do with each other: its
+authors' own examples of unrelated pairs lie under it."""
+RELEVANT_SHARE = 0.5
+"""Whatever has half of the wanted words is relevant however it was found."""
+
+DAY_MILLISECONDS = 86_400_000
 
 _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Something that may go into a prompt. `order` is its place in the prompt."""
+    """Something that may go into a prompt, with what speaks for it: `score`, and whether it has
+    enough to do with the message to be recalled at all."""
 
-    message: Message
-    source: ContextSource.ValueType
+    part: Part
     score: float
-    order: int
+    similarity: float = 0.0
+    relevant: bool = True
 
 
 @remembered
@@ -34,14 +44,31 @@ def keywords(text: str) -> frozenset[str]:
     return frozenset(w for w in _WORD.findall(text.lower()) if len(w) >= KEYWORD_LENGTH)
 
 
-def score(message: Message, wanted: frozenset[str], recency: float, *, pinned: bool) -> float:
-    """Weighted sum of being pinned, of the share of wanted words it has, and of recency (0 to 1).
-    Rounded, so that equal inputs give equal bytes on every machine."""
-    matched = len(wanted & keywords(message.content)) / len(wanted) if wanted else 0.0
-    total = PINNED_WEIGHT * pinned + KEYWORD_WEIGHT * matched + RECENCY_WEIGHT * recency
-    return round(total, 6)
+def rated(part: Part, wanted: frozenset[str], recency: float, similarity: float = 0.0) -> Candidate:
+    """A candidate with the weighted sum of being pinned, of the share of wanted words it has, of
+    similarity and of recency (all 0 to 1). Rounded, so that equal inputs give equal bytes on every
+    machine."""
+    share = len(wanted & keywords(part.text)) / len(wanted) if wanted else 0.0
+    similarity = round(min(max(similarity, 0.0), 1.0), 6)
+    total = (
+        PINNED_WEIGHT * (part.source == PINNED)
+        + KEYWORD_WEIGHT * share
+        + SIMILARITY_WEIGHT * similarity
+        + RECENCY_WEIGHT * recency
+    )
+    needs_none = part.source in THREAD or part.source == SUMMARY
+    relevant = needs_none or similarity >= RELEVANT_SIMILARITY or share >= RELEVANT_SHARE
+    return Candidate(part, round(total, 6), similarity, relevant)
 
 
-def ranked(candidates: list[Candidate]) -> list[Candidate]:
-    """Best first; among equals the later message first."""
-    return sorted(candidates, key=lambda c: (-c.score, -c.order, c.message.id))
+def recency_of(when: int, now: int) -> float:
+    """1 for what is said now, a half after a day, a third after two; Unix times in milliseconds."""
+    return 1 / (1 + max(0, now - when) / DAY_MILLISECONDS)
+
+
+def ranked(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Best first; among equals the later one."""
+    return sorted(
+        candidates,
+        key=lambda c: (-c.score, -c.part.sequence, -c.part.when, c.part.id, c.part.source),
+    )

@@ -25,7 +25,7 @@ from servers.conversation_search.store_postgres import Words
 from servers.conversation_search.summary_ranking import ranked_summaries
 from servers.conversation_search.wish import Wish, wished
 from servers.runtime import paging
-from servers.runtime.call import Principal
+from servers.runtime.call import Principal, current
 from servers.runtime.errors import KariError, NotFound
 from servers.runtime.labelled import labelled
 from servers.runtime.names import short
@@ -51,6 +51,8 @@ MOST_SUMMARIES_BY_WORDS = 20
 """Candidates by words: the cosine decides among them."""
 VECTOR_SECONDS = 1.5
 """Meaning is not waited for longer than this: words alone find most."""
+VECTOR_SHARE = 0.6
+"""Of the time that a caller with a short deadline gives: what words find must still reach it."""
 EARLIEST, LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
 log = structlog.get_logger("kari.conversation_search")
@@ -95,9 +97,11 @@ class Searching:
 
     async def _search(self, request: SearchRequest, who: Principal, wish: Wish) -> Found:
         limits = limits_of(request.filter, who.user_id, wish)
-        scope = await self._words.scope(who.tenant_id, who.user_id, limits.conversation_id)
+        scope = await self._words.scope(who.tenant_id, limits)
         if not scope.conversation_ids:
             return _nothing(limits)
+        if not scope.unknown:
+            return Found(())
         people = named(wish.text, scope.authors)
         text = without_names(wish.text, people)
         near, (lexemes, weights, ids) = await asyncio.gather(
@@ -153,12 +157,18 @@ class Searching:
         if way == SearchWay.SEARCH_WAY_FULL_TEXT:
             return Near({}), ()
         try:
-            async with asyncio.timeout(self._vector_seconds):
+            async with asyncio.timeout(self._patience()):
                 near = await self._nearest(who, text, scope, limits)
         except (KariError, grpc.aio.AioRpcError, TimeoutError, LookupError) as error:
             log.warning("searching by words alone", error=type(error).__name__)
             return Near({}), (_missing(error),)
         return near, ()
+
+    def _patience(self) -> float:
+        remaining = current().remaining()
+        if remaining is None:
+            return self._vector_seconds
+        return min(self._vector_seconds, remaining * VECTOR_SHARE)
 
     async def _nearest(self, who: Principal, text: str, scope: Scope, limits: Limits) -> Near:
         embedded = await self._production_memory.Embed(EmbedRequest(texts=[text]))
@@ -179,6 +189,7 @@ def limits_of(given: SearchFilter, user_id: str, wish: Wish) -> Limits:
         roles=[short(MessageRole, role) for role in given.roles],
         sender=given.user_id,
         holds=wish.filter,
+        known=(given.known_conversation_id, given.known_from_sequence),
     )
 
 

@@ -49,6 +49,7 @@ def _result(row: Record, scored: Scored) -> SearchResult:
         author=row["author"],
         user_id=row["user_id"],
         sequence=row["sequence"],
+        start=row["start"],
         highlights=highlights,
         similarity=scored.similarity,
     )

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from servers.conversation_search.store import Limits, Near, Scope
-from servers.runtime.milvus import CALL_SECONDS, COLLECTION, Milvus, open_milvus
+from servers.runtime.milvus import COLLECTION, Milvus, open_milvus
 from servers.runtime.settings import Settings
 
 THREADS = 4
@@ -17,7 +17,6 @@ ROOM = 30
 """For summaries, which stand in the same collection: there is one for some twenty messages."""
 SUMMARY = "summary"
 """The role with which they stand there."""
-NO_COLLECTION = 100
 
 
 @asynccontextmanager
@@ -39,36 +38,13 @@ class MilvusNearest:
         """See the protocol. One search finds both. Where summaries have taken the places of
         messages, which is rare, these are looked for once more, alone."""
         only = expression(tenant_id, scope, limits)
-        found = await self._search(vector, only, most + ROOM)
+        found = await self._milvus.nearest(COLLECTION, vector, only, most + ROOM)
         near = parted(found, most)
         if len(near.cosines) < most and len(found) == most + ROOM:
-            messages = await self._search(vector, f"{only} and role != {json.dumps(SUMMARY)}", most)
+            alone = f"{only} and role != {json.dumps(SUMMARY)}"
+            messages = await self._milvus.nearest(COLLECTION, vector, alone, most)
             near = Near(messages, near.summaries)
         return near
-
-    async def _search(self, vector: Sequence[float], only: str, most: int) -> dict[str, float]:
-        """Ids and cosines, the nearest first. While nothing was written yet there is nothing."""
-
-        def search(client: Any) -> dict[str, float]:
-            from pymilvus import MilvusException
-
-            try:
-                (hits,) = client.search(
-                    COLLECTION,
-                    data=[list(vector)],
-                    filter=only,
-                    limit=most,
-                    # Twice as many as are asked for: what HNSW's authors advise.
-                    search_params={"params": {"ef": 2 * most}},
-                    timeout=CALL_SECONDS,
-                )
-            except MilvusException as error:
-                if error.code == NO_COLLECTION:
-                    return {}
-                raise
-            return {str(hit["id"]): float(hit["distance"]) for hit in hits}
-
-        return await self._milvus.call(search)
 
     async def ping(self) -> None:
         """See the protocol."""

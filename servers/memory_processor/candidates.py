@@ -1,14 +1,19 @@
-"""Messages as memory candidates. Pure."""
+"""What sources found, as memory candidates. Their texts are in the messages, memories and summaries
+themselves: not twice on the wire. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from kari.conversation_models.v1.context_pb2 import MemoryItem, MemorySource
 from kari.conversation_models.v1.message_pb2 import Message
+from kari.conversation_models.v1.summary_pb2 import ConversationSummary
+from kari.production_memory.v1.production_memory_pb2 import RecalledMemory
+
+LONG_TERM = MemorySource.MEMORY_SOURCE_LONG_TERM
 
 
-def short_term(messages: Sequence[Message]) -> list[MemoryItem]:
-    """Recent messages as candidates. The score is recency: 1 for the latest, falling evenly
-    towards 0 for the oldest of them. Their texts are in the messages: not twice on the wire."""
+def recent(messages: Sequence[Message]) -> list[MemoryItem]:
+    """Recent messages. The score is recency: 1 for the latest, falling evenly towards 0 for the
+    oldest of them."""
     count = len(messages)
     return [
         MemoryItem(
@@ -19,3 +24,38 @@ def short_term(messages: Sequence[Message]) -> list[MemoryItem]:
         )
         for index, message in enumerate(messages)
     ]
+
+
+def earlier(
+    messages: Iterable[Message],
+    summaries: Iterable[ConversationSummary],
+    cosines: Mapping[str, float],
+) -> list[MemoryItem]:
+    """Earlier messages and summaries, the nearest first. The score is the cosine of their vector
+    and the query's, 0 for a summary that is not among the nearest."""
+    found = [
+        *(_item(m.id, cosines, timestamp=m.timestamp, message=m) for m in messages),
+        *(_item(s.id, cosines, timestamp=s.created_at, summary=s) for s in summaries),
+    ]
+    return sorted(found, key=lambda item: (-item.score, item.message.id, item.summary.id))
+
+
+def remembered(
+    memories: Iterable[RecalledMemory], kind: MemorySource.ValueType
+) -> list[MemoryItem]:
+    """Memories, in their order. The score is their relevance."""
+    return [
+        MemoryItem(
+            source=kind,
+            score=each.relevance,
+            similarity=each.similarity,
+            timestamp=each.memory.valid_from,
+            memory=each.memory,
+        )
+        for each in memories
+    ]
+
+
+def _item(id_: str, cosines: Mapping[str, float], **item: object) -> MemoryItem:
+    cosine = max(0.0, cosines.get(id_, 0.0))
+    return MemoryItem(source=LONG_TERM, score=cosine, similarity=cosine, **item)  # type: ignore[arg-type]

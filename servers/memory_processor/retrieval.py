@@ -1,26 +1,20 @@
-"""Asking the sources: each with its fallback, its report and its metrics."""
+"""Asking the sources, all at once and under one deadline."""
 
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import grpc
 import structlog
 from prometheus_client import Counter, Histogram
 
-from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
-from kari.conversation_models.v1.message_pb2 import Message
-from kari.production_memory.v1.production_memory_pb2 import ListRecentMessagesRequest
+from kari.conversation_models.v1.context_pb2 import MemorySource
+from kari.conversation_models.v1.degradation_pb2 import Degradation
+from servers.memory_processor.source import Asked, Found, Source
+from servers.runtime.errors import KariError
 from servers.runtime.labelled import labelled
-from servers.runtime.redis import AWAY
-from servers.runtime.session_buffer import SessionBuffer, enough
-
-if TYPE_CHECKING:
-    from kari.production_memory.v1.production_memory_pb2_grpc import (
-        ProductionMemoryServiceAsyncStub,
-    )
+from servers.runtime.names import short
 
 RETRIEVALS = Counter(
     "kari_chat_memory_retrieval_total", "Memories asked for.", ("source", "outcome")
@@ -29,75 +23,60 @@ LATENCY = Histogram(
     "kari_chat_memory_retrieval_latency_seconds", "Time to ask a source.", ("source",)
 )
 
+DEADLINE_SECONDS = 1.0
+"""A source that takes longer is skipped: an answer with less memory beats a late one."""
+
 log = structlog.get_logger("kari.memory_processor")
 
 
-SOURCE_SECONDS = 2.0
-"""A source that takes longer is skipped: an answer with less memory beats a late one."""
-
-
 @dataclass(frozen=True)
-class Recent:
-    """Recent messages, the oldest first, and what was missing while they were fetched."""
+class Retrieved:
+    """What one source gave, and how long it took."""
 
-    messages: Sequence[Message]
-    degradations: Sequence[Degradation] = ()
-    seconds: float = 0.0
+    kind: MemorySource.ValueType
+    found: Found
+    seconds: float
     skipped: bool = False
 
 
-class ShortTerm:
-    """Recent turns: from the session buffer, with Postgres behind it."""
+class Retrieval:
+    """The sources of memories."""
 
-    def __init__(
-        self,
-        buffer: SessionBuffer,
-        production_memory: "ProductionMemoryServiceAsyncStub",
-        seconds: float = SOURCE_SECONDS,
-    ) -> None:
-        self._buffer = buffer
-        self._production_memory = production_memory
+    def __init__(self, sources: Sequence[Source], seconds: float = DEADLINE_SECONDS) -> None:
+        self._sources = sources
         self._seconds = seconds
 
-    async def recent(
-        self, tenant_id: str, conversation_id: str, through_sequence: int, limit: int
-    ) -> Recent:
-        """The newest messages up to a sequence: `limit` of them, or as many as have the bytes that
-        the session buffer calls enough. None, and said so, if nobody has them in time."""
-        began = time.perf_counter()
+    async def retrieve(
+        self, asked: Asked, kinds: Sequence[MemorySource.ValueType] = ()
+    ) -> list[Retrieved]:
+        """What each source has, of these kinds or of all. One that is late or fails is reported and
+        skipped."""
+        wanted = [
+            source
+            for source in self._sources
+            if (not kinds or source.kind in kinds) and (asked.query or not source.by_meaning)
+        ]
+        return list(await asyncio.gather(*(self._ask(source, asked) for source in wanted)))
+
+    async def _ask(self, source: Source, asked: Asked) -> Retrieved:
+        name, began = short(MemorySource, source.kind), time.perf_counter()
+        skipped = False
         try:
             async with asyncio.timeout(self._seconds):
-                found = await self._find(tenant_id, conversation_id, through_sequence, limit)
-        except (grpc.aio.AioRpcError, TimeoutError) as error:
-            log.warning("recent messages are skipped", error=type(error).__name__)
-            missing = Degradation(feature=Feature.FEATURE_FULL_CONTEXT, cause="production_memory")
-            found = Recent((), (missing,), skipped=True)
-            labelled(RETRIEVALS, "short_term", "skipped").inc()
+                found = await source.find(asked)
+        except (KariError, grpc.aio.AioRpcError, TimeoutError, LookupError) as error:
+            log.warning("memories are skipped", source=name, error=type(error).__name__)
+            found, skipped = Found(degradations=[missing(source, error)], outcome="skipped"), True
         seconds = time.perf_counter() - began
-        labelled(LATENCY, "short_term").observe(seconds)
-        return replace(found, seconds=seconds)
+        labelled(RETRIEVALS, name, found.outcome).inc()
+        labelled(LATENCY, name).observe(seconds)
+        return Retrieved(source.kind, found, seconds, skipped)
 
-    async def _find(
-        self, tenant_id: str, conversation_id: str, through_sequence: int, limit: int
-    ) -> Recent:
-        degradations: tuple[Degradation, ...] = ()
-        buffered: Sequence[Message] | None = None
-        try:
-            buffered = await self._buffer.read(tenant_id, conversation_id, through_sequence, limit)
-        except AWAY as error:
-            log.warning("session buffer is away", error=type(error).__name__)
-            degradations = (Degradation(feature=Feature.FEATURE_SESSION_BUFFER, cause="redis"),)
-        labelled(RETRIEVALS, "short_term", "miss" if buffered is None else "hit").inc()
-        if buffered is None:
-            buffered = await self._stored(conversation_id, through_sequence, limit)
-        return Recent(buffered, degradations)
 
-    async def _stored(
-        self, conversation_id: str, through_sequence: int, limit: int
-    ) -> Sequence[Message]:
-        response = await self._production_memory.ListRecentMessages(
-            ListRecentMessagesRequest(
-                conversation_id=conversation_id, through_sequence=through_sequence, limit=limit
-            )
-        )
-        return enough(response.messages)
+def missing(source: Source, error: BaseException) -> Degradation:
+    """What is missing without a source. A peer that does not answer is the cause where the store
+    itself was not reached."""
+    cause = source.missing.cause
+    if isinstance(error, grpc.aio.AioRpcError):
+        cause = "production_memory"
+    return Degradation(feature=source.missing.feature, cause=cause)

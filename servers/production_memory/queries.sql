@@ -52,9 +52,9 @@ WITH thread AS (
 )
 INSERT INTO turns (id, conversation_id, request_id, request_digest, state, user_message_id,
   user_sequence, user_id, roles, correlation_id, model, instructions, goes_first, lease_owner,
-  lease_number, lease_expires_at)
+  lease_number, lease_expires_at, teaches)
 SELECT $5, conversation_id, $8, $9, $10, id, sequence, $4, $11, $12, $13, $14, $15, $16, $17,
-  statement_timestamp() + $18::interval
+  statement_timestamp() + $18::interval, $20
 FROM message
 RETURNING *;
 
@@ -122,6 +122,31 @@ UPDATE turns SET state = 'generating', lease_expires_at = statement_timestamp() 
 WHERE id = $1 AND lease_number = $2
   AND state IN ('assembling', 'generating', 'running_tool', 'committing')
 RETURNING cancel_requested;
+
+-- name: advance_turn_reading
+-- The same, for a prompt with memories in it ($6): each counts as read, once for a manifest. Whose
+-- they are is looked at as well.
+WITH before AS (
+  SELECT id, manifest FROM turns WHERE id = $1 FOR UPDATE
+), advanced AS (
+  UPDATE turns AS t SET state = 'generating',
+    lease_expires_at = statement_timestamp() + $3::interval,
+    selection = coalesce($4, selection), manifest = coalesce($5, t.manifest)
+  FROM before AS b
+  WHERE t.id = b.id AND t.lease_number = $2
+    AND t.state IN ('assembling', 'generating', 'running_tool', 'committing')
+  RETURNING t.cancel_requested, t.user_id, b.manifest IS DISTINCT FROM t.manifest AS is_new
+), locked AS (
+  SELECT m.id FROM memories AS m, advanced AS a
+  WHERE a.is_new AND m.id = ANY($6) AND m.user_id IN ('', a.user_id)
+  ORDER BY m.id
+  FOR NO KEY UPDATE OF m
+), read AS (
+  UPDATE memories AS m SET reads = reads + 1, last_read_at = statement_timestamp(),
+    archived = false, due_at = CASE WHEN valid_to IS NULL THEN statement_timestamp() END
+  FROM locked AS l WHERE m.id = l.id
+)
+SELECT cancel_requested FROM advanced;
 
 -- name: finish_turn
 -- $1 turn, $2 conversation, whose thread is locked, $3 state, $4 to $6 usage, degradations, error;
@@ -225,6 +250,12 @@ SELECT tenant_id, id FROM messages_to_index($1, $2, $3);
 -- name: messages_of_all
 SELECT messages_of_all();
 
+-- name: memories_to_index
+SELECT tenant_id, id FROM memories_to_index($1, $2, $3);
+
+-- name: memories_of_all
+SELECT memories_of_all();
+
 -- name: summaries_to_index
 SELECT tenant_id, id FROM summaries_to_index($1, $2, $3);
 
@@ -234,5 +265,53 @@ SELECT summaries_of_all();
 -- name: jobs_left
 SELECT count(*) FROM pgqueuer WHERE status IN ('queued', 'picked');
 
+-- name: put_back
+-- As they were.
+UPDATE pgqueuer SET status = 'queued', queue_manager_id = NULL, updated = now()
+WHERE id = ANY($1::bigint[]) AND status = 'picked';
+
+-- name: put_behind
+-- $1 job, $2 how long it waits, $3 attempts that count. Behind all others of its kind.
+UPDATE pgqueuer SET status = 'queued', queue_manager_id = NULL, updated = now(),
+  priority = priority - 1, attempts = attempts + $3, execute_after = now() + $2::interval
+WHERE id = $1 AND status = 'picked';
+
+-- name: count_jobs
+SELECT entrypoint AS kind,
+  count(*) FILTER (WHERE status = 'queued') AS waiting,
+  count(*) FILTER (WHERE status = 'picked') AS running,
+  count(*) FILTER (WHERE status = 'failed') AS failed,
+  min(created) FILTER (WHERE status IN ('queued', 'picked')) AS oldest_at,
+  coalesce(extract(epoch FROM now() -
+    min(created) FILTER (WHERE status IN ('queued', 'picked'))), 0)::float8 AS oldest_seconds
+FROM pgqueuer GROUP BY entrypoint ORDER BY entrypoint;
+
+-- name: failed_jobs
+-- $1 the place before which, $2 most. The latest queued first, with what each failed with last.
+SELECT id, entrypoint AS kind, created AS queued_at, updated AS failed_at, attempts, payload, headers,
+  (SELECT traceback->>'exception_type' FROM pgqueuer_log
+   WHERE job_id = pgqueuer.id AND status = 'failed' ORDER BY created DESC LIMIT 1) AS error
+FROM pgqueuer
+WHERE status = 'failed' AND id < $1 ORDER BY id DESC LIMIT $2;
+
+-- name: retry_jobs
+-- $1 jobs, empty for all that were set aside. How many.
+WITH retried AS (
+  UPDATE pgqueuer SET status = 'queued', attempts = 0, priority = 0, execute_after = now(),
+    updated = now(), queue_manager_id = NULL
+  WHERE status = 'failed' AND (cardinality($1::bigint[]) = 0 OR id = ANY($1))
+  RETURNING 1
+)
+SELECT count(*) FROM retried;
+
+-- name: discard_jobs
+-- How many.
+WITH discarded AS (
+  DELETE FROM pgqueuer WHERE status = 'failed' AND id = ANY($1::bigint[]) RETURNING 1
+)
+SELECT count(*) FROM discarded;
+
 -- name: forget_old_jobs
-DELETE FROM pgqueuer_log WHERE created < now() - $1::interval;
+-- But not what is said about those that were set aside.
+DELETE FROM pgqueuer_log AS l WHERE l.created < now() - $1::interval
+  AND NOT EXISTS (SELECT FROM pgqueuer AS q WHERE q.id = l.job_id AND q.status = 'failed');

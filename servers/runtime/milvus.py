@@ -8,9 +8,10 @@ does not have.)
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -23,6 +24,8 @@ COLLECTION = "messages"
 DIMENSIONS = 384
 CALL_SECONDS = 5.0
 HTTP2_SETTINGS = 4
+NO_COLLECTION = 100
+"""Milvus' code for a collection that is not there."""
 
 T = TypeVar("T")
 
@@ -75,6 +78,13 @@ class Milvus:
             ) from failure
         return answer  # type: ignore[return-value]  # there is one if there is no failure
 
+    async def nearest(
+        self, collection: str, vector: Sequence[float], only: str, most: int
+    ) -> dict[str, float]:
+        """Ids of the nearest vectors for which the expression `only` holds, the nearest first, with
+        their cosines. None are near while there is no collection."""
+        return await self.call(partial(_nearest, collection, vector, only, most))
+
     async def ping(self) -> None:
         """Waits for the frame with which every gRPC server greets; TLS has to be up, else."""
         parts = urlsplit(self._url)
@@ -122,3 +132,27 @@ class Milvus:
             client, self._client = self._client, None
         if client is not None:
             client.close()
+
+
+def _nearest(
+    collection: str, vector: Sequence[float], only: str, most: int, client: Any
+) -> dict[str, float]:
+    from pymilvus import MilvusException
+
+    try:
+        (hits,) = client.search(
+            collection,
+            data=[list(vector)],
+            filter=only,
+            limit=most,
+            # Twice as many as are asked for: what HNSW's authors advise.
+            search_params={"params": {"ef": 2 * most}},
+            # Nothing beside: the embedded one would send the vectors along.
+            output_fields=["id"],
+            timeout=CALL_SECONDS,
+        )
+    except MilvusException as error:
+        if error.code == NO_COLLECTION:
+            return {}
+        raise
+    return {str(hit["id"]): float(hit["distance"]) for hit in hits}

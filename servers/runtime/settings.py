@@ -130,6 +130,12 @@ class Settings(BaseSettings):
     stream_ttl_seconds: int = Field(
         3600, ge=1, description="How long the events of a stream can be replayed."
     )
+    memory_model: str = Field(
+        "",
+        max_length=100,
+        description="Model that finds facts to remember in messages, `provider/model`, beside the "
+        "fixed rules; unset uses the rules alone. Each message that says something is sent to it.",
+    )
     expose_reasoning: bool = Field(False, description="Send a model's reasoning to clients.")
     turn_lease_seconds: float = Field(
         15.0, gt=0, description="A turn whose orchestrator is silent for so long is taken over."

@@ -34,6 +34,7 @@ PEERS = (
     "conversation_manager",
     "context_integrator",
     "memory_processor",
+    "conversation_search",
     "production_memory",
     "stream_processor",
 )

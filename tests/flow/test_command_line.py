@@ -6,10 +6,12 @@ import shutil
 import sys
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from servers import topology
 from tests.flow.conftest import Mesh
+from tests.hosting import until
 from tests.terminal import Terminal
 
 GRPCURL = shutil.which("grpcurl") or shutil.which("grpcurl", path=str(Path(sys.executable).parent))
@@ -77,6 +79,43 @@ async def test_the_doctor_finds_everything_well(mesh: Mesh) -> None:
     for node in topology.SERVERS:
         assert node.name in output
     assert "answers" in output
+    assert "jobs" in output
+
+
+async def test_a_job_that_cannot_be_done_is_seen_and_decided_about(mesh: Mesh) -> None:
+    """By the doctor, by `kari jobs` with its error, and it is tried again or dropped."""
+    job = await queued(mesh, b"nonsense")
+
+    async def seen() -> bool:
+        return "JSONDecodeError" in (await mesh.kari.command("jobs"))[1]
+
+    await until(seen)
+    code, output = await mesh.kari.command("doctor")
+    assert code == 0, output
+    assert "1 set aside" in output
+    assert "kari jobs retry" in output
+    assert await mesh.kari.command("jobs", "retry", str(job)) == (
+        0,
+        "1 job put back into the queue\n",
+    )
+    await until(seen)
+    assert await mesh.kari.command("jobs", "discard", str(job)) == (0, "1 job discarded\n")
+    assert await mesh.kari.command("jobs", "discard", str(job)) == (1, "0 jobs discarded\n")
+    assert await mesh.kari.command("jobs", "retry") == (0, "0 jobs put back into the queue\n")
+
+
+async def queued(mesh: Mesh, payload: bytes) -> int:
+    """Puts a job into the queue, as a version of Kari with a defect may; its number."""
+    connection = await asyncpg.connect(mesh.kari.server_settings()["KARI_POSTGRES_URL"])
+    try:
+        job: int = await connection.fetchval(
+            "INSERT INTO production_memory.pgqueuer (priority, entrypoint, payload, status)"
+            " VALUES (0, 'embed', $1, 'queued') RETURNING id",
+            payload,
+        )
+    finally:
+        await connection.close()
+    return job
 
 
 async def test_grpcurl_sees_the_servers(mesh: Mesh) -> None:
@@ -130,6 +169,12 @@ async def test_a_turn_is_explained(mesh: Mesh) -> None:
     assert code == 0, output
     for word in ("system", "current", "kept", "tokens", "model scripted/", "prompt "):
         assert word in output
+    code, output = await mesh.kari.command("explain", turn_id, "--prompt")
+    assert code == 0, output
+    assert "[user]\nexplain this" in output
+    assert "these are the bytes that the model was given" in output
+    code, output = await mesh.kari.command("explain", turn_id, "--prompt", "--user", "admin")
+    assert (code, output) == (1, "there is no such turn\n")
     code, output = await mesh.kari.command("explain", turn_id, "--user", "admin")
     assert (code, output) == (1, "there is no such turn\n")
     code, output = await mesh.kari.command("explain", "nonsense")
@@ -142,7 +187,7 @@ async def test_everything_is_indexed_anew(mesh: Mesh) -> None:
     await mesh.kari.command("chat", "--once", "hello")
     code, output = await mesh.kari.command("reindex")
     assert code == 0, output
-    assert "messages and summaries are indexed anew" in output
+    assert "messages, memories and summaries are indexed anew" in output
     code, output = await mesh.kari.command("reindex", "--after", "nonsense")
     assert code == 1
     assert "page_token" in output

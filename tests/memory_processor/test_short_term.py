@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
 
 import pytest
@@ -10,8 +11,10 @@ from pydantic import SecretStr
 
 from kari.conversation_models.v1.degradation_pb2 import Feature
 from kari.conversation_models.v1.message_pb2 import Message
-from servers.memory_processor.candidates import short_term
-from servers.memory_processor.retrieval import ShortTerm
+from servers.memory_processor.candidates import recent
+from servers.memory_processor.retrieval import DEADLINE_SECONDS, Retrieval, Retrieved
+from servers.memory_processor.short_term import ShortTerm
+from servers.memory_processor.source import Asked
 from servers.runtime.ids import new_id
 from servers.runtime.redis import open_redis, ping, tenant_key
 from servers.runtime.resources import Resources
@@ -34,16 +37,36 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
         yield opened
 
 
+@dataclass
+class Recent:
+    """The source under test, as the server asks it."""
+
+    retrieval: Retrieval
+
+    async def recent(
+        self, tenant_id: str, conversation_id: str, through_sequence: int, limit: int
+    ) -> Retrieved:
+        """What it gives."""
+        asked = Asked(tenant_id, conversation_id, through_sequence, limit)
+        (retrieved,) = await self.retrieval.retrieve(asked)
+        return retrieved
+
+
+def messages_of(retrieved: Retrieved) -> list[Message]:
+    """The messages that it gave."""
+    return [item.message for item in retrieved.found.items]
+
+
 async def short_term_memory(
-    stack: AsyncExitStack, settings: Settings, seconds: float = 2.0
-) -> tuple[ShortTerm, SessionBuffer, ScriptedMemory]:
+    stack: AsyncExitStack, settings: Settings, seconds: float = DEADLINE_SECONDS
+) -> tuple[Recent, SessionBuffer, ScriptedMemory]:
     """The source under test, its buffer, and what is behind it."""
     resources, behind = Resources(), ScriptedMemory()
     stack.push_async_callback(resources.close)
     redis = resources.add("redis", partial(open_redis, settings), ping, required=False)
     buffer = SessionBuffer(redis)
     stub = await stack.enter_async_context(served(behind))
-    return ShortTerm(buffer, stub, seconds), buffer, behind
+    return Recent(Retrieval([ShortTerm(buffer, stub)], seconds)), buffer, behind
 
 
 async def test_buffered_messages_need_no_storage(stack: AsyncExitStack, settings: Settings) -> None:
@@ -51,8 +74,8 @@ async def test_buffered_messages_need_no_storage(stack: AsyncExitStack, settings
     source, buffer, behind = await short_term_memory(stack, settings)
     conversation = new_id("conv")
     await buffer.write("tenant", conversation, MESSAGES)
-    recent = await source.recent("tenant", conversation, 3, 2)
-    assert [m.content for m in recent.messages] == ["text 2", "text 3"]
+    found = await source.recent("tenant", conversation, 3, 2)
+    assert [m.content for m in messages_of(found)] == ["text 2", "text 3"]
     assert behind.asked == 0
 
 
@@ -61,8 +84,8 @@ async def test_a_gap_in_the_buffer_is_a_miss(stack: AsyncExitStack, settings: Se
     source, buffer, behind = await short_term_memory(stack, settings)
     conversation = new_id("conv")
     await buffer.write("tenant", conversation, [MESSAGES[0], MESSAGES[2]])
-    recent = await source.recent("tenant", conversation, 3, 10)
-    assert [m.sequence for m in recent.messages] == [1, 2, 3]
+    found = await source.recent("tenant", conversation, 3, 10)
+    assert [m.sequence for m in messages_of(found)] == [1, 2, 3]
     assert behind.asked == 1
 
 
@@ -74,8 +97,8 @@ async def test_writing_a_message_again_changes_nothing(
     conversation = new_id("conv")
     await buffer.write("tenant", conversation, MESSAGES)
     await buffer.write("tenant", conversation, MESSAGES[1:])
-    recent = await source.recent("tenant", conversation, 3, 10)
-    assert [m.sequence for m in recent.messages] == [1, 2, 3]
+    found = await source.recent("tenant", conversation, 3, 10)
+    assert [m.sequence for m in messages_of(found)] == [1, 2, 3]
     assert behind.asked == 0
 
 
@@ -96,9 +119,9 @@ async def test_without_redis_the_answer_is_the_same_and_says_so(
     """Reduced features are said."""
     away = settings.model_copy(update={"redis_url": SecretStr("redis://127.0.0.1:1/0")})
     source, _, behind = await short_term_memory(stack, away)
-    recent = await source.recent("tenant", new_id("conv"), 3, 10)
-    assert [m.sequence for m in recent.messages] == [1, 2, 3]
-    assert [d.feature for d in recent.degradations] == [Feature.FEATURE_SESSION_BUFFER]
+    found = await source.recent("tenant", new_id("conv"), 3, 10)
+    assert [m.sequence for m in messages_of(found)] == [1, 2, 3]
+    assert [d.feature for d in found.found.degradations] == [Feature.FEATURE_SESSION_BUFFER]
     assert behind.asked == 1
 
 
@@ -109,20 +132,20 @@ async def test_storage_in_trouble_is_skipped_and_said(
     """Late or down: reported, never waited for."""
     source, _, behind = await short_term_memory(stack, settings, seconds=0.3)
     behind.trouble = trouble
-    recent = await source.recent("tenant", new_id("conv"), 3, 10)
-    assert (list(recent.messages), recent.skipped) == ([], True)
-    assert [d.feature for d in recent.degradations] == [Feature.FEATURE_FULL_CONTEXT]
+    found = await source.recent("tenant", new_id("conv"), 3, 10)
+    assert (messages_of(found), found.skipped) == ([], True)
+    assert [d.feature for d in found.found.degradations] == [Feature.FEATURE_FULL_CONTEXT]
 
 
 def test_recency_falls_evenly() -> None:
     """The latest message scores 1."""
-    scores = [round(item.score, 3) for item in short_term(MESSAGES)]
+    scores = [round(item.score, 3) for item in recent(MESSAGES)]
     assert scores == [0.333, 0.667, 1.0]
 
 
 def test_a_text_is_sent_once() -> None:
     """It is in the message."""
-    item, *_ = short_term(MESSAGES)
+    item, *_ = recent(MESSAGES)
     assert (item.content, item.message.content) == ("", "text 1")
 
 
@@ -141,8 +164,8 @@ async def test_a_buffer_is_bounded_by_bytes_and_answers_all_the_same(
         await buffer.write("tenant", conversation, [message])
     kept = await stored_bytes(settings, conversation)
     assert KEPT_BYTES - LARGEST_BYTES < kept <= KEPT_BYTES
-    recent = await source.recent("tenant", conversation, 30, 200)
-    assert list(recent.messages) == enough(messages)
+    found = await source.recent("tenant", conversation, 30, 200)
+    assert messages_of(found) == enough(messages)
     assert behind.asked == 0
 
 

@@ -334,6 +334,7 @@ class ContextCandidate(_message.Message):
     SIMILARITY_FIELD_NUMBER: _builtins.int
     PLACE_FIELD_NUMBER: _builtins.int
     CHARACTERS_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
     source: Global___ContextSource.ValueType
     """Kind of the candidate."""
     message_id: _builtins.str
@@ -355,7 +356,9 @@ class ContextCandidate(_message.Message):
     place: _builtins.int
     """Its place in the prompt, from 1 on; 0 if it is not in it."""
     characters: _builtins.int
-    """Characters of its text that are in the prompt; 0 if all are."""
+    """Characters (Unicode code points) of its text that are in the prompt, from `start` on; 0 if all are."""
+    start: _builtins.int
+    """Where that part begins, in characters."""
     def __init__(
         self,
         *,
@@ -370,10 +373,11 @@ class ContextCandidate(_message.Message):
         similarity: _builtins.float = ...,
         place: _builtins.int = ...,
         characters: _builtins.int = ...,
+        start: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["characters", b"characters", "conversation_id", b"conversation_id", "memory_id", b"memory_id", "message_id", b"message_id", "place", b"place", "score", b"score", "similarity", b"similarity", "source", b"source", "summary_id", b"summary_id", "tokens", b"tokens", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["characters", b"characters", "conversation_id", b"conversation_id", "memory_id", b"memory_id", "message_id", b"message_id", "place", b"place", "score", b"score", "similarity", b"similarity", "source", b"source", "start", b"start", "summary_id", b"summary_id", "tokens", b"tokens", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

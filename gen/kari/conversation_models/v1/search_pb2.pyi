@@ -58,10 +58,16 @@ class SearchFilter(_message.Message):
     UNTIL_FIELD_NUMBER: _builtins.int
     ROLES_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
+    KNOWN_CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    KNOWN_FROM_SEQUENCE_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """Only this conversation."""
     user_id: _builtins.str
     """Only messages that this user sent."""
+    known_conversation_id: _builtins.str
+    """Conversation of which the caller has the end already; empty if none."""
+    known_from_sequence: _builtins.int
+    """From which place on the caller has it: those messages are not found."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """Only messages from then on."""
@@ -82,10 +88,12 @@ class SearchFilter(_message.Message):
         until: _timestamp_pb2.Timestamp | None = ...,
         roles: _abc.Iterable[_message_pb2.MessageRole.ValueType] | None = ...,
         user_id: _builtins.str = ...,
+        known_conversation_id: _builtins.str = ...,
+        known_from_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "roles", b"roles", "since", b"since", "until", b"until", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "known_conversation_id", b"known_conversation_id", "known_from_sequence", b"known_from_sequence", "roles", b"roles", "since", b"since", "until", b"until", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -109,6 +117,7 @@ class SearchResult(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     HIGHLIGHTS_FIELD_NUMBER: _builtins.int
     SIMILARITY_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
     message_id: _builtins.str
     """The message."""
     conversation_id: _builtins.str
@@ -127,6 +136,10 @@ class SearchResult(_message.Message):
     """Its place in the conversation."""
     similarity: _builtins.float
     """Cosine of its vector and the query's; 0 if it was not found by meaning."""
+    start: _builtins.int
+    """Where `content` begins in the text, in characters (Unicode code points); the control characters
+    U+0002 and U+0003 are not counted, and are not shown.
+    """
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
         """When it was said."""
@@ -154,10 +167,11 @@ class SearchResult(_message.Message):
         sequence: _builtins.int = ...,
         highlights: _abc.Iterable[Global___Highlight] | None = ...,
         similarity: _builtins.float = ...,
+        start: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "timestamp", b"timestamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "content", b"content", "conversation_id", b"conversation_id", "highlights", b"highlights", "message_id", b"message_id", "metadata", b"metadata", "role", b"role", "score", b"score", "sequence", b"sequence", "similarity", b"similarity", "timestamp", b"timestamp", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "content", b"content", "conversation_id", b"conversation_id", "highlights", b"highlights", "message_id", b"message_id", "metadata", b"metadata", "role", b"role", "score", b"score", "sequence", b"sequence", "similarity", b"similarity", "start", b"start", "timestamp", b"timestamp", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

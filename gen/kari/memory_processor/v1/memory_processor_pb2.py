@@ -29,7 +29,7 @@ from kari.conversation_models.v1 import degradation_pb2 as kari_dot_conversation
 from kari.policy.v1 import policy_pb2 as kari_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/kari/memory_processor/v1/memory_processor.proto\x12\x18kari.memory_processor.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a)kari/conversation_models/v1/context.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a\x1bkari/policy/v1/policy.proto\"\xa1\x01\n\x0fRetrieveRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12!\n\x10through_sequence\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x19\n\x05limit\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x01\x12\x1b\n\x05query\x18\x04 \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04\x18\xa0\x8d\x06\"\xc3\x01\n\x10RetrieveResponse\x12\x36\n\x05items\x18\x01 \x03(\x0b\x32\'.kari.conversation_models.v1.MemoryItem\x12\x37\n\x07sources\x18\x02 \x03(\x0b\x32&.kari.memory_processor.v1.SourceReport\x12>\n\x0c\x64\x65gradations\x18\x03 \x03(\x0b\x32(.kari.conversation_models.v1.Degradation\"\x96\x01\n\x0cSourceReport\x12\x39\n\x06source\x18\x01 \x01(\x0e\x32).kari.conversation_models.v1.MemorySource\x12\r\n\x05items\x18\x02 \x01(\x05\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07skipped\x18\x04 \x01(\x08\x32\x9d\x01\n\x16MemoryProcessorService\x12{\n\x08Retrieve\x12).kari.memory_processor.v1.RetrieveRequest\x1a*.kari.memory_processor.v1.RetrieveResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/kari/memory_processor/v1/memory_processor.proto\x12\x18kari.memory_processor.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a)kari/conversation_models/v1/context.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a\x1bkari/policy/v1/policy.proto\"\xed\x01\n\x0fRetrieveRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12!\n\x10through_sequence\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x19\n\x05limit\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x01\x12\x1a\n\x05query\x18\x04 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\xd0\x0f\x12K\n\x07sources\x18\x05 \x03(\x0e\x32).kari.conversation_models.v1.MemorySourceB\x0f\xbaH\x0c\x92\x01\t\x10\x04\"\x05\x82\x01\x02\x10\x01\"\xc3\x01\n\x10RetrieveResponse\x12\x36\n\x05items\x18\x01 \x03(\x0b\x32\'.kari.conversation_models.v1.MemoryItem\x12\x37\n\x07sources\x18\x02 \x03(\x0b\x32&.kari.memory_processor.v1.SourceReport\x12>\n\x0c\x64\x65gradations\x18\x03 \x03(\x0b\x32(.kari.conversation_models.v1.Degradation\"\x96\x01\n\x0cSourceReport\x12\x39\n\x06source\x18\x01 \x01(\x0e\x32).kari.conversation_models.v1.MemorySource\x12\r\n\x05items\x18\x02 \x01(\x05\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07skipped\x18\x04 \x01(\x08\x32\x9d\x01\n\x16MemoryProcessorService\x12{\n\x08Retrieve\x12).kari.memory_processor.v1.RetrieveRequest\x1a*.kari.memory_processor.v1.RetrieveResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,17 +43,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RETRIEVEREQUEST'].fields_by_name['limit']._loaded_options = None
   _globals['_RETRIEVEREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\007\032\005\030\364\003(\001'
   _globals['_RETRIEVEREQUEST'].fields_by_name['query']._loaded_options = None
-  _globals['_RETRIEVEREQUEST'].fields_by_name['query']._serialized_options = b'\200\001\001\272H\006r\004\030\240\215\006'
+  _globals['_RETRIEVEREQUEST'].fields_by_name['query']._serialized_options = b'\200\001\001\272H\005r\003\030\320\017'
+  _globals['_RETRIEVEREQUEST'].fields_by_name['sources']._loaded_options = None
+  _globals['_RETRIEVEREQUEST'].fields_by_name['sources']._serialized_options = b'\272H\014\222\001\t\020\004\"\005\202\001\002\020\001'
   _globals['_MEMORYPROCESSORSERVICE']._loaded_options = None
   _globals['_MEMORYPROCESSORSERVICE']._serialized_options = b'\242\273\030\002\010\002'
   _globals['_MEMORYPROCESSORSERVICE'].methods_by_name['Retrieve']._loaded_options = None
   _globals['_MEMORYPROCESSORSERVICE'].methods_by_name['Retrieve']._serialized_options = b'\220\002\001\242\273\030\021\n\tchat.user\032\002\010\005 \001'
   _globals['_RETRIEVEREQUEST']._serialized_start=258
-  _globals['_RETRIEVEREQUEST']._serialized_end=419
-  _globals['_RETRIEVERESPONSE']._serialized_start=422
-  _globals['_RETRIEVERESPONSE']._serialized_end=617
-  _globals['_SOURCEREPORT']._serialized_start=620
-  _globals['_SOURCEREPORT']._serialized_end=770
-  _globals['_MEMORYPROCESSORSERVICE']._serialized_start=773
-  _globals['_MEMORYPROCESSORSERVICE']._serialized_end=930
+  _globals['_RETRIEVEREQUEST']._serialized_end=495
+  _globals['_RETRIEVERESPONSE']._serialized_start=498
+  _globals['_RETRIEVERESPONSE']._serialized_end=693
+  _globals['_SOURCEREPORT']._serialized_start=696
+  _globals['_SOURCEREPORT']._serialized_end=846
+  _globals['_MEMORYPROCESSORSERVICE']._serialized_start=849
+  _globals['_MEMORYPROCESSORSERVICE']._serialized_end=1006
 # @@protoc_insertion_point(module_scope)

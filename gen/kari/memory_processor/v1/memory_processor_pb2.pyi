@@ -31,6 +31,7 @@ class RetrieveRequest(_message.Message):
     THROUGH_SEQUENCE_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     QUERY_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """The conversation."""
     through_sequence: _builtins.int
@@ -38,7 +39,11 @@ class RetrieveRequest(_message.Message):
     limit: _builtins.int
     """Most items of each source."""
     query: _builtins.str
-    """What is asked; empty asks for recent turns only."""
+    """What is asked."""
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedScalarFieldContainer[_context_pb2.MemorySource.ValueType]:
+        """Which sources are asked; empty means all. Those that find by meaning are asked only with a query."""
+
     def __init__(
         self,
         *,
@@ -46,10 +51,11 @@ class RetrieveRequest(_message.Message):
         through_sequence: _builtins.int = ...,
         limit: _builtins.int = ...,
         query: _builtins.str = ...,
+        sources: _abc.Iterable[_context_pb2.MemorySource.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "limit", b"limit", "query", b"query", "through_sequence", b"through_sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "limit", b"limit", "query", b"query", "sources", b"sources", "through_sequence", b"through_sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

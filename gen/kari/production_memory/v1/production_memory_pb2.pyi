@@ -133,7 +133,7 @@ class ReindexRequest(_message.Message):
 
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_token: _builtins.str
-    """`page_token` of the last response of an earlier call; empty for all messages."""
+    """`page_token` of the last response of an earlier call; empty for everything."""
     def __init__(
         self,
         *,
@@ -158,13 +158,13 @@ class ReindexResponse(_message.Message):
     JOBS_LEFT_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     queued: _builtins.int
-    """Messages and summaries that this call has queued."""
+    """Messages, memories and summaries that this call has queued."""
     messages: _builtins.int
-    """Messages and summaries that there are, about."""
+    """Messages, memories and summaries that there are, about."""
     jobs_left: _builtins.int
-    """Jobs that wait or are under way, once all messages are queued; 0 before, and at the end."""
+    """Jobs that wait or are under way, once everything is queued; 0 before, and at the end."""
     page_token: _builtins.str
-    """Place behind the last message that was queued."""
+    """Place behind the last one that was queued."""
     def __init__(
         self,
         *,
@@ -1124,7 +1124,9 @@ class RememberRequest(_message.Message):
     """Conversation in which it was said; empty if none."""
     @_builtins.property
     def evidence_message_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Messages of that conversation in which it was said."""
+        """Messages of that conversation in which it was said. Where they are named, what only repeats the
+        assistant's messages just before them is told apart.
+        """
 
     def __init__(
         self,
@@ -1319,7 +1321,7 @@ class ForgetMemoriesRequest(_message.Message):
     """Id of this request, new for each."""
     @_builtins.property
     def memory_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The memories; all of them are the caller's, or none is forgotten."""
+        """The memories; the caller may forget all of them, or none is forgotten."""
 
     def __init__(
         self,
