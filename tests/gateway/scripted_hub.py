@@ -10,12 +10,14 @@ from typing import TypeAlias
 from kari.chat_hub.v1 import chat_hub_pb2 as hub
 from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceServicer
 from kari.conversation_models.v1.conversation_pb2 import Conversation, ConversationMode
+from kari.conversation_models.v1.degradation_pb2 import Degradation
 from kari.conversation_models.v1.instruction_pb2 import (
     Instruction,
     InstructionResult,
     InstructionStatus,
 )
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
+from kari.conversation_models.v1.search_pb2 import SummaryResult
 from kari.conversation_models.v1.turn_pb2 import StreamPosition, Turn, TurnState
 from kari.errors.v1.errors_pb2 import Reason
 from servers.chat_hub.token_life import while_valid
@@ -24,6 +26,7 @@ from servers.runtime.errors import NotFound, Unavailable
 from servers.runtime.grpc_types import Context
 from servers.runtime.ids import new_id
 from tests.gateway.script import Script, events
+from tests.gateway.scripted_search import page_of
 from tests.gateway.scripted_turn import COMMANDS, ScriptedTurn
 
 Watcher: TypeAlias = tuple[frozenset[str], asyncio.Queue[hub.WatchResponse]]
@@ -51,6 +54,9 @@ class ScriptedHub(ChatHubServiceServicer):
         self.correlation_ids: list[str] = []
         self.request_ids: list[str] = []
         self.steps = asyncio.Semaphore(0)
+        self.summaries: list[SummaryResult] = []
+        self.searches: list[hub.SearchRequest] = []
+        self.missing: list[Degradation] = []
         self.hanging = asyncio.Event()
         self.let_go = asyncio.Event()
         self.follows = 0
@@ -173,6 +179,20 @@ class ScriptedHub(ChatHubServiceServicer):
             next_page_token=str(end) if end < len(backwards) else "",
             active_turn=active[0] if active else None,
         )
+
+    async def Search(self, request: hub.SearchRequest, context: Context) -> hub.SearchResponse:
+        """The caller's messages that have the query's text, the latest first."""
+        self.searches.append(request)
+        if request.query == "down":
+            raise Unavailable(Reason.REASON_STORE_UNAVAILABLE, "the store does not answer")
+        if request.filter.conversation_id:
+            self._conversation(request.filter.conversation_id, "")
+        own = [c for c in self.conversations.values() if principal().user_id in c.participant_ids]
+        response = page_of(request, [m for c in own for m in self.messages[c.id]])
+        if not request.page_token and response.results:
+            response.summaries.extend(self.summaries)
+        response.degradations.extend(self.missing)
+        return response
 
     async def SetTyping(
         self, request: hub.SetTypingRequest, context: Context
