@@ -4,6 +4,7 @@ import { mayBeSignedIn, refresh, signIn, signOut } from "./account.js";
 import { Composer } from "./composer.js";
 import { ConversationView } from "./conversation.js";
 import { byId, make } from "./elements.js";
+import { Search } from "./search.js";
 import { Sidebar } from "./sidebar.js";
 import { Socket } from "./socket.js";
 import { feature, problem, sentence } from "./words.js";
@@ -37,11 +38,19 @@ const sidebar = new Sidebar({
   create: () => open(""),
   older: () => loadConversations(nextPage),
 });
+const search = new Search({
+  ask: (request) => socket.ask({ search: request }),
+  title: titleOf,
+  open: (id, messageId) => open(id, messageId),
+  drawer: (opened) => sidebar.drawer(opened),
+  closed: () => composer.focus(),
+});
 
 socket.addEventListener("welcome", ({ detail: welcome }) => {
   hideBanner();
   showDegradations(welcome.degradations ?? []);
   view.catchUp();
+  search.again();
   loadConversations();
   socket.ask({ commands: {} }).then(
     ({ result }) => (composer.commands = result.commands?.commands ?? []),
@@ -95,7 +104,8 @@ byId("sign-out").onclick = async () => {
   showSignIn();
 };
 addEventListener("hashchange", () => {
-  if (user && idInAddress() !== view.id) open(idInAddress());
+  const { id, messageId } = inAddress();
+  if (user && (messageId || id !== view.id)) open(id, messageId);
 });
 addEventListener("online", () => socket.retryNow());
 
@@ -119,12 +129,14 @@ function start(who) {
   byId("sign-in").hidden = true;
   byId("chat").hidden = false;
   socket.open();
-  open(idInAddress());
+  const { id, messageId } = inAddress();
+  open(id, messageId);
 }
 
 function showSignIn(words = "") {
   user = null;
   socket.close();
+  search.close();
   byId("chat").hidden = true;
   byId("sign-in").hidden = false;
   hideBanner();
@@ -138,21 +150,33 @@ function complain(words) {
   signInError.hidden = false;
 }
 
-function open(id) {
-  remember(id);
+function open(id, messageId = "") {
+  remember(id, messageId);
   byId("typing").textContent = "";
-  composer.focus();
-  return view.open(id);
+  if (!messageId) composer.focus();
+  return view.open(id, messageId);
 }
 
-function remember(id) {
+function remember(id, messageId = "") {
   sidebar.select(id);
-  const address = id ? `#/${id}` : "#/";
+  search.conversation = id;
+  const address = id ? ["#", id, messageId].filter(Boolean).join("/") : "#/";
   if (location.hash !== address) history.pushState(null, "", address);
 }
 
-function idInAddress() {
-  return location.hash.match(/^#\/(conv_[0-9a-f]{32})$/)?.[1] ?? "";
+function inAddress() {
+  const found = location.hash.match(/^#\/(conv_[0-9a-f]{32})(?:\/(msg_[0-9a-f]{32}))?$/);
+  return { id: found?.[1] ?? "", messageId: found?.[2] ?? "" };
+}
+
+async function titleOf(id) {
+  if (sidebar.title(id)) return sidebar.title(id);
+  try {
+    const { result } = await socket.ask({ conversation: { conversationId: id } });
+    return result.conversation.conversation.title ?? "";
+  } catch {
+    return "";
+  }
 }
 
 async function loadConversations(pageToken = "") {

@@ -5,6 +5,7 @@ import { degradationNote, Transcript } from "./transcript.js";
 import { mode } from "./words.js";
 
 const PAGE = 30;
+const LONG_PAGE = 200;
 const title = byId("title");
 const facts = byId("facts");
 
@@ -18,6 +19,7 @@ export class ConversationView {
   #loading = false;
   #unsent = new Map();
   #generation = 0;
+  #sought = "";
 
   constructor(socket, on) {
     this.#socket = socket;
@@ -25,10 +27,13 @@ export class ConversationView {
     this.#transcript = new Transcript(() => this.#loadOlder());
   }
 
-  // Shows a conversation; without an id, an empty one that begins with its first message.
-  async open(id) {
+  // Shows a conversation, at one of its messages if that is named; without an id, an empty one that
+  // begins with its first message.
+  async open(id, messageId = "") {
+    if (id && id === this.id && this.#transcript.reveal(messageId)) return;
     this.id = id;
     this.#generation += 1;
+    this.#sought = messageId;
     this.#older = "";
     this.#unsent.clear();
     this.#transcript.clear();
@@ -46,6 +51,7 @@ export class ConversationView {
     const unsent = [...this.#unsent.values()];
     if (this.id) await this.#load();
     for (const message of unsent) this.#deliver(message);
+    if (this.#sought) await this.#seek();
   }
 
   send(content) {
@@ -187,10 +193,10 @@ export class ConversationView {
     });
   }
 
-  async #load(pageToken = "") {
+  async #load(pageToken = "", pageSize = PAGE) {
     const generation = this.#generation;
     try {
-      const asked = { conversationId: this.id, pageSize: PAGE, pageToken };
+      const asked = { conversationId: this.id, pageSize, pageToken };
       const { result } = await this.#ask({ history: asked });
       if (generation !== this.#generation) return;
       const page = result.history ?? {};
@@ -209,6 +215,23 @@ export class ConversationView {
     this.#loading = true;
     await this.#load(this.#older);
     this.#loading = false;
+  }
+
+  // Goes back through the history until the message that was asked for is there.
+  async #seek() {
+    const generation = this.#generation;
+    let place = null;
+    while (!this.#transcript.reveal(this.#sought)) {
+      if (!this.#older || this.#older === place) break;
+      place = this.#older;
+      await this.#load(place, LONG_PAGE);
+      if (generation !== this.#generation) return;
+    }
+    if (!this.#socket.ready) return;
+    if (!this.#transcript.has(this.#sought)) {
+      this.#transcript.note(null, make("p", { textContent: "The message is not there any more." }));
+    }
+    this.#sought = "";
   }
 
   // Looks at the configuration of the conversation.

@@ -43,6 +43,23 @@ export class Transcript {
     scroller.scrollTop = scroller.scrollHeight;
   }
 
+  has(messageId) {
+    return this.#articles.has(messageId);
+  }
+
+  // Brings a message into view and marks it; false if it is not on screen.
+  reveal(messageId) {
+    const article = this.#articles.get(messageId);
+    if (!article) return false;
+    this.#following = false;
+    for (const other of list.querySelectorAll(".sought")) other.classList.remove("sought");
+    article.classList.add("sought");
+    article.tabIndex = -1;
+    article.focus({ preventScroll: true });
+    article.scrollIntoView({ block: "center" });
+    return true;
+  }
+
   // Puts stored messages in their places; those on screen stay as they are.
   merge(messages) {
     const before = scroller.scrollHeight - scroller.scrollTop;

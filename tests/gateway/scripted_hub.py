@@ -15,7 +15,9 @@ from kari.conversation_models.v1.instruction_pb2 import (
     InstructionResult,
     InstructionStatus,
 )
+from kari.conversation_models.v1.degradation_pb2 import Degradation
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
+from kari.conversation_models.v1.search_pb2 import SummaryResult
 from kari.conversation_models.v1.turn_pb2 import StreamPosition, Turn, TurnState
 from kari.errors.v1.errors_pb2 import Reason
 from servers.chat_hub.token_life import while_valid
@@ -23,6 +25,7 @@ from servers.runtime.call import current, principal
 from servers.runtime.errors import NotFound, Unavailable
 from servers.runtime.grpc_types import Context
 from servers.runtime.ids import new_id
+from tests.gateway import scripted_search
 from tests.gateway.script import Script, events
 from tests.gateway.scripted_turn import COMMANDS, ScriptedTurn
 
@@ -54,6 +57,9 @@ class ScriptedHub(ChatHubServiceServicer):
         self.hanging = asyncio.Event()
         self.let_go = asyncio.Event()
         self.follows = 0
+        self.searches: list[hub.SearchRequest] = []
+        self.summaries: list[SummaryResult] = []
+        self.without: list[Degradation] = []
         self.watchers: list[Watcher] = []
         self.watched = asyncio.Condition()
 
@@ -173,6 +179,19 @@ class ScriptedHub(ChatHubServiceServicer):
             next_page_token=str(end) if end < len(backwards) else "",
             active_turn=active[0] if active else None,
         )
+
+    async def Search(self, request: hub.SearchRequest, context: Context) -> hub.SearchResponse:
+        """What the caller may see and has the words, with `summaries` on the first page."""
+        self.searches.append(request)
+        await self._before(Script.of(request.query))
+        mine = [c.id for c in self.conversations.values() if principal().user_id in c.participant_ids]
+        if request.filter.conversation_id not in ("", *mine):
+            raise NotFound(Reason.REASON_CONVERSATION_NOT_FOUND, "there is no such conversation")
+        messages = [message for each in mine for message in self.messages[each]]
+        response = scripted_search.found(messages, request)
+        response.summaries.extend([] if request.page_token else self.summaries)
+        response.degradations.extend(self.without)
+        return response
 
     async def SetTyping(
         self, request: hub.SetTypingRequest, context: Context
