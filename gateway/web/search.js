@@ -17,6 +17,7 @@ const narrow = matchMedia("(width < 48rem)");
 const PAGE = 20;
 const PAUSE_MILLISECONDS = 250;
 const HINT = 'Try fewer or other words. "A phrase" in quotes has to stand there, -word must not.';
+const WORDS_ALONE = "By words alone: searching by meaning is not possible right now.";
 
 // `on` has ask(request), title(id), open(id, messageId), drawer(open) and closed().
 export class Search {
@@ -128,14 +129,15 @@ export class Search {
 
   // Says how much there is; and if words alone decided, that too.
   #said(degradations) {
-    const messages = this.#results.length;
-    const count = `${messages}${this.#next ? " or more" : ""} ${messages === 1 ? "message" : "messages"}`;
+    const more = this.#next ? " or more" : "";
+    const counts = [counted(this.#results.length, more, "message", "messages")];
+    counts.push(counted(this.#summaries.length, "", "summary", "summaries"));
     const nothing = !this.#options.length;
-    const parts = [make("span", { textContent: nothing ? "Nothing was found." : count })];
+    const words = nothing ? "Nothing was found." : counts.filter(Boolean).join(", ");
+    const parts = [make("span", { textContent: words })];
     if (nothing) parts.push(make("span", { className: "hint", textContent: HINT }));
     if (degradations.some(({ feature }) => feature === "FEATURE_SEMANTIC_RECALL")) {
-      const words = "By words alone: searching by meaning is not possible right now.";
-      parts.push(make("span", { className: "reduced", textContent: words }));
+      parts.push(make("span", { className: "reduced", textContent: WORDS_ALONE }));
     }
     return parts;
   }
@@ -217,4 +219,8 @@ export class Search {
     field.setAttribute("aria-expanded", String(open));
     if (!open) field.removeAttribute("aria-activedescendant");
   }
+}
+
+function counted(number, more, one, several) {
+  return number ? `${number}${more} ${number === 1 && !more ? one : several}` : "";
 }

@@ -208,6 +208,7 @@ async def test_summaries_are_a_group_of_their_own(page: Page, mesh: Mesh) -> Non
     )
     mesh.hub.summaries = [SummaryResult(summary=summary)]
     await look_for(page, "one")
+    await expect(page.locator("#found-note")).to_have_text("1 message, 1 summary")
     await expect(page.get_by_role("group", name="Messages")).to_contain_text("One.")
     entry = page.get_by_role("group", name="Summaries").get_by_role("option")
     await expect(entry).to_contain_text("counting, numbers")
