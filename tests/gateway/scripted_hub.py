@@ -10,12 +10,12 @@ from typing import TypeAlias
 from kari.chat_hub.v1 import chat_hub_pb2 as hub
 from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceServicer
 from kari.conversation_models.v1.conversation_pb2 import Conversation, ConversationMode
+from kari.conversation_models.v1.degradation_pb2 import Degradation
 from kari.conversation_models.v1.instruction_pb2 import (
     Instruction,
     InstructionResult,
     InstructionStatus,
 )
-from kari.conversation_models.v1.degradation_pb2 import Degradation
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
 from kari.conversation_models.v1.search_pb2 import SummaryResult
 from kari.conversation_models.v1.turn_pb2 import StreamPosition, Turn, TurnState
@@ -25,8 +25,8 @@ from servers.runtime.call import current, principal
 from servers.runtime.errors import NotFound, Unavailable
 from servers.runtime.grpc_types import Context
 from servers.runtime.ids import new_id
-from tests.gateway import scripted_search
 from tests.gateway.script import Script, events
+from tests.gateway.scripted_search import page_of
 from tests.gateway.scripted_turn import COMMANDS, ScriptedTurn
 
 Watcher: TypeAlias = tuple[frozenset[str], asyncio.Queue[hub.WatchResponse]]
@@ -54,12 +54,12 @@ class ScriptedHub(ChatHubServiceServicer):
         self.correlation_ids: list[str] = []
         self.request_ids: list[str] = []
         self.steps = asyncio.Semaphore(0)
+        self.summaries: list[SummaryResult] = []
+        self.searches: list[hub.SearchRequest] = []
+        self.missing: list[Degradation] = []
         self.hanging = asyncio.Event()
         self.let_go = asyncio.Event()
         self.follows = 0
-        self.searches: list[hub.SearchRequest] = []
-        self.summaries: list[SummaryResult] = []
-        self.without: list[Degradation] = []
         self.watchers: list[Watcher] = []
         self.watched = asyncio.Condition()
 
@@ -181,16 +181,17 @@ class ScriptedHub(ChatHubServiceServicer):
         )
 
     async def Search(self, request: hub.SearchRequest, context: Context) -> hub.SearchResponse:
-        """What the caller may see and has the words, with `summaries` on the first page."""
+        """The caller's messages that have the query's text, the latest first."""
         self.searches.append(request)
-        await self._before(Script.of(request.query))
-        mine = [c.id for c in self.conversations.values() if principal().user_id in c.participant_ids]
-        if request.filter.conversation_id not in ("", *mine):
-            raise NotFound(Reason.REASON_CONVERSATION_NOT_FOUND, "there is no such conversation")
-        messages = [message for each in mine for message in self.messages[each]]
-        response = scripted_search.found(messages, request)
-        response.summaries.extend([] if request.page_token else self.summaries)
-        response.degradations.extend(self.without)
+        if request.query == "down":
+            raise Unavailable(Reason.REASON_STORE_UNAVAILABLE, "the store does not answer")
+        if request.filter.conversation_id:
+            self._conversation(request.filter.conversation_id, "")
+        own = [c for c in self.conversations.values() if principal().user_id in c.participant_ids]
+        response = page_of(request, [m for c in own for m in self.messages[c.id]])
+        if not request.page_token and response.results:
+            response.summaries.extend(self.summaries)
+        response.degradations.extend(self.missing)
         return response
 
     async def SetTyping(
