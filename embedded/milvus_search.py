@@ -3,9 +3,8 @@
 Its own goes through all rows of a collection in Python, for each search, to leave out those that
 were written again or deleted: 65 ms for 100,000 rows, of which the index takes two. Here that is
 worked out once for each state of the collection and kept, rows that have no index yet are taken as
-arrays, and where few rows pass the filter these are compared one by one, which is exact and quicker
-than a walk through the graph of all. What is asked in another way than Kari asks goes to Milvus
-Lite's own.
+arrays, and where few rows pass the filter these are compared one by one, which is exact. What is
+asked in another way than Kari asks goes to Milvus Lite's own.
 """
 
 from collections import OrderedDict
@@ -23,8 +22,10 @@ from milvus_lite.search.indexed_filter import evaluate_segment_filter
 Rows = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 
-FEW = 4000
-"""Rows that are compared one by one in less time than it takes to walk through a graph of many."""
+FEW = 20_000
+"""Rows that are compared one by one, within 10 ms. A walk through a graph that ends at the nearest
+200 of all rows finds hardly any of those that a filter lets through, if these are few: of the
+nearest 100 of one conversation among 200, it found 34."""
 COLLECTIONS = 8
 """Whose states are kept."""
 

@@ -97,9 +97,11 @@ class Searching:
 
     async def _search(self, request: SearchRequest, who: Principal, wish: Wish) -> Found:
         limits = limits_of(request.filter, who.user_id, wish)
-        scope = await self._words.scope(who.tenant_id, who.user_id, limits.conversation_id)
+        scope = await self._words.scope(who.tenant_id, limits)
         if not scope.conversation_ids:
             return _nothing(limits)
+        if not scope.unknown:
+            return Found(())
         people = named(wish.text, scope.authors)
         text = without_names(wish.text, people)
         near, (lexemes, weights, ids) = await asyncio.gather(
@@ -187,6 +189,7 @@ def limits_of(given: SearchFilter, user_id: str, wish: Wish) -> Limits:
         roles=[short(MessageRole, role) for role in given.roles],
         sender=given.user_id,
         holds=wish.filter,
+        known=(given.known_conversation_id, given.known_from_sequence),
     )
 
 

@@ -8,11 +8,12 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Scope:
-    """What a caller may look at: conversations, the latest first, the number of their messages, and
-    who speaks in them."""
+    """What a caller may look at: conversations, the latest first, the number of their messages,
+    that of those which the caller does not have already, and who speaks in them."""
 
     conversation_ids: Sequence[str]
     total: float
+    unknown: float
     authors: Sequence[str]
 
 
@@ -28,6 +29,8 @@ class Limits:
     roles: Sequence[str]
     sender: str
     holds: str = ""
+    known: tuple[str, int] = ("", 0)
+    """A conversation, and the place from which on the caller has it."""
 
 
 @dataclass(frozen=True)

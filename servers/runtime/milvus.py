@@ -147,6 +147,8 @@ def _nearest(
             limit=most,
             # Twice as many as are asked for: what HNSW's authors advise.
             search_params={"params": {"ef": 2 * most}},
+            # Nothing beside: the embedded one would send the vectors along.
+            output_fields=["id"],
             timeout=CALL_SECONDS,
         )
     except MilvusException as error:

@@ -8,6 +8,7 @@ import asyncio
 import os
 import secrets
 import socket
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -73,18 +74,20 @@ class Due:
         self._owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
     async def run(self) -> None:
-        """Claims and does a few at a time, for ever. After a failure it waits, twice as long each
-        time, for what failed is likely away."""
+        """Claims and does a few at a time, for ever. It rests as long as it worked, so that others
+        have the embedder meanwhile; after a failure it waits, twice as long each time, for what
+        failed is likely away."""
         wait = 0.0
         while True:
+            began = time.monotonic()
             done = await self.step()
             if not all(done):
                 wait = min(wait * 2 or FIRST_WAIT, LONGEST_WAIT)
                 await asyncio.sleep(wait)
                 continue
-            wait = 0.0
-            if not done:
-                await asyncio.sleep(min(LOOK_SECONDS, self._rest.total_seconds()))
+            wait, worked = 0.0, time.monotonic() - began
+            look = min(LOOK_SECONDS, self._rest.total_seconds())
+            await asyncio.sleep(min(worked, LOOK_SECONDS) if done else look)
 
     async def step(self) -> list[bool]:
         """Claims what is due and does it; whether each was done. Empty if nothing is due."""

@@ -9,6 +9,7 @@ rounded, so that the order does not hang on the last bits; among equals the earl
 import hashlib
 import math
 from collections.abc import Callable, Sequence
+from operator import mul
 
 from servers.summarizer.words import folded, words
 
@@ -22,13 +23,15 @@ Vector = Sequence[float]
 
 def central(vectors: Sequence[Vector]) -> list[float]:
     """How near each vector is to the mean of all, as a cosine; 0 for vectors of no length."""
-    mean = [math.fsum(values) for values in zip(*vectors, strict=True)]
-    return [round(cosine(vector, mean), DIGITS) for vector in vectors]
+    units = [unit(vector) for vector in vectors]
+    mean = unit([sum(values) for values in zip(*units, strict=True)])
+    return [round(_dot(each, mean), DIGITS) for each in units]
 
 
 def taken(vectors: Sequence[Vector], take: Callable[[int], bool], most: int) -> list[int]:
     """The places of at most so many vectors, in order. `take` is asked for each as its turn comes,
     and may refuse it."""
+    units = [unit(vector) for vector in vectors]
     centrality, likeness = central(vectors), [0.0] * len(vectors)
     left, found = list(range(len(vectors))), list[int]()
     while left and len(found) < most:
@@ -37,14 +40,14 @@ def taken(vectors: Sequence[Vector], take: Callable[[int], bool], most: int) -> 
         if take(best):
             found.append(best)
             for place in left:
-                likeness[place] = max(likeness[place], cosine(vectors[place], vectors[best]))
+                likeness[place] = max(likeness[place], _dot(units[place], units[best]))
     return sorted(found)
 
 
-def cosine(a: Vector, b: Vector) -> float:
-    """Cosine of two vectors; 0 if one has no length."""
-    lengths = math.sqrt(_dot(a, a) * _dot(b, b))
-    return _dot(a, b) / lengths if lengths else 0.0
+def unit(vector: Vector) -> list[float]:
+    """The vector of length 1 in its direction; itself if it has no length."""
+    length = math.sqrt(_dot(vector, vector))
+    return [value / length for value in vector] if length else list(vector)
 
 
 def hashed(text: str) -> list[float]:
@@ -62,4 +65,4 @@ def _worth(centrality: float, likeness: float) -> float:
 
 
 def _dot(a: Vector, b: Vector) -> float:
-    return math.fsum(x * y for x, y in zip(a, b, strict=True))
+    return sum(map(mul, a, b))

@@ -29,6 +29,20 @@ async def talked(library: Library) -> str:
     return conversation
 
 
+async def test_what_the_caller_has_already_is_not_found(library: Library) -> None:
+    """The end of a conversation; its beginning and others are."""
+    one, other = await library.conversation(), await library.conversation()
+    await library.said(one, "Ada: apples early", "Ada: apples late", "Ada: apples last")
+    await library.said(other, "Ada: apples elsewhere")
+    known = {"known_conversation_id": one, "known_from_sequence": 2}
+    found = await library.texts("apples", **known)
+    assert sorted(found) == ["apples early", "apples elsewhere"]
+    only = await library.texts("apples", conversation_id=one, **known)
+    assert only == ["apples early"]
+    everything = {"known_conversation_id": one, "known_from_sequence": 1}
+    assert await library.texts("apples", conversation_id=one, **everything) == []
+
+
 async def test_words_are_found_whatever_their_ending(library: Library) -> None:
     await talked(library)
     found = await library.search("paintings", way=WORDS)

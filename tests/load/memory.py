@@ -1,9 +1,9 @@
 """Search and context among many messages: how long a question takes, and a prompt."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,10 +17,13 @@ from kari.conversation_models.v1.conversation_pb2 import Conversation
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
 from kari.conversation_models.v1.model_pb2 import Tokenizer
 from kari.conversation_models.v1.search_pb2 import SearchFilter
+from servers.production_memory.store import Vector
 from servers.production_memory.store_milvus import open_vectors
+from servers.runtime.call import principal
 from servers.runtime.channels import Channels
 from servers.runtime.ids import new_id
 from servers.runtime.keys import key_files, mesh_key
+from servers.runtime.milvus import DIMENSIONS
 from servers.runtime.settings import Settings
 from tests.eval.filler import WORDS
 from tests.eval.loading import Client, Loaded
@@ -161,9 +164,24 @@ async def write_vectors(kari: Kari, filled: Sequence[Loaded], say: Say) -> None:
         milvus_token=SecretStr(given["KARI_MILVUS_TOKEN"]),
     )
     async with open_vectors(settings) as store:
-        vectors = list(_vectors(filled, await _tenant(filled)))
-        for first in range(0, len(vectors), WRITTEN):
-            await store.write(vectors[first : first + WRITTEN])
-            if first % (WRITTEN * 40) == 0 and first:
-                say(f"  {first:,} of {len(vectors):,} vectors")
-            await asyncio.sleep(0)
+        vectors, written = _vectors(filled, principal().tenant_id), 0
+        while some := list(islice(vectors, WRITTEN)):
+            await store.write(some)
+            written += len(some)
+            if written % (WRITTEN * 40) == 0:
+                say(f"  {written:,} vectors")
+
+
+def _vectors(filled: Sequence[Loaded], tenant_id: str) -> Iterator[Vector]:
+    chance = np.random.default_rng(0)
+    for loaded in filled:
+        for message_id, turn in zip(loaded.turn_of, loaded.conversation.turns, strict=True):
+            values = chance.normal(size=DIMENSIONS)
+            yield Vector(
+                message_id=message_id,
+                tenant_id=tenant_id,
+                conversation_id=loaded.id,
+                role="user",
+                created_at_ms=int(turn.at.timestamp() * 1000),
+                values=(values / np.linalg.norm(values)).tolist(),
+            )

@@ -3,21 +3,29 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
 from cli.migrate import MIGRATIONS, migrate
 from tests.migrations.conftest import NewDatabase, say
 
 SUMMARIES = "20261125002000"
 
 
-async def test_conversations_that_were_there_before_are_looked_at(
-    database: NewDatabase, tmp_path: Path
-) -> None:
-    """For whoever spoke last in them; empty ones are not."""
+@pytest.fixture
+def earlier(tmp_path: Path) -> Path:
+    """The migrations of the version before."""
     folder = Path(shutil.copytree(MIGRATIONS, tmp_path / "migrations"))
     for file in folder.glob("*.sql"):
         if file.name >= SUMMARIES:
             file.unlink()
-    await migrate(database.ordinary, say, folder=folder)
+    return folder
+
+
+async def test_conversations_that_were_there_before_are_looked_at(
+    database: NewDatabase, earlier: Path
+) -> None:
+    """For whoever spoke last in them; empty ones are not."""
+    await migrate(database.ordinary, say, folder=earlier)
     connection = await database.connect("production_memory")
     await connection.execute("SET kari.tenant = 'tenant_1'")
     await connection.execute(
