@@ -28,7 +28,9 @@ def told(mesh: Mesh, title: str, *texts: str) -> Conversation:
         said = Message(
             id=new_id("msg"),
             conversation_id=conversation.id,
-            role=MessageRole.MESSAGE_ROLE_USER if number % 2 else MessageRole.MESSAGE_ROLE_ASSISTANT,
+            role=MessageRole.MESSAGE_ROLE_USER
+            if number % 2
+            else MessageRole.MESSAGE_ROLE_ASSISTANT,
             author="Ada" if number % 2 else "",
             content=text,
             sequence=number,
@@ -265,8 +267,10 @@ async def test_marked_words_can_be_read(
     async with visiting(chromium, gateway.url, color_scheme=scheme) as page:
         await sign_in(page)
         await look_for(page, "bear")
-        colors = await found(page).locator("mark").evaluate(
-            "it => [getComputedStyle(it).color, getComputedStyle(it).backgroundColor]"
+        colors = (
+            await found(page)
+            .locator("mark")
+            .evaluate("it => [getComputedStyle(it).color, getComputedStyle(it).backgroundColor]")
         )
     assert contrast(*map(channels, colors)) >= 4.5
 
