@@ -38,11 +38,13 @@ const sidebar = new Sidebar({
   create: () => open(""),
   older: () => loadConversations(nextPage),
 });
-const search = new Search({
-  ask: (request) => socket.ask({ search: request }),
-  title: titleOf,
-  open: (id, messageId) => open(id, messageId),
-  drawer: (opened) => sidebar.drawer(opened),
+const search = new Search(socket, {
+  open: ({ conversationId, ...message }) => {
+    sidebar.drawer(false);
+    open(conversationId, message.messageId ? message : null);
+  },
+  title,
+  reveal: () => sidebar.reveal(),
   closed: () => composer.focus(),
 });
 
@@ -50,7 +52,7 @@ socket.addEventListener("welcome", ({ detail: welcome }) => {
   hideBanner();
   showDegradations(welcome.degradations ?? []);
   view.catchUp();
-  search.again();
+  search.catchUp();
   loadConversations();
   socket.ask({ commands: {} }).then(
     ({ result }) => (composer.commands = result.commands?.commands ?? []),
@@ -104,8 +106,7 @@ byId("sign-out").onclick = async () => {
   showSignIn();
 };
 addEventListener("hashchange", () => {
-  const { id, messageId } = inAddress();
-  if (user && (messageId || id !== view.id)) open(id, messageId);
+  if (user && idInAddress() !== view.id) open(idInAddress());
 });
 addEventListener("online", () => socket.retryNow());
 
@@ -129,8 +130,7 @@ function start(who) {
   byId("sign-in").hidden = true;
   byId("chat").hidden = false;
   socket.open();
-  const { id, messageId } = inAddress();
-  open(id, messageId);
+  open(idInAddress());
 }
 
 function showSignIn(words = "") {
@@ -150,33 +150,23 @@ function complain(words) {
   signInError.hidden = false;
 }
 
-function open(id, messageId = "") {
-  remember(id, messageId);
+// Opens a conversation; with a message of it, {messageId, sequence}, at that place.
+function open(id, message = null) {
+  if (message && id === view.id) return view.seek(message);
+  remember(id);
   byId("typing").textContent = "";
-  if (!messageId) composer.focus();
-  return view.open(id, messageId);
+  composer.focus();
+  return view.open(id, message);
 }
 
-function remember(id, messageId = "") {
+function remember(id) {
   sidebar.select(id);
-  search.conversation = id;
-  const address = id ? ["#", id, messageId].filter(Boolean).join("/") : "#/";
+  const address = id ? `#/${id}` : "#/";
   if (location.hash !== address) history.pushState(null, "", address);
 }
 
-function inAddress() {
-  const found = location.hash.match(/^#\/(conv_[0-9a-f]{32})(?:\/(msg_[0-9a-f]{32}))?$/);
-  return { id: found?.[1] ?? "", messageId: found?.[2] ?? "" };
-}
-
-async function titleOf(id) {
-  if (sidebar.title(id)) return sidebar.title(id);
-  try {
-    const { result } = await socket.ask({ conversation: { conversationId: id } });
-    return result.conversation.conversation.title ?? "";
-  } catch {
-    return "";
-  }
+function idInAddress() {
+  return location.hash.match(/^#\/(conv_[0-9a-f]{32})$/)?.[1] ?? "";
 }
 
 async function loadConversations(pageToken = "") {
@@ -188,6 +178,12 @@ async function loadConversations(pageToken = "") {
   } catch (error) {
     if (!error.cut) showBanner(sentence(error));
   }
+}
+
+async function title(id) {
+  if (sidebar.title(id)) return sidebar.title(id);
+  const { result } = await socket.ask({ conversation: { conversationId: id } });
+  return result.conversation.conversation.title ?? "";
 }
 
 function typing(now) {

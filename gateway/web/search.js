@@ -1,226 +1,206 @@
-// The search field of the sidebar, and what was found in place of the conversations.
+// Searching what was said: the field, what is asked for it, and the keys.
 
-import { byId, make } from "./elements.js";
-import { group, messageEntry, summaryEntry } from "./found.js";
-import { sentence } from "./words.js";
+import { byId } from "./elements.js";
+import { Found } from "./found.js";
+import { feature, sentence } from "./words.js";
 
+const PAUSE = 200;
+const PAGE = 20;
+const sidebar = byId("sidebar");
 const form = byId("search");
 const field = byId("search-text");
-const here = byId("search-here");
+const clear = byId("search-clear");
 const panel = byId("found");
 const list = byId("found-list");
-const note = byId("found-note");
-const more = byId("more-found");
+const status = byId("found-status");
+const reduced = byId("found-reduced");
+const more = byId("found-more");
 
-// Where the sidebar is a drawer: as in style.css.
-const narrow = matchMedia("(width < 48rem)");
-const PAGE = 20;
-const PAUSE_MILLISECONDS = 250;
-const HINT = 'Try fewer or other words. "A phrase" in quotes has to stand there, -word must not.';
-const WORDS_ALONE = "By words alone: searching by meaning is not possible right now.";
-
-// `on` has ask(request), title(id), open(id, messageId), drawer(open) and closed().
+// `on` has open(entry), title(conversationId), reveal() and closed().
 export class Search {
+  #socket;
   #on;
-  #results = [];
-  #summaries = [];
-  #options = [];
+  #found;
   #titles = new Map();
-  #chosen = -1;
+  #shown = "";
   #next = "";
-  #pause = 0;
+  #missing = [];
+  #timer = 0;
   #generation = 0;
-  #conversation = "";
+  #paging = false;
+  #cut = false;
 
-  constructor(on) {
+  constructor(socket, on) {
+    this.#socket = socket;
     this.#on = on;
-    field.oninput = () => this.#later();
-    field.onkeydown = (event) => this.#key(event);
-    here.onchange = () => this.#now();
-    form.onsubmit = (event) => event.preventDefault();
-    more.onclick = () => this.#look(this.#next);
-    list.onclick = (event) => this.#take(event.target.closest("[role=option]"));
-    addEventListener("keydown", (event) => {
-      if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
-        event.preventDefault();
-        this.focus();
-      }
-    });
+    this.#found = new Found({ open: on.open, title: (id) => this.#title(id) });
+    field.oninput = () => this.#typed();
+    form.onsubmit = (event) => {
+      event.preventDefault();
+      this.#enter();
+    };
+    more.onclick = () => this.#more();
+    clear.onclick = () => this.#leave();
+    for (const part of [form, panel]) part.addEventListener("keydown", (event) => this.#key(event));
+    addEventListener("keydown", (event) => this.#shortcut(event));
+    if (/^(Mac|iP)/.test(navigator.platform)) byId("search-keys").textContent = "⌘ K";
   }
 
-  focus() {
-    if (narrow.matches) this.#on.drawer(true);
-    field.focus();
-    field.select();
-  }
-
+  // Leaves nothing of what was looked for and found.
   close() {
+    this.#forget();
+    this.#titles.clear();
     field.value = "";
-    this.#show(false);
+    clear.hidden = true;
+    panel.hidden = true;
+    sidebar.classList.remove("searching");
+    field.setAttribute("aria-expanded", "false");
   }
 
-  // Looks anew for what is in the field, such as after a cut.
-  again() {
-    if (!panel.hidden) this.#now();
+  // Asks again for what a cut left without an answer.
+  catchUp() {
+    if (this.#cut && query()) this.#ask(query());
   }
 
-  // The conversation that is open: the one that a search can be kept to.
-  set conversation(id) {
-    if (id === this.#conversation) return;
-    this.#conversation = id;
-    here.disabled = !id;
-    if (!here.checked) return;
-    here.checked = Boolean(id);
-    this.again();
-  }
-
-  #later() {
-    clearTimeout(this.#pause);
-    this.#pause = setTimeout(() => this.#now(), PAUSE_MILLISECONDS);
-    if (!field.value.trim()) this.#show(false);
-  }
-
-  #now() {
-    clearTimeout(this.#pause);
-    if (!field.value.trim()) {
-      this.#show(false);
-      return null;
+  #typed() {
+    clearTimeout(this.#timer);
+    if (!query()) {
+      this.close();
+      return;
     }
-    return this.#look("");
+    clear.hidden = false;
+    this.#timer = setTimeout(() => this.#ask(query()), PAUSE);
   }
 
-  async #look(pageToken) {
+  // What is shown may be of another query than the one in the field.
+  #enter() {
+    if (!query()) return;
+    if (query() === this.#shown) this.#found.take();
+    else this.#ask(query());
+  }
+
+  #more() {
+    if (this.#paging || !this.#next) return;
+    this.#paging = true;
+    this.#ask(this.#shown, this.#next);
+  }
+
+  async #ask(wanted, pageToken = "") {
+    clearTimeout(this.#timer);
     const generation = ++this.#generation;
-    const conversationId = here.checked ? this.#conversation : "";
-    const request = { query: field.value.trim(), pageSize: PAGE, pageToken };
-    if (conversationId) request.filter = { conversationId };
-    this.#show(true);
-    panel.setAttribute("aria-busy", "true");
+    this.#open();
     try {
-      const { result } = await this.#on.ask(request);
-      if (generation === this.#generation) this.#found(result.search ?? {}, !pageToken);
+      const asked = { query: wanted, pageSize: PAGE, pageToken };
+      const { result } = await this.#socket.ask({ search: asked });
+      if (generation === this.#generation) this.#show(wanted, result.search ?? {}, pageToken);
     } catch (error) {
-      if (generation === this.#generation) this.#failed(error);
-    } finally {
-      if (generation === this.#generation) panel.setAttribute("aria-busy", "false");
+      if (generation === this.#generation) this.#failed(error, pageToken);
     }
   }
 
-  #found(page, first) {
+  #open() {
+    this.#cut = false;
+    panel.hidden = false;
+    sidebar.classList.add("searching");
+    list.setAttribute("aria-busy", "true");
+    if (!this.#found.size) status.textContent = "Searching…";
+  }
+
+  #show(wanted, page, pageToken) {
+    if (!pageToken) this.#forget();
+    this.#shown = wanted;
     this.#next = page.nextPageToken ?? "";
-    this.#results = [...(first ? [] : this.#results), ...(page.results ?? [])];
-    if (first) this.#summaries = page.summaries ?? [];
-    this.#draw();
-    if (first) panel.scrollTop = 0;
-    this.#choose(first ? (this.#options.length ? 0 : -1) : this.#chosen);
-    note.replaceChildren(...this.#said(page.degradations ?? []));
-  }
-
-  #draw() {
-    const place = (result) => this.#place(result.conversationId);
-    const messages = this.#results.map((result) => messageEntry(result, place(result)));
-    const summaries = this.#summaries.map((found) => summaryEntry(found, place(found.summary)));
-    this.#options = [...messages, ...summaries];
-    this.#options.forEach((option, index) => (option.id = `found-${index}`));
-    const groups = [group("found-messages", "Messages", messages), group("found-summaries", "Summaries", summaries)];
-    list.replaceChildren(...groups.filter((each) => each !== null));
+    this.#paging = false;
+    this.#missing.push(...(page.degradations ?? []));
+    this.#found.add(page.results ?? [], page.summaries ?? []);
+    list.removeAttribute("aria-busy");
+    field.setAttribute("aria-expanded", String(this.#found.size > 0));
+    status.textContent = this.#found.size ? this.#count() : "Nothing was found.";
+    this.#tellMissing();
+    const focused = document.activeElement === more;
     more.hidden = !this.#next;
+    if (focused && more.hidden) field.focus();
   }
 
-  // Says how much there is; and if words alone decided, that too.
-  #said(degradations) {
-    const more = this.#next ? " or more" : "";
-    const counts = [counted(this.#results.length, more, "message", "messages")];
-    counts.push(counted(this.#summaries.length, "", "summary", "summaries"));
-    const nothing = !this.#options.length;
-    const words = nothing ? "Nothing was found." : counts.filter(Boolean).join(", ");
-    const parts = [make("span", { textContent: words })];
-    if (nothing) parts.push(make("span", { className: "hint", textContent: HINT }));
-    if (degradations.some(({ feature }) => feature === "FEATURE_SEMANTIC_RECALL")) {
-      parts.push(make("span", { className: "reduced", textContent: WORDS_ALONE }));
-    }
-    return parts;
+  #count() {
+    const size = this.#found.size;
+    if (this.#next) return `The best ${size}`;
+    return size === 1 ? "1 found" : `${size} found`;
   }
 
-  #failed(error) {
-    this.#results = this.#summaries = [];
+  #tellMissing() {
+    const names = [...new Set(this.#missing.map((missing) => missing.feature))];
+    reduced.textContent = names.map(without).join(" ");
+    reduced.hidden = names.length === 0;
+  }
+
+  // What is shown stays if only the next page of it failed.
+  #failed(error, pageToken) {
+    if (!pageToken) this.#forget();
+    this.#cut = Boolean(error.cut) && !pageToken;
+    this.#paging = false;
+    list.removeAttribute("aria-busy");
+    field.setAttribute("aria-expanded", String(this.#found.size > 0));
+    status.textContent = sentence(error);
+  }
+
+  #forget() {
+    clearTimeout(this.#timer);
+    this.#generation += 1;
+    this.#shown = "";
     this.#next = "";
-    this.#draw();
-    this.#choose(-1);
-    note.replaceChildren(make("span", { className: "problem", textContent: sentence(error) }));
+    this.#missing = [];
+    this.#paging = false;
+    this.#cut = false;
+    this.#found.clear();
+    list.removeAttribute("aria-busy");
+    status.textContent = "";
+    reduced.hidden = true;
+    more.hidden = true;
   }
 
-  // The title of a conversation; it comes later if it is not known yet.
-  #place(id) {
-    const place = make("span", { className: "place" });
-    if (!this.#titles.has(id)) this.#titles.set(id, this.#on.title(id));
-    this.#titles.get(id).then((title) => (place.textContent = title || "Untitled"));
-    return place;
+  #leave() {
+    this.close();
+    this.#on.closed();
   }
 
   #key(event) {
     if (event.isComposing) return;
-    const moves = { ArrowDown: 1, ArrowUp: -1 };
-    if (event.key === "Escape") {
-      this.close();
-      this.#on.closed();
-    } else if (event.key in moves && this.#options.length) this.#move(moves[event.key]);
-    else if (event.key === "Enter") this.#enter();
+    if (event.key === "Escape") this.#leave();
+    else if (event.target !== field || !this.#found.size) return;
+    else if (event.key === "ArrowDown") this.#down();
+    else if (event.key === "ArrowUp") this.#found.move(-1);
     else return;
     event.preventDefault();
   }
 
-  // Past the last one come those of the next page.
-  #move(step) {
-    const index = this.#chosen + step;
-    if (index >= this.#results.length && this.#next && !this.#summaries.length) this.#look(this.#next);
-    this.#choose(Math.max(0, Math.min(index, this.#options.length - 1)));
+  // Behind the last one comes the next page, and behind that the first one.
+  #down() {
+    if (this.#found.atEnd && this.#next) this.#more();
+    else this.#found.move(1);
   }
 
-  // What is typed is looked for before it is opened.
-  async #enter() {
-    if (this.#pauseIsDue()) await this.#now();
-    else this.#take(this.#options[this.#chosen]);
+  #shortcut(event) {
+    const held = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
+    if (!held || event.key.toLowerCase() !== "k" || byId("chat").hidden) return;
+    event.preventDefault();
+    this.#on.reveal();
+    field.focus();
+    field.select();
   }
 
-  #pauseIsDue() {
-    return panel.hidden || panel.dataset.query !== field.value.trim();
-  }
-
-  #choose(index) {
-    this.#chosen = index;
-    this.#options.forEach((option, at) => option.setAttribute("aria-selected", String(at === index)));
-    const chosen = this.#options[index];
-    if (!chosen) {
-      field.removeAttribute("aria-activedescendant");
-      return;
+  // A title is asked for once.
+  #title(conversationId) {
+    if (!this.#titles.has(conversationId)) {
+      this.#titles.set(conversationId, this.#on.title(conversationId).catch(() => ""));
     }
-    chosen.scrollIntoView({ block: "nearest" });
-    field.setAttribute("aria-activedescendant", chosen.id);
-  }
-
-  #take(option) {
-    if (!option) return;
-    this.#choose(this.#options.indexOf(option));
-    this.#on.drawer(false);
-    this.#on.open(option.target.conversationId, option.target.messageId ?? "");
-  }
-
-  #show(open) {
-    if (!open) {
-      this.#generation += 1;
-      clearTimeout(this.#pause);
-      this.#titles.clear();
-    }
-    panel.dataset.query = open ? field.value.trim() : "";
-    panel.hidden = !open;
-    form.classList.toggle("open", open);
-    byId("all-conversations").hidden = open;
-    field.setAttribute("aria-expanded", String(open));
-    if (!open) field.removeAttribute("aria-activedescendant");
+    return this.#titles.get(conversationId);
   }
 }
 
-function counted(number, more, one, several) {
-  return number ? `${number}${more} ${number === 1 && !more ? one : several}` : "";
+const query = () => field.value.trim();
+
+function without(name) {
+  if (name === "FEATURE_SEMANTIC_RECALL") return "Found by words alone, not by meaning.";
+  return feature(name);
 }

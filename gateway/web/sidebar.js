@@ -44,6 +44,11 @@ export class Sidebar {
     if (open) (list.querySelector("[aria-current]") ?? byId("new")).focus();
   }
 
+  // Makes sure that it is seen.
+  reveal() {
+    if (menu.checkVisibility()) this.drawer(true);
+  }
+
   // Shows a page of conversations, the latest first; the first page replaces what is there.
   show(conversations, { first, another }) {
     if (first) this.#items.clear();

@@ -1,6 +1,6 @@
-// Moments as people read them in a list.
+// Times in words.
 
-// Today the time, this year the day, before it the year as well.
+// The clock for today, the day for this year, the year too for others.
 export function when(timestamp) {
   if (!timestamp) return "";
   const time = new Date(timestamp);

@@ -13,8 +13,7 @@ from tests.gateway.scripted_identity import PASSWORD
 CHROMIUM = shutil.which("chromium") or ""
 ARGUMENTS = ("--no-sandbox", "--headless=new", "--disable-gpu", "--disable-background-networking")
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-
-needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium on PATH")
+NEEDS_CHROMIUM = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium on PATH")
 
 
 @asynccontextmanager
@@ -23,7 +22,7 @@ async def visiting(chromium: Browser, url: str, **options: Any) -> AsyncIterator
     context = await chromium.new_context(**options)
     page = await context.new_page()
     complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("pageerror", lambda error: complaints.append(f"error {error}"))
     page.on("console", lambda said: complaints.append(f"{said.type} {said.text}"))
     await page.goto(url)
     yield page
@@ -32,13 +31,13 @@ async def visiting(chromium: Browser, url: str, **options: Any) -> AsyncIterator
 
 
 async def sign_in(page: Page, password: str = PASSWORD) -> None:
-    """As Ada."""
+    """As Ada, by the form."""
     await page.get_by_label("Name").fill("ada")
     await page.get_by_label("Password").fill(password)
     await page.get_by_role("button", name="Sign in").click()
 
 
 async def say(page: Page, text: str) -> None:
-    """Sends a message."""
+    """Writes a message and sends it."""
     await page.get_by_label("Message", exact=True).fill(text)
     await page.keyboard.press("Enter")

@@ -29,6 +29,7 @@ from tests.gateway.script import Script, events
 from tests.gateway.scripted_search import page_of
 from tests.gateway.scripted_turn import COMMANDS, ScriptedTurn
 
+ASSISTANT = MessageRole.MESSAGE_ROLE_ASSISTANT
 Watcher: TypeAlias = tuple[frozenset[str], asyncio.Queue[hub.WatchResponse]]
 
 
@@ -279,6 +280,25 @@ class ScriptedHub(ChatHubServiceServicer):
         self.conversations[made.id] = made
         self.messages[made.id] = []
         return made
+
+    def past(self, user_id: str, *texts: str, title: str = "Notes") -> str:
+        """A conversation in which these texts were said in turn by its user, whose name is ada,
+        and the assistant; its id."""
+        made = self.begin_conversation(title, user_id)
+        for sequence, text in enumerate(texts, 1):
+            by_user = sequence % 2 == 1
+            message = Message(
+                id=new_id("msg"),
+                conversation_id=made.id,
+                role=MessageRole.MESSAGE_ROLE_USER if by_user else ASSISTANT,
+                content=text,
+                author="ada" if by_user else "",
+                user_id=user_id if by_user else "",
+                sequence=sequence,
+            )
+            message.timestamp.GetCurrentTime()
+            self.messages[made.id].append(message)
+        return made.id
 
     async def _begin(
         self, conversation: Conversation, request: hub.SendMessageRequest, script: Script

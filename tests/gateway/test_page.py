@@ -11,13 +11,13 @@ from gateway.app import Gateway
 from gateway.closing import comes_back
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
 from servers.runtime.ids import new_id
-from tests.gateway.browser import PHONE, needs_chromium, say, sign_in, visiting
+from tests.gateway.browser import NEEDS_CHROMIUM, PHONE, say, sign_in, visiting
 from tests.gateway.conftest import Serve
 from tests.gateway.mesh import Mesh
 from tests.gateway.scripted_identity import ADA
 from tests.running import free_block
 
-pytestmark = needs_chromium
+pytestmark = NEEDS_CHROMIUM
 
 
 async def test_an_answer_streams_and_is_there_after_a_reload(page: Page, mesh: Mesh) -> None:

@@ -4,36 +4,16 @@ import pytest
 
 from gateway.app import Gateway
 from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
-from kari.conversation_models.v1.message_pb2 import Message, MessageRole
 from kari.conversation_models.v1.search_pb2 import SummaryResult
 from kari.conversation_models.v1.summary_pb2 import ConversationSummary
-from servers.runtime.ids import new_id
 from tests.gateway.client import Client, connected
 from tests.gateway.mesh import Mesh
-from tests.gateway.scripted_hub import ScriptedHub
 from tests.gateway.scripted_identity import ADA, BOB
-
-
-def conversation_of(hub: ScriptedHub, user_id: str, *texts: str, title: str = "Notes") -> str:
-    """A conversation in which these texts were said by its user; its id."""
-    made = hub.begin_conversation(title, user_id)
-    for sequence, text in enumerate(texts, 1):
-        message = Message(
-            id=new_id("msg"),
-            conversation_id=made.id,
-            role=MessageRole.MESSAGE_ROLE_USER,
-            content=text,
-            author="ada",
-            sequence=sequence,
-        )
-        message.timestamp.GetCurrentTime()
-        hub.messages[made.id].append(message)
-    return made.id
 
 
 async def test_what_was_said_is_found(client: Client, mesh: Mesh) -> None:
     """With the places of the words, under the id of the request."""
-    conversation_id = conversation_of(mesh.hub, ADA.id, "the zeppelin lands", "nothing")
+    conversation_id = mesh.hub.past(ADA.id, "the zeppelin lands", "nothing")
     frame_id = await client.send(search={"query": "zeppelin"})
     frame = await client.expect("result")
     (found,) = frame["result"]["search"]["results"]
@@ -46,7 +26,7 @@ async def test_what_was_said_is_found(client: Client, mesh: Mesh) -> None:
 
 async def test_what_was_found_comes_in_pages(client: Client, mesh: Mesh) -> None:
     """Each names the next one, but for the last."""
-    conversation_of(mesh.hub, ADA.id, *(f"apple {n}" for n in range(5)))
+    mesh.hub.past(ADA.id, *(f"apple {n}" for n in range(5)))
     texts, token = list[str](), ""
     for _ in range(3):
         await client.send(search={"query": "apple", "pageSize": 2, "pageToken": token})
@@ -57,7 +37,7 @@ async def test_what_was_found_comes_in_pages(client: Client, mesh: Mesh) -> None
 
 
 async def test_summaries_and_what_was_missing_are_passed_on(client: Client, mesh: Mesh) -> None:
-    conversation_of(mesh.hub, ADA.id, "apple")
+    mesh.hub.past(ADA.id, "apple")
     mesh.hub.summaries.append(SummaryResult(summary=ConversationSummary(summary="Of apples.")))
     missing = Degradation(feature=Feature.FEATURE_SEMANTIC_RECALL, cause="milvus")
     mesh.hub.missing.append(missing)
@@ -78,7 +58,7 @@ async def test_conversations_of_others_are_not_searched(
     client: Client, gateway: Gateway, mesh: Mesh
 ) -> None:
     """Asked for by its id, it is not there."""
-    bobs = conversation_of(mesh.hub, BOB.id, "a zeppelin of mine")
+    bobs = mesh.hub.past(BOB.id, "a zeppelin of mine")
     await client.send(search={"query": "zeppelin"})
     assert (await client.expect("result"))["result"]["search"] == {}
     frame_id = await client.send(search={"query": "x", "filter": {"conversationId": bobs}})
