@@ -31,6 +31,7 @@ from tests.load.figures import Figures
 from tests.load.measured import spread
 from tests.load.run import settled
 from tests.load.system import Provider, kari_running
+from tests.load.usage import Watched, spent
 from tests.running import Kari
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ async def memory(provider: Provider, messages: int, say: Say) -> Figures:
         say(f"  loading {messages:,} messages")
         filled = await client.fill(messages, say)
         await client.drop_jobs()
-        asked = Asked(client, context, filled)
+        asked = Asked(client, context, filled, Watched(kari, {}))
         found: Figures = {"messages": messages}
         await settled(kari)
         say("  asking, with words alone")
@@ -84,14 +85,17 @@ class Asked:
         client: Client,
         context: "ContextIntegratorServiceAsyncStub",
         filled: Sequence[Loaded],
+        watched: Watched,
     ) -> None:
         self._client = client
+        self._watched = watched
         self._context = context
         self._filled = filled
         self._questions = questions()
 
     async def everything(self) -> Figures:
-        """Times of searches in all conversations, of searches in one, and of prompts."""
+        """Times of searches in all conversations, of searches in one, and of prompts; with the CPU
+        that each takes, by part, which says more on a machine that is busy otherwise."""
         return {
             "search_ms": await self._times(self._search),
             "search_one_ms": await self._times(self._search_one),
@@ -99,12 +103,16 @@ class Asked:
         }
 
     async def _times(self, ask: Callable[[str, Loaded], Awaitable[object]]) -> Figures:
-        times = list[float]()
+        times, before = list[float](), dict[str, float]()
         for number in range(WARM + QUESTIONS):
+            if number == WARM:
+                before = self._watched.cpu()
             began = time.perf_counter()
             await ask(next(self._questions), self._filled[number % len(self._filled)])
             times.append(time.perf_counter() - began)
-        return dict(spread(times[WARM:]))
+        used = spent(before, self._watched.cpu())
+        cpu = {part: seconds * 1000 / QUESTIONS for part, seconds in used.items()}
+        return {**spread(times[WARM:]), "cpu": cpu}
 
     async def _search(self, question: str, _: Loaded) -> None:
         await self._client.hub.Search(SearchRequest(query=question))
