@@ -29,7 +29,7 @@ async def trace(
     tmp_path_factory: pytest.TempPathFactory, upstream: Upstream
 ) -> AsyncIterator[list[Span]]:
     """Spans of a Kari, spread, in which a turn was begun by a command and by a message, a word of
-    it was searched for, and what was said was summarized."""
+    it was searched for (by a command as well), and what was said was summarized."""
     async with Collector() as collector:
         folder: Path = tmp_path_factory.mktemp("edges")
         kari = Kari.at(
