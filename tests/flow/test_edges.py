@@ -46,6 +46,7 @@ async def trace(
             await forget_buffers(kari)
             await client.command(f"/pin {events[0].accepted.message.id}", ack.conversation_id)
             await client.command("/model", ack.conversation_id)
+            await client.command("/search hello", ack.conversation_id)
             _, frame_id = await client.say("/set mode analysis\ngo on", ack.conversation_id)
             await client.events(frame_id)
         await search(kari, token)
