@@ -30,9 +30,12 @@ class SummaryClaims:
     """Leases conversations of every tenant. A task yields to turns as jobs do: it is handed out
     when none begins or ends, or else for a share of the time."""
 
-    def __init__(self, database: Resource[Database], quiet: Quiet) -> None:
+    def __init__(
+        self, database: Resource[Database], quiet: Quiet, wait_seconds: float = WAIT_SECONDS
+    ) -> None:
         self._database = database
         self._quiet = quiet
+        self._wait_seconds = wait_seconds
         self._claimed_at = self._worked_until = time.monotonic()
 
     async def claim(self, request: ClaimSummariesRequest) -> list[SummaryTask]:
@@ -63,7 +66,7 @@ class SummaryClaims:
     async def _quiet_comes(self) -> bool:
         """Waits for quiet, but not for long."""
         worked = self._worked_until - self._claimed_at
-        give_up = time.monotonic() + WAIT_SECONDS
+        give_up = time.monotonic() + self._wait_seconds
         while (seconds := self._quiet.missing(self._worked_until, worked)) > 0:
             if time.monotonic() + seconds > give_up:
                 return False

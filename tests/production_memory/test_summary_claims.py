@@ -3,11 +3,22 @@ comes of it."""
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 import asyncpg
+import pytest
 
-from servers.production_memory.summary_claims import FEWEST_OF_EPISODE, MOST_OF_EPISODE
+from kari.production_memory.v1 import production_memory_pb2 as contract
+from servers.production_memory.quiet import Quiet
+from servers.production_memory.summary_claims import (
+    FEWEST_OF_EPISODE,
+    MOST_OF_EPISODE,
+    SummaryClaims,
+)
 from servers.runtime.ids import new_id
+from servers.runtime.postgres import open_database, ping
+from servers.runtime.resources import Resources
+from servers.runtime.settings import Settings
 from tests.hosting import until
 from tests.production_memory.importing import import_lines
 from tests.production_memory.memory import Memory
@@ -137,13 +148,19 @@ async def test_an_import_that_completes_one_makes_it_due(memory: Memory) -> None
     assert (await due(memory, turns=3)).last_sequence == 6
 
 
-async def test_while_turns_come_and_go_summaries_wait(memory: Memory) -> None:
-    """The claim comes when they have ended."""
-    await talk(memory, 2)
-    turns = asyncio.create_task(talk(replace(memory, conversation_id=new_id("conv")), 40))
-    tasks = await claimed(memory)
-    assert turns.done()
-    assert {task.conversation_id for task in tasks} >= {memory.conversation_id}
+async def test_while_turns_come_and_go_summaries_wait() -> None:
+    """They have their share of the time even then; what is not theirs yet is not looked for."""
+    resources = Resources()
+    nowhere = partial(open_database, Settings(), "production_memory", largest=1)
+    database = resources.add("nowhere", nowhere, ping, required=False)
+    request = contract.ClaimSummariesRequest(rolling_turns=2, rest=HOUR)
+    never = Quiet(still=3600, shortest=3600, longest=3600)
+    never.disturb()
+    assert await SummaryClaims(database, never, wait_seconds=0.01).claim(request) == []
+    share = Quiet(still=3600, shortest=0, longest=0)
+    share.disturb()
+    with pytest.raises(LookupError, match="KARI_POSTGRES_URL"):
+        await SummaryClaims(database, share, wait_seconds=0.01).claim(request)
 
 
 async def test_what_is_not_due_is_put_off_until_it_may_be(memory: Memory) -> None:
