@@ -115,7 +115,6 @@ COMMANDS: Mapping[str, Command] = {
             "/forget mem_" + 32 * "0",
             InstructionType.INSTRUCTION_TYPE_MEMORY,
             arguments.forgotten,
-            choices=("all yes",),
         ),
         Command(
             "help",

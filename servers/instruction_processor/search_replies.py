@@ -38,7 +38,8 @@ def _entry(result: SearchResult, titles: Mapping[str, str]) -> str:
 def _where(conversation_id: str, titles: Mapping[str, str]) -> str:
     if conversation_id not in titles:
         return ""
-    return f" in {escaped(titles[conversation_id]) or code(conversation_id)}"
+    title = escaped(titles[conversation_id]).strip()
+    return f" in *{title}*" if title else f" in {code(conversation_id)}"
 
 
 def _part(result: SearchResult) -> str:

@@ -173,8 +173,7 @@ async def test_a_search_finds_what_was_said_and_an_answer_is_explained(mesh: Mes
         ack, _ = await client.turn(f"the {word} of the garden")
         elsewhere, _ = await client.turn("another conversation")
         found = await reply(client, f"/search {word}", elsewhere.conversation_id)
-        assert f"the {word} of the garden" in found
-        assert ack.conversation_id in found
+        assert f"in *the {word} of the garden*: the **{word}** of the garden" in found
         here = await reply(client, f"/search here {word}", elsewhere.conversation_id)
         assert here.startswith("Nothing was found.")
         why = await reply(client, "/why", ack.conversation_id)

@@ -126,6 +126,7 @@ async def test_markdown_is_shown_as_such(page: Page) -> None:
         (r"\*not\* \`code\` \<b\> \\ \&amp;", r"*not* `code` &lt;b&gt; \ &amp;amp;"),
         (r"**bo\*ld** *em\_ph*", "<strong>bo*ld</strong> <em>em_ph</em>"),
         ("``a`b`` `` `c` `` `d\\`", r"<code>a`b</code> <code>`c`</code> <code>d\</code>"),
+        (r"in *The \*zoo\**: **x**", "in <em>The *zoo*</em>: <strong>x</strong>"),
         ("a \\b c", r"a \b c"),
         ("`open **bold**", "`open <strong>bold</strong>"),
     ],

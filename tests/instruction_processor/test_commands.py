@@ -212,6 +212,11 @@ def test_arguments_of_memory_and_search(text: str, parameters: dict[str, str]) -
     assert dict(step(text).instruction.parameters) == parameters
 
 
+def test_to_forget_everything_is_not_offered_for_completion() -> None:
+    """It has to be typed: nobody takes it by accident."""
+    assert COMMANDS["forget"].choices == ()
+
+
 def test_what_is_remembered_is_no_change_of_the_conversation() -> None:
     """It needs no role but to teach everybody."""
     remembering = step("/remember I like tea", PLAIN)

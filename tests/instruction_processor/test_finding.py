@@ -65,9 +65,9 @@ async def test_what_is_found_says_when_who_where_and_what(desk: Desk) -> None:
     text = await reply(desk, "/search bear")
     here, there, elsewhere, of_bears, *rest = text.splitlines()
     assert here == "- 1970-01-01 00:00, Ada: a **bear** sleeps"
-    assert there == r"- 1970-01-01 00:00, Ada in The \*zoo\*: a **bear** sleeps"
+    assert there == r"- 1970-01-01 00:00, Ada in *The \*zoo\**: a **bear** sleeps"
     assert elsewhere == f"- 1970-01-01 00:00, Ada in `{nameless.id}`: a **bear** sleeps"
-    assert of_bears == r"- summary in The \*zoo\*: Of bears."
+    assert of_bears == r"- summary in *The \*zoo\**: Of bears."
     assert "more" in rest[-1]
 
 

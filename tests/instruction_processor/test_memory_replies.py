@@ -80,7 +80,7 @@ def test_what_is_found_is_escaped_and_its_words_are_bold() -> None:
     text = search_replies.found(SearchResponse(results=[evil, here, there]), titles)
     first, second, third = text.splitlines()
     escaped = r"x\`\](j**avascript:**alert(1)) \*\*bold\*\* **#** heading"
-    assert first == rf"- 1970-01-01 00:00, \*eve\* in \<b\>: {escaped}"
+    assert first == rf"- 1970-01-01 00:00, \*eve\* in *\<b\>*: {escaped}"
     assert second == "- 1970-01-01 00:00, unspecified: here"
     assert third.endswith("unspecified in `conv_2`: x")
 
