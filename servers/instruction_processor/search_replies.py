@@ -1,19 +1,25 @@
 """What `/search` answers, in Markdown. Pure."""
 
+from collections.abc import Iterator, Mapping
+
 from kari.conversation_models.v1.message_pb2 import MessageRole
 from kari.conversation_models.v1.search_pb2 import SearchResult
 from kari.conversation_search.v1.conversation_search_pb2 import SearchResponse
-from servers.instruction_processor.replies import code
+from servers.instruction_processor.replies import code, escaped
 from servers.runtime.names import short
 
 SNIPPET = 200
 """Characters of a message that are shown, around the first word that was found."""
 
 
-def found(response: SearchResponse, conversation_id: str) -> str:
-    """Summaries and messages, a line each, the best first."""
-    lines = [f"- summary: {_one_line(each.summary.summary)}" for each in response.summaries]
-    lines += [_entry(result, conversation_id) for result in response.results]
+def found(response: SearchResponse, titles: Mapping[str, str]) -> str:
+    """Messages and summaries, a line each, the best first. `titles` are those of conversations by
+    id; where one is empty the id stands for it, and what is in none of them is in this one."""
+    lines = [_entry(result, titles) for result in response.results]
+    lines += [
+        f"- summary{_where(each.summary.conversation_id, titles)}: {escaped(each.summary.summary)}"
+        for each in response.summaries
+    ]
     if not lines:
         lines = ["Nothing was found."]
     elif response.next_page_token:
@@ -23,23 +29,34 @@ def found(response: SearchResponse, conversation_id: str) -> str:
     return "\n".join(lines)
 
 
-def _entry(result: SearchResult, conversation_id: str) -> str:
+def _entry(result: SearchResult, titles: Mapping[str, str]) -> str:
     when = result.timestamp.ToDatetime().strftime("%Y-%m-%d %H:%M")
-    who = code(result.author) if result.author else short(MessageRole, result.role)
-    where = (
-        "" if result.conversation_id == conversation_id else f" in {code(result.conversation_id)}"
-    )
-    return f"- {when}, {who}{where}: {_one_line(_part(result))}"
+    who = escaped(result.author) or short(MessageRole, result.role)
+    return f"- {when}, {who}{_where(result.conversation_id, titles)}: {_part(result)}"
+
+
+def _where(conversation_id: str, titles: Mapping[str, str]) -> str:
+    if conversation_id not in titles:
+        return ""
+    return f" in {escaped(titles[conversation_id]) or code(conversation_id)}"
 
 
 def _part(result: SearchResult) -> str:
+    """The text around the first word that was found, all of these words in bold."""
     first = result.highlights[0].start if result.highlights else 0
     begin = max(0, first - SNIPPET // 2)
-    part = result.content[begin : begin + SNIPPET]
+    end = min(begin + SNIPPET, len(result.content))
     before = "\u2026" if begin else ""
-    after = "\u2026" if begin + SNIPPET < len(result.content) else ""
-    return f"{before}{part}{after}"
+    after = "\u2026" if end < len(result.content) else ""
+    return before + "".join(_pieces(result, begin, end)) + after
 
 
-def _one_line(text: str) -> str:
-    return code(" ".join(text.split()))
+def _pieces(result: SearchResult, begin: int, end: int) -> Iterator[str]:
+    at = begin
+    for highlight in result.highlights:
+        if highlight.end > end:
+            break
+        yield escaped(result.content[at : highlight.start])
+        yield f"**{escaped(result.content[highlight.start : highlight.end])}**"
+        at = highlight.end
+    yield escaped(result.content[at:end])

@@ -65,4 +65,4 @@ def _worth(centrality: float, likeness: float) -> float:
 
 
 def _dot(a: Vector, b: Vector) -> float:
-    return sum(map(mul, a, b))
+    return float(sum(map(mul, a, b)))

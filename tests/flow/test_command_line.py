@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -153,6 +154,52 @@ async def test_what_was_said_is_found_with_grpcurl(mesh: Mesh) -> None:
         )
     )
     assert found["results"][0]["content"] == "greetings to the zeppelin"
+
+
+async def test_what_was_said_is_found_in_the_terminal(mesh: Mesh) -> None:
+    """When, who, where, and the words; other people find nothing of it."""
+    code, output = await mesh.kari.command("chat", "--once", "the walrus plays the accordion")
+    assert code == 0, output
+    code, output = await mesh.kari.command("search", "accordion", "walrus", "--role", "user")
+    assert code == 0, output
+    head, said, *_ = output.splitlines()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d  demo  conv_[0-9a-f]{32}", head)
+    assert said.strip() == "the walrus plays the accordion"
+    where = head.split()[-1]
+    code, output = await mesh.kari.command(
+        *("search", "accordion", "--conversation", where, "--since", "2020-01-01", "--json")
+    )
+    assert code == 0, output
+    (found, *_) = json.loads(output)["results"]
+    assert (found["conversationId"], len(found["highlights"])) == (where, 1)
+    assert await mesh.kari.command("search", "accordion", "--until", "2020-01-01") == (
+        1,
+        "nothing was found\n",
+    )
+    code, output = await mesh.kari.command(
+        *("search", "accordion", "--conversation", where, "--user", "admin")
+    )
+    assert (code, output) == (1, "there is no such conversation\n")
+    code, output = await mesh.kari.command("search", "accordion", "--user", "admin")
+    assert (code, "walrus" in output) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "complaint"),
+    [
+        ([], 2, "Missing argument"),
+        (["x", "--since", "yesterday"], 2, "--since"),
+        (["x", "-n", "0"], 2, "-n"),
+        (["x", "--role", "king"], 2, "--role"),
+        (["x", "--conversation", "nonsense"], 1, "conversation_id"),
+        (["x" * 2001], 1, "query"),
+    ],
+)
+async def test_a_wrong_search_says_what_is_wrong(
+    mesh: Mesh, words: list[str], code: int, complaint: str
+) -> None:
+    found, output = await mesh.kari.command("search", *words)
+    assert (found, complaint in output) == (code, True), output
 
 
 async def test_a_turn_is_explained(mesh: Mesh) -> None:

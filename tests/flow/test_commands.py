@@ -1,5 +1,6 @@
 """Commands: parsed, checked, applied, versioned, kept."""
 
+import asyncio
 import re
 import secrets
 
@@ -139,6 +140,21 @@ async def test_something_is_remembered_listed_corrected_used_and_forgotten(mesh:
         told = str(mesh.upstream.requests[-1])
         assert animal not in told
         assert other not in told
+
+
+async def test_what_a_message_states_is_learned_and_used_elsewhere(mesh: Mesh) -> None:
+    """Without being asked for; in a conversation of its own afterwards."""
+    async with opened(mesh.kari, await mesh.token()) as client:
+        stone = secrets.token_hex(6)
+        await client.turn(f"Hi! My favourite gemstone is {stone}. How are you?")
+        while stone not in (listed := await reply(client, "/memories")):
+            await asyncio.sleep(0.1)
+        assert f"The user's favourite gemstone is {stone}." in listed
+        while stone not in str(mesh.upstream.requests[-1:]):
+            await client.turn("Which gemstone is my favourite?")
+        memory_id = re.findall(r"mem_[0-9a-f]{32}", listed)[0]
+        assert "forgotten" in await reply(client, f"/forget {memory_id}")
+        assert stone not in await reply(client, "/memories past")
 
 
 async def test_forgetting_everything_is_said_twice(mesh: Mesh) -> None:

@@ -29,7 +29,7 @@ async def trace(
     tmp_path_factory: pytest.TempPathFactory, upstream: Upstream
 ) -> AsyncIterator[list[Span]]:
     """Spans of a Kari, spread, in which a turn was begun by a command and by a message, a word of
-    it was searched for, and what was said was summarized."""
+    it was searched for (by a command as well), and what was said was summarized."""
     async with Collector() as collector:
         folder: Path = tmp_path_factory.mktemp("edges")
         kari = Kari.at(
@@ -46,6 +46,7 @@ async def trace(
             await forget_buffers(kari)
             await client.command(f"/pin {events[0].accepted.message.id}", ack.conversation_id)
             await client.command("/model", ack.conversation_id)
+            await client.command("/search hello", ack.conversation_id)
             _, frame_id = await client.say("/set mode analysis\ngo on", ack.conversation_id)
             await client.events(frame_id)
         await search(kari, token)

@@ -1,5 +1,12 @@
 """What commands about memory and search answer: pure, and no text of a user becomes Markdown."""
 
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml
+
 from kari.conversation_manager.v1.conversation_manager_pb2 import (
     GetTurnManifestResponse,
     RememberResponse,
@@ -20,6 +27,7 @@ from kari.conversation_models.v1.memory_pb2 import (
 from kari.conversation_models.v1.search_pb2 import Highlight, SearchResult
 from kari.conversation_search.v1.conversation_search_pb2 import SearchResponse
 from servers.instruction_processor import memory_replies, reason_replies, search_replies
+from servers.instruction_processor.replies import escaped
 
 EVIL = "x`](javascript:alert(1)) **bold**\n# heading"
 
@@ -29,10 +37,6 @@ def test_texts_are_code_whatever_is_in_them() -> None:
     memory = Memory(id="mem_1", content=EVIL)
     text = memory_replies.listed([memory], more=False)
     assert "``x`](javascript:alert(1)) **bold** # heading``" in text.splitlines()[0]
-    result = SearchResult(content=EVIL, author="*eve*", conversation_id="conv_1")
-    found = search_replies.found(SearchResponse(results=[result]), "conv_2")
-    assert "`*eve*`" in found
-    assert "``x`](javascript:alert(1)) **bold** # heading``" in found
 
 
 def test_the_gate_says_what_it_decided() -> None:
@@ -62,11 +66,38 @@ def test_a_receipt_says_what_each_store_did() -> None:
     assert "nothing to forget" in memory_replies.forgotten([])
 
 
+def test_what_is_found_is_escaped_and_its_words_are_bold() -> None:
+    """On one line, with the title of another conversation, or its id if it has none."""
+    hash_ = EVIL.index("#")
+    evil = SearchResult(
+        content=EVIL,
+        author="*eve*",
+        conversation_id="conv_1",
+        highlights=[Highlight(start=5, end=15), Highlight(start=hash_, end=hash_ + 1)],
+    )
+    titles = {"conv_1": "<b>", "conv_2": ""}
+    here, there = SearchResult(content="here"), SearchResult(content="x", conversation_id="conv_2")
+    text = search_replies.found(SearchResponse(results=[evil, here, there]), titles)
+    first, second, third = text.splitlines()
+    escaped = r"x\`\](j**avascript:**alert(1)) \*\*bold\*\* **#** heading"
+    assert first == rf"- 1970-01-01 00:00, \*eve\* in \<b\>: {escaped}"
+    assert second == "- 1970-01-01 00:00, unspecified: here"
+    assert third.endswith("unspecified in `conv_2`: x")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
+def test_escaped_text_is_what_it_was(text: str) -> None:
+    """To a Markdown renderer: no mark of it means anything, and white space is one space."""
+    rendered = MarkdownIt().renderInline(f"x{escaped(text)}x")
+    plain = re.sub(r"\s+", " ", text)
+    assert rendered == f"x{escapeHtml(plain)}x"
+
+
 def test_a_long_message_is_shown_around_the_first_word() -> None:
     result = SearchResult(
         content="a" * 500 + " wombat " + "b" * 500, highlights=[Highlight(start=501, end=507)]
     )
-    line = search_replies.found(SearchResponse(results=[result]), "").splitlines()[0]
+    line = search_replies.found(SearchResponse(results=[result]), {}).splitlines()[0]
     assert "wombat" in line
     assert len(line) < 300
     assert line.count("\u2026") == 2
@@ -74,7 +105,7 @@ def test_a_long_message_is_shown_around_the_first_word() -> None:
 
 def test_nothing_found_and_words_alone_are_said() -> None:
     missing = Degradation(feature=Feature.FEATURE_SEMANTIC_RECALL, cause="milvus")
-    text = search_replies.found(SearchResponse(degradations=[missing]), "")
+    text = search_replies.found(SearchResponse(degradations=[missing]), {})
     assert text.splitlines()[0] == "Nothing was found."
     assert "words alone" in text
 
