@@ -27,20 +27,22 @@ SELECT lexeme FROM unnest(to_tsvector('english', $1)) ORDER BY positions[1], lex
 -- them, $5 what has to hold (websearch syntax, may be empty), $6 and $7 times, $8 roles, empty for
 -- all, $9 sender, empty for all, $10 messages in all, $11 most. The weights of the lexemes (inverse
 -- document frequencies, counted over what was found), and the messages that have the most of them.
+-- Which lexemes a message has is a number of twelve bits: half of all messages may have one, but
+-- only so many combinations are counted and weighed.
 WITH hit AS MATERIALIZED (
   SELECT m.id,
-    (m.words @@ ($3::text[])[1]::tsquery)::int AS h1,
-    (m.words @@ ($3::text[])[2]::tsquery)::int AS h2,
-    (m.words @@ ($3::text[])[3]::tsquery)::int AS h3,
-    (m.words @@ ($3::text[])[4]::tsquery)::int AS h4,
-    (m.words @@ ($3::text[])[5]::tsquery)::int AS h5,
-    (m.words @@ ($3::text[])[6]::tsquery)::int AS h6,
-    (m.words @@ ($3::text[])[7]::tsquery)::int AS h7,
-    (m.words @@ ($3::text[])[8]::tsquery)::int AS h8,
-    (m.words @@ ($3::text[])[9]::tsquery)::int AS h9,
-    (m.words @@ ($3::text[])[10]::tsquery)::int AS h10,
-    (m.words @@ ($3::text[])[11]::tsquery)::int AS h11,
-    (m.words @@ ($3::text[])[12]::tsquery)::int AS h12
+    coalesce((m.words @@ ($3::text[])[1]::tsquery)::int << 0, 0) |
+    coalesce((m.words @@ ($3::text[])[2]::tsquery)::int << 1, 0) |
+    coalesce((m.words @@ ($3::text[])[3]::tsquery)::int << 2, 0) |
+    coalesce((m.words @@ ($3::text[])[4]::tsquery)::int << 3, 0) |
+    coalesce((m.words @@ ($3::text[])[5]::tsquery)::int << 4, 0) |
+    coalesce((m.words @@ ($3::text[])[6]::tsquery)::int << 5, 0) |
+    coalesce((m.words @@ ($3::text[])[7]::tsquery)::int << 6, 0) |
+    coalesce((m.words @@ ($3::text[])[8]::tsquery)::int << 7, 0) |
+    coalesce((m.words @@ ($3::text[])[9]::tsquery)::int << 8, 0) |
+    coalesce((m.words @@ ($3::text[])[10]::tsquery)::int << 9, 0) |
+    coalesce((m.words @@ ($3::text[])[11]::tsquery)::int << 10, 0) |
+    coalesce((m.words @@ ($3::text[])[12]::tsquery)::int << 11, 0) AS bits
   FROM messages AS m
   WHERE m.words @@ $4::tsquery
     AND m.conversation_id IN (SELECT conversation_id FROM participants WHERE user_id = $1)
@@ -49,47 +51,27 @@ WITH hit AS MATERIALIZED (
     AND m.created_at >= $6 AND m.created_at < $7
     AND (cardinality($8::text[]) = 0 OR m.role = ANY($8))
     AND ($9 = '' OR m.user_id = $9)
-), counted AS (
-  SELECT
-    coalesce(sum(h1), 0)::float8 AS d1,
-    coalesce(sum(h2), 0)::float8 AS d2,
-    coalesce(sum(h3), 0)::float8 AS d3,
-    coalesce(sum(h4), 0)::float8 AS d4,
-    coalesce(sum(h5), 0)::float8 AS d5,
-    coalesce(sum(h6), 0)::float8 AS d6,
-    coalesce(sum(h7), 0)::float8 AS d7,
-    coalesce(sum(h8), 0)::float8 AS d8,
-    coalesce(sum(h9), 0)::float8 AS d9,
-    coalesce(sum(h10), 0)::float8 AS d10,
-    coalesce(sum(h11), 0)::float8 AS d11,
-    coalesce(sum(h12), 0)::float8 AS d12
-  FROM hit
-), weighed AS (
-  SELECT
-    ln(1 + ($10 - d1 + 0.5) / (d1 + 0.5)) AS w1,
-    ln(1 + ($10 - d2 + 0.5) / (d2 + 0.5)) AS w2,
-    ln(1 + ($10 - d3 + 0.5) / (d3 + 0.5)) AS w3,
-    ln(1 + ($10 - d4 + 0.5) / (d4 + 0.5)) AS w4,
-    ln(1 + ($10 - d5 + 0.5) / (d5 + 0.5)) AS w5,
-    ln(1 + ($10 - d6 + 0.5) / (d6 + 0.5)) AS w6,
-    ln(1 + ($10 - d7 + 0.5) / (d7 + 0.5)) AS w7,
-    ln(1 + ($10 - d8 + 0.5) / (d8 + 0.5)) AS w8,
-    ln(1 + ($10 - d9 + 0.5) / (d9 + 0.5)) AS w9,
-    ln(1 + ($10 - d10 + 0.5) / (d10 + 0.5)) AS w10,
-    ln(1 + ($10 - d11 + 0.5) / (d11 + 0.5)) AS w11,
-    ln(1 + ($10 - d12 + 0.5) / (d12 + 0.5)) AS w12
-  FROM counted
+), combination AS MATERIALIZED (
+  SELECT bits, count(*)::float8 AS messages FROM hit GROUP BY bits
+), weighed AS MATERIALIZED (
+  SELECT place, ln(1 + ($10 - found + 0.5) / (found + 0.5)) AS weight
+  FROM generate_series(0, cardinality($3::text[]) - 1) AS place, LATERAL (
+    SELECT coalesce(sum(messages) FILTER (WHERE bits >> place & 1 = 1), 0) AS found
+    FROM combination
+  ) AS counted
+), scored AS (
+  SELECT bits, messages, sum(weight) FILTER (WHERE bits >> place & 1 = 1) AS score
+  FROM combination, weighed GROUP BY bits, messages
+), best AS MATERIALIZED (
+  SELECT bits, score FROM (
+    SELECT bits, score, sum(messages) OVER (ORDER BY score DESC)
+      - sum(messages) OVER (PARTITION BY score) AS better
+    FROM scored
+  ) AS summed
+  WHERE better < $11
 )
-SELECT ARRAY[w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12] AS weights,
-  ARRAY(
-    SELECT id FROM hit
-    ORDER BY coalesce(h1 * w1, 0) + coalesce(h2 * w2, 0) + coalesce(h3 * w3, 0) + coalesce(h4 * w4,
-      0) + coalesce(h5 * w5, 0) + coalesce(h6 * w6, 0) + coalesce(h7 * w7, 0) + coalesce(h8 *
-      w8, 0) + coalesce(h9 * w9, 0) + coalesce(h10 * w10, 0) + coalesce(h11 * w11, 0) +
-      coalesce(h12 * w12, 0) DESC, id DESC
-    LIMIT $11
-  ) AS ids
-FROM weighed;
+SELECT ARRAY(SELECT weight::float8 FROM weighed ORDER BY place) AS weights,
+  ARRAY(SELECT id FROM hit JOIN best USING (bits) ORDER BY score DESC, id DESC LIMIT $11) AS ids;
 
 -- name: turns
 -- $1 messages, $2 user, $3 lexemes, then as above: $4 what has to hold, $5 and $6 times, $7 roles,
