@@ -47,6 +47,7 @@ from kari.stream_processor.v1.stream_processor_pb2_grpc import (
     StreamProcessorServiceStub,
     add_StreamProcessorServiceServicer_to_server,
 )
+from kari.summarizer.v1.summarizer_pb2_grpc import add_SummarizerServiceServicer_to_server
 from servers.chat_hub.admitted import Admitted
 from servers.chat_hub.attending import Attending
 from servers.chat_hub.board import Board
@@ -67,6 +68,7 @@ from servers.context_integrator.replaying import Replaying
 from servers.context_integrator.servicer import ContextIntegrator
 from servers.conversation_manager.conversations import Conversations
 from servers.conversation_manager.history import History
+from servers.conversation_manager.memories import Memories as GuardedMemories
 from servers.conversation_manager.proposals import Proposals
 from servers.conversation_manager.servicer import ConversationManager
 from servers.conversation_manager.updating import Updating
@@ -84,9 +86,11 @@ from servers.identity.sign_in import SignIn
 from servers.identity.store import Sessions, Users
 from servers.identity.store_lockout import Lockout
 from servers.instruction_processor.applying import Applying
+from servers.instruction_processor.memories import Memories
 from servers.instruction_processor.models import Models
 from servers.instruction_processor.processing import Processing
 from servers.instruction_processor.questions import Questions
+from servers.instruction_processor.searching import Searching as CommandSearching
 from servers.instruction_processor.servicer import InstructionProcessor
 from servers.memory_processor.long_term import LongTerm
 from servers.memory_processor.retrieval import Retrieval
@@ -111,6 +115,8 @@ from servers.production_memory.reindexing import Reindexing
 from servers.production_memory.servicer import ProductionMemory
 from servers.production_memory.store import VectorStore
 from servers.production_memory.store_milvus import open_vectors
+from servers.production_memory.summaries import Summaries
+from servers.production_memory.summary_claims import SummaryClaims
 from servers.production_memory.vault.memory_jobs import LearnJob, MemoryJob
 from servers.production_memory.vault.vault import vault_of
 from servers.production_memory.vectorizing import Vectorizing
@@ -127,6 +133,10 @@ from servers.stream_processor.readers import Readers
 from servers.stream_processor.servicer import StreamProcessor
 from servers.stream_processor.streams import Streams
 from servers.stream_processor.upkeep import Upkeep
+from servers.summarizer.due import Due
+from servers.summarizer.servicer import Summarizer
+from servers.summarizer.summarizing import Summarizing
+from servers.summarizer.writing import Writing
 from servers.wiring import Wiring, contract_of, port_of
 
 if TYPE_CHECKING:
@@ -167,7 +177,11 @@ def instruction_processor(w: Wiring) -> Hosted:
     conversations = stub("conversation_manager", ConversationManagerServiceStub)
     orchestrator = stub("chat_orchestrator", ChatOrchestratorServiceStub)
     models = Models(stub("model_factory", ModelFactoryServiceStub))
-    applying = Applying(conversations, Questions(conversations, models))
+    memories = Memories(conversations)
+    search = stub("conversation_search", ConversationSearchServiceStub)
+    searching = CommandSearching(search, conversations)
+    questions = Questions(conversations, models, memories, searching)
+    applying = Applying(conversations, questions, memories)
     processing = Processing(applying, models, orchestrator)
     return _hosted(
         "instruction_processor",
@@ -307,6 +321,8 @@ def production_memory(w: Wiring) -> Hosted:
             backlog,
             models,
             vault,
+            Summaries(database, jobs),
+            SummaryClaims(database, quiet),
         ),
         loops=(embedder.run, embedder.tidy, learner.run, vault.aging.run, backlog.show),
     )
@@ -336,7 +352,11 @@ def conversation_manager(w: Wiring) -> Hosted:
         "conversation_manager",
         add_ConversationManagerServiceServicer_to_server,
         ConversationManager(
-            Conversations(database), updating, Proposals(database, updating), history
+            Conversations(database),
+            updating,
+            Proposals(database, updating),
+            history,
+            GuardedMemories(history, stored),
         ),
     )
 
@@ -358,6 +378,21 @@ def conversation_search(w: Wiring) -> Hosted:
     )
 
 
+def summarizer(w: Wiring) -> Hosted:
+    """Summarizer."""
+    stub, settings = partial(w.stub, "summarizer"), w.settings
+    models = stub("model_factory", ModelFactoryServiceStub)
+    writing = Writing(models, settings.summary_model) if settings.summary_model else None
+    summarizing = Summarizing(models, writing)
+    stored = stub("production_memory", ProductionMemoryServiceStub)
+    return _hosted(
+        "summarizer",
+        add_SummarizerServiceServicer_to_server,
+        Summarizer(summarizing),
+        loops=(Due(stored, summarizing, settings, w.mesh_key).run,),
+    )
+
+
 HOW: Mapping[str, Callable[[Wiring], Hosted]] = {
     "chat_hub": chat_hub,
     "instruction_processor": instruction_processor,
@@ -369,6 +404,7 @@ HOW: Mapping[str, Callable[[Wiring], Hosted]] = {
     "model_factory": model_factory,
     "conversation_manager": conversation_manager,
     "conversation_search": conversation_search,
+    "summarizer": summarizer,
     "identity": identity,
 }
 """How each server is put together, by name."""

@@ -35,7 +35,12 @@ SERVERS = (
     Node(
         "instruction_processor",
         port=1,
-        calls=("conversation_manager", "chat_orchestrator", "model_factory"),
+        calls=(
+            "conversation_manager",
+            "chat_orchestrator",
+            "model_factory",
+            "conversation_search",
+        ),
     ),
     Node(
         "context_integrator",
@@ -69,6 +74,7 @@ SERVERS = (
         calls=("production_memory",),
         stores=("postgres", "milvus"),
     ),
+    Node("summarizer", port=11, calls=("production_memory", "model_factory")),
     Node("identity", port=9, stores=("postgres", "redis")),
 )
 

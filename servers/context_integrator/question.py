@@ -10,6 +10,9 @@ from servers.context_integrator.ranking import keywords
 QUERY_CHARACTERS = 2000
 """As long as a query may be; the embedder reads half of it."""
 
+LATEST_MESSAGES = 20
+"""As many of the conversation's last messages are not searched for."""
+
 _OPERATORS = re.compile(r'"|(?<!\S)-+')
 
 
@@ -39,8 +42,13 @@ def sources_of(request: AssembleRequest, query: str) -> list[MemorySource.ValueT
 
 def filter_of(request: AssembleRequest) -> SearchFilter:
     """Where is searched, in what was said before: in all conversations of the sender, or in a
-    shared one only."""
+    shared one only. The last messages are in the prompt anyway."""
     only = request.conversation.id if is_shared(request) else ""
     current = request.current_message
     until = current.timestamp if current.HasField("timestamp") else None
-    return SearchFilter(conversation_id=only, until=until)
+    return SearchFilter(
+        conversation_id=only,
+        until=until,
+        known_conversation_id=request.conversation.id,
+        known_from_sequence=max(1, current.sequence - LATEST_MESSAGES),
+    )

@@ -1,8 +1,9 @@
 -- The tenant is in the views, which read it from the session (`kari.tenant`).
 
 -- name: scope
--- $1 user, $2 conversation, empty for all. The conversations that are looked at, the latest first,
--- how many messages they have together, and who speaks in them.
+-- $1 user, $2 conversation, empty for all, $3 conversation that is known from place $4 on, empty for
+-- none. The conversations that are looked at, the latest first, how many messages they have together,
+-- how many of these are not known, and who speaks in them.
 WITH mine AS (
   SELECT conversation_id FROM participants
   WHERE user_id = $1 AND ($2 = '' OR conversation_id = $2)
@@ -11,6 +12,9 @@ SELECT
   ARRAY(SELECT conversation_id FROM mine ORDER BY conversation_id DESC) AS conversation_ids,
   (SELECT coalesce(sum(last_sequence), 0)::float8 FROM threads JOIN mine USING (conversation_id))
     AS total,
+  (SELECT coalesce(sum(CASE conversation_id WHEN $3 THEN least(last_sequence, $4::bigint - 1)
+      ELSE last_sequence END), 0)::float8
+    FROM threads JOIN mine USING (conversation_id)) AS unknown,
   ARRAY(SELECT DISTINCT author FROM authors JOIN mine USING (conversation_id) ORDER BY author)
     AS authors;
 
@@ -89,7 +93,7 @@ FROM weighed;
 
 -- name: turns
 -- $1 messages, $2 user, $3 lexemes, then as above: $4 what has to hold, $5 and $6 times, $7 roles,
--- $8 sender. These messages and their neighbours, with how often they have each lexeme and which of
+-- $8 sender, $9 conversation that is known from place $10 on. These messages and their neighbours, with how often they have each lexeme and which of
 -- the lexemes name their day; `wanted` are those that may be found. Neighbours are among them: an
 -- answer is looked for by the words of its question.
 WITH near AS (
@@ -109,7 +113,8 @@ SELECT m.id, m.conversation_id, m.sequence, m.author, length(m.words) AS length,
   (($4 = '' OR m.words @@ websearch_to_tsquery('english', $4))
     AND m.created_at >= $5 AND m.created_at < $6
     AND (cardinality($7::text[]) = 0 OR m.role = ANY($7))
-    AND ($8 = '' OR m.user_id = $8)) AS wanted
+    AND ($8 = '' OR m.user_id = $8)
+    AND NOT (m.conversation_id = $9 AND m.sequence >= $10)) AS wanted
 FROM near JOIN messages AS m USING (conversation_id, sequence)
 ORDER BY m.id;
 
@@ -131,3 +136,24 @@ FROM (
     END) AS h (headline)
   WHERE m.id = ANY($1)
 ) AS found;
+
+-- name: summaries
+-- $1 summaries, $2 user, $3 conversation, empty for all, $4 the lexemes, each as a tsquery, $5 their
+-- weights, $6 any of them, empty for none, $7 what has to hold (websearch syntax, may be empty), $8 and
+-- $9 times, $10 most. These summaries, and those that have the most of the lexemes by weight, with the
+-- sum of the weights of those that they have. A summary fits a time if any of its messages may.
+WITH fitting AS (
+  SELECT s.id, s.conversation_id, s.kind, s.content, s.key_topics, s.intents, s.created_at,
+    s.model_used, s.first_message_id, s.last_message_id, s.first_sequence, s.last_sequence, (SELECT coalesce(sum(q.weight), 0) FROM unnest($4::text[], $5::float8[])
+    AS q (lexeme, weight) WHERE s.words @@ q.lexeme::tsquery) AS weight
+  FROM summaries AS s
+  WHERE (s.id = ANY($1) OR ($6 <> '' AND s.words @@ $6::tsquery))
+    AND s.conversation_id IN (SELECT conversation_id FROM participants WHERE user_id = $2)
+    AND ($3 = '' OR s.conversation_id = $3)
+    AND ($7 = '' OR s.words @@ websearch_to_tsquery('english', $7))
+    AND s.ended_at >= $8 AND s.began_at < $9
+)
+SELECT id, conversation_id, kind, content, key_topics, intents, created_at, model_used,
+  first_message_id, last_message_id, first_sequence, last_sequence, weight
+FROM fitting
+WHERE id = ANY($1) OR id IN (SELECT id FROM fitting ORDER BY weight DESC, id DESC LIMIT $10);

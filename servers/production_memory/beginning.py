@@ -21,6 +21,7 @@ from servers.production_memory.turn import (
 )
 from servers.production_memory.vault.facts import may_teach
 from servers.production_memory.vault.gate import is_trivial
+from servers.production_memory.vault.model_facts import READ_CHARACTERS
 from servers.production_memory.writes import written
 from servers.runtime.call import Principal
 from servers.runtime.errors import NotFound
@@ -126,7 +127,7 @@ class Beginning:
         """Whether something may be learned from a message, once its turn has ended: known here, it
         costs the end no look at the text."""
         if self._settings.memory_model:
-            return not is_trivial(content)
+            return not is_trivial(content[:READ_CHARACTERS])
         return may_teach(content)
 
     def _require_room(self, found: Record) -> None:

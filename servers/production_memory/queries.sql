@@ -36,7 +36,10 @@ SELECT
 
 -- name: begin_turn
 WITH thread AS (
-  UPDATE threads SET last_sequence = last_sequence + 1 WHERE conversation_id = $1
+  UPDATE threads SET last_sequence = last_sequence + 1, touched_at = statement_timestamp(),
+    last_user_id = $4, summary_look_at = CASE WHEN last_sequence + 1 = rolling_at
+      THEN statement_timestamp() ELSE coalesce(summary_look_at, statement_timestamp()) END
+  WHERE conversation_id = $1
   RETURNING last_sequence
 ), message AS (
   INSERT INTO messages (id, conversation_id, sequence, role, content, user_id, turn_id,
@@ -150,7 +153,10 @@ SELECT cancel_requested FROM advanced;
 -- then the answer: $7 id, empty if there is none, $8 content, $9 model, $10 tokens, $11 message that
 -- it answers, $12 partial, $13 apology. The turn, the answer's sequence, and whether others wait.
 WITH thread AS (
-  UPDATE threads SET last_sequence = last_sequence + 1 WHERE conversation_id = $2 AND $7 <> ''
+  UPDATE threads SET last_sequence = last_sequence + 1, touched_at = statement_timestamp(),
+    summary_look_at = CASE WHEN last_sequence + 1 = rolling_at
+      THEN statement_timestamp() ELSE coalesce(summary_look_at, statement_timestamp()) END
+  WHERE conversation_id = $2 AND $7 <> ''
   RETURNING last_sequence
 ), answer AS (
   INSERT INTO messages (id, conversation_id, sequence, role, content, turn_id, model_used,
@@ -202,7 +208,10 @@ SELECT message_ids FROM imports WHERE conversation_id = $1 AND request_id = $2;
 -- $1 conversation, whose thread is locked, $2 user, $3 to $7 ids, roles, texts, times and authors of
 -- the messages in order, $8 request id.
 WITH thread AS (
-  UPDATE threads SET last_sequence = last_sequence + cardinality($3::text[])
+  UPDATE threads SET last_sequence = last_sequence + cardinality($3::text[]),
+    touched_at = statement_timestamp(), last_user_id = $2, summary_look_at = CASE
+      WHEN last_sequence < rolling_at AND last_sequence + cardinality($3::text[]) >= rolling_at
+      THEN statement_timestamp() ELSE coalesce(summary_look_at, statement_timestamp()) END
   WHERE conversation_id = $1
   RETURNING last_sequence - cardinality($3::text[]) AS before
 ), given AS (
@@ -222,13 +231,18 @@ WITH thread AS (
 INSERT INTO imports (conversation_id, request_id, message_ids) VALUES ($1, $8, $3);
 
 -- name: texts_of
--- What is embedded, with the message before: only the beginning of long texts.
+-- What is embedded of messages, with the message before, and of summaries: only the beginning of long
+-- texts. A summary is as old as its last message.
 SELECT m.id, m.tenant_id, m.conversation_id, m.role, m.created_at, m.author,
   left(m.content, $2) AS beginning, b.author AS author_before, b.role AS role_before,
   left(b.content, $3) AS beginning_before
 FROM messages AS m
 LEFT JOIN messages AS b ON b.conversation_id = m.conversation_id AND b.sequence = m.sequence - 1
-WHERE m.id = ANY($1) AND m.content <> '';
+WHERE m.id = ANY($1) AND m.content <> ''
+UNION ALL
+SELECT id, tenant_id, conversation_id, 'summary', ended_at, '',
+  left(array_to_string(key_topics, ', ') || E'\n' || content, $2), NULL, NULL, NULL
+FROM summaries WHERE id = ANY($1) AND content <> '';
 
 -- name: messages_to_index
 SELECT tenant_id, id FROM messages_to_index($1, $2, $3);
@@ -241,6 +255,12 @@ SELECT tenant_id, id FROM memories_to_index($1, $2, $3);
 
 -- name: memories_of_all
 SELECT memories_of_all();
+
+-- name: summaries_to_index
+SELECT tenant_id, id FROM summaries_to_index($1, $2, $3);
+
+-- name: summaries_of_all
+SELECT summaries_of_all();
 
 -- name: jobs_left
 SELECT count(*) FROM pgqueuer WHERE status IN ('queued', 'picked');

@@ -35,6 +35,7 @@ class Kind:
 KINDS = (
     Kind("msg_", QUERIES.messages_to_index, QUERIES.messages_of_all, EmbedJob),
     Kind("mem_", QUERIES.memories_to_index, QUERIES.memories_of_all, MemoryJob),
+    Kind("sum_", QUERIES.summaries_to_index, QUERIES.summaries_of_all, EmbedJob),
 )
 """One kind after the other."""
 

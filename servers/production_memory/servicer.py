@@ -14,6 +14,9 @@ from servers.production_memory.importing import Importing
 from servers.production_memory.leading import Leading
 from servers.production_memory.reading import Reading
 from servers.production_memory.reindexing import Reindexing
+from servers.production_memory.servicer_summaries import SummaryMethods
+from servers.production_memory.summaries import Summaries
+from servers.production_memory.summary_claims import SummaryClaims
 from servers.production_memory.vault.servicer import Memories
 from servers.production_memory.vault.vault import Vault
 from servers.runtime.call import current, principal
@@ -23,8 +26,9 @@ if TYPE_CHECKING:
     from kari.model_factory.v1.model_factory_pb2_grpc import ModelFactoryServiceAsyncStub
 
 
-class ProductionMemory(Memories):
-    """Keeps turns and messages, and memories beside them; see the contract for every method."""
+class ProductionMemory(SummaryMethods, Memories):
+    """Keeps turns and messages, memories and summaries beside them; see the contract for every
+    method."""
 
     def __init__(
         self,
@@ -37,8 +41,11 @@ class ProductionMemory(Memories):
         backlog: Backlog,
         models: "ModelFactoryServiceAsyncStub",
         vault: Vault,
+        summaries: Summaries,
+        summary_claims: SummaryClaims,
     ) -> None:
-        super().__init__(vault)
+        Memories.__init__(self, vault)
+        SummaryMethods.__init__(self, summaries, summary_claims)
         self._importing = importing
         self._reindexing = reindexing
         self._backlog = backlog
@@ -177,9 +184,7 @@ class ProductionMemory(Memories):
         self, request: contract.ListMessagesRequest, context: Context
     ) -> contract.ListMessagesResponse:
         """A page of messages."""
-        page = await self._reading.page(
-            principal().tenant_id, request.conversation_id, request.page_size, request.page_token
-        )
+        page = await self._reading.page(principal().tenant_id, request)
         return contract.ListMessagesResponse(
             messages=page.messages,
             next_page_token=page.next_page_token,

@@ -65,6 +65,7 @@ class MilvusStore:
                 data=[list(values)],
                 filter=" and ".join(parts),
                 limit=most,
+                output_fields=["id"],
                 search_params={"params": {"ef": max(LEAST_EF, 2 * most)}},
                 timeout=CALL_SECONDS,
             )

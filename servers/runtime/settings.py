@@ -144,6 +144,26 @@ class Settings(BaseSettings):
         300.0, gt=0, le=300, description="Longest time a turn may take; no model is given longer."
     )
 
+    summary_turns: int = Field(
+        10,
+        ge=2,
+        le=200,
+        description="Turns after which a rolling summary is made of them: about what a prompt of "
+        "4096 tokens has room for, so that a turn is summarized when it leaves the prompts.",
+    )
+    summary_rest_seconds: float = Field(
+        1800.0,
+        gt=0,
+        description="A conversation in which nothing is said for so long rests, and what was said "
+        "since its last rest is summarized.",
+    )
+    summary_model: str = Field(
+        "",
+        max_length=100,
+        description="Model that writes summaries, `provider/model`; unset chooses sentences that "
+        "were said, which needs none.",
+    )
+
     drain_seconds: float = Field(
         10.0, ge=0, description="How long a stopping server lets calls under way finish."
     )

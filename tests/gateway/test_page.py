@@ -3,6 +3,7 @@
 import asyncio
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.async_api import Browser, Page, expect
 from pydantic import SecretStr
 
@@ -117,6 +118,27 @@ async def test_markdown_is_shown_as_such(page: Page) -> None:
     await expect(answer.locator("li")).to_have_count(3)
     await expect(answer.locator("pre code")).to_contain_text("async for event")
     await expect(answer.locator("strong")).to_have_text("one duty")
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        (r"\*not\* \`code\` \<b\> \\ \&amp;", r"*not* `code` &lt;b&gt; \ &amp;amp;"),
+        (r"**bo\*ld** *em\_ph*", "<strong>bo*ld</strong> <em>em_ph</em>"),
+        ("``a`b`` `` `c` `` `d\\`", r"<code>a`b</code> <code>`c`</code> <code>d\</code>"),
+        ("a \\b c", r"a \b c"),
+        ("`open **bold**", "`open <strong>bold</strong>"),
+    ],
+)
+async def test_escaped_marks_mean_nothing(page: Page, source: str, shown: str) -> None:
+    """And code may hold backticks, as in what commands answer."""
+    script = """async (source) => {
+        const { inline } = await import("/markdown.js");
+        const shown = document.createElement("p");
+        shown.append(...inline(source));
+        return shown.innerHTML;
+    }"""
+    assert await page.evaluate(script, source) == shown
 
 
 async def test_a_cut_is_bridged(chromium: Browser, serve: Serve, mesh: Mesh) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from servers.production_memory.vault.statement import is_question, sentences
 
-MOST_CHARACTERS = 8000
+MOST_CHARACTERS = 4000
 """What stands further behind in a message is a document, mostly."""
 LONGEST_SENTENCE = 400
 _MARKS = " \t.,!;"
@@ -14,8 +14,10 @@ _MARKS = " \t.,!;"
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 _QUOTED_LINE = re.compile(r"^\s*>.*$", re.MULTILINE)
 _QUOTED = re.compile(
-    r"\"[^\"\n]*\"|\u201c[^\u201d\n]*\u201d|\u00ab[^\u00bb\n]*\u00bb|\u201e[^\u201c\u201d\n]*[\u201c\u201d]"
-    r"|(?<!\w)'[^'\n]*'(?!\w)|(?<!\w)\u2018[^\u2019\n]*\u2019(?!\w)"
+    # Bounded, or text full of opening marks would be searched from each of them to its end.
+    r"\"[^\"\n]{0,200}\"|\u201c[^\u201d\n]{0,200}\u201d|\u00ab[^\u00bb\n]{0,200}\u00bb"
+    r"|\u201e[^\u201c\u201d\n]{0,200}[\u201c\u201d]"
+    r"|(?<!\w)'[^'\n]{0,200}'(?!\w)|(?<!\w)\u2018[^\u2019\n]{0,200}\u2019(?!\w)"
 )
 _MATERIAL = re.compile(r":[ \t]*\n")
 _SUPPOSED = re.compile(

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from servers.production_memory.vault.clauses import clauses
-from servers.production_memory.vault.fact_rules import RULES, Rule
+from servers.production_memory.vault.fact_patterns import Rule
+from servers.production_memory.vault.fact_rules import RULES
 from servers.production_memory.vault.statement import normalized
 
 MOST_FACTS = 10

@@ -9,7 +9,7 @@ from typing import Any
 from kari.conversation_models.v1.context_pb2 import PromptMessage
 from kari.conversation_models.v1.message_pb2 import MessageRole
 from servers.production_memory.vault.facts import MOST_FACTS, Fact
-from servers.production_memory.vault.statement import content_words, normalized
+from servers.production_memory.vault.statement import normalized, stems
 
 READ_CHARACTERS = 4000
 LONGEST_STATEMENT = 300
@@ -31,7 +31,6 @@ IMPORTANCE = 5
 GROUNDED_SHARE = 0.5
 """So many of a statement's words of content, at least, begin as words of the message do: the rest
 is the model's way of putting it."""
-STEM = 4
 
 INSTRUCTIONS = f"""\
 You extract lasting facts that a user states about themselves in one message: who they are, where \
@@ -69,9 +68,8 @@ def read(answer: str) -> list[Fact]:
 
 def is_grounded(fact: Fact, message: str) -> bool:
     """Whether a message states a fact, as far as its words tell."""
-    own = content_words(fact.content)
-    stems = {word[:STEM] for word in content_words(message)}
-    found = sum(word[:STEM] in stems for word in own)
+    own, said = set(stems(fact.content)), set(stems(message))
+    found = len(own & said)
     return bool(own) and found >= GROUNDED_SHARE * len(own)
 
 

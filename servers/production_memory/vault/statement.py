@@ -7,13 +7,13 @@ _WORD = re.compile(r"\w+")
 
 STOP_WORDS = frozenset(
     _WORD.findall(
-        """a an the and or but if so as of to in on at by for from with about into over than then that
-        this these those it its is am are was were be been being do does did done have has had
-        having will would shall should can could may might must not no nor i me my mine we us our
-        ours you your yours he him his she her hers they them their theirs who whom whose which what
-        when where why how there here just very too also only really quite some any all each such
-        own same more most other up down out off again now ever never always please s t d m ll re ve
-        user users"""
+        """a an the and or but if so as of to in on at by for from with about into over than
+        then that this these those it its is am are was were be been being do does did done have
+        has had having will would shall should can could may might must not no nor i me my mine
+        we us our ours you your yours he him his she her hers they them their theirs who whom
+        whose which what when where why how there here just very too also only really quite some
+        any all each such own same more most other up down out off again now ever never always
+        please s t d m ll re ve user users"""
     )
 )
 GREETINGS = frozenset(
@@ -24,6 +24,8 @@ GREETINGS = frozenset(
         awesome"""
     )
 )
+
+STEM = 4
 
 LONGEST_WORD = 40
 """What is longer is no word: a hash, a key, keys hit at random."""
@@ -67,6 +69,12 @@ def content_words(text: str) -> frozenset[str]:
         elif word not in STOP_WORDS and len(word) <= LONGEST_WORD and _says_something(word):
             found.add(word)
     return frozenset(found)
+
+
+def stems(text: str) -> list[str]:
+    """The beginnings of the words that say something, in order: `plan` of plans and planning."""
+    own = content_words(text)
+    return [word[:STEM] for word in words(text) if word in own]
 
 
 def is_question(text: str) -> bool:

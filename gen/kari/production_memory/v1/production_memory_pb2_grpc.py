@@ -258,8 +258,9 @@ class ProductionMemoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Reindex(self, request, context):
-        """Makes the vectors of all messages of all tenants again, while the system serves. Tells how far it has
-        come, until every job is done; a caller that goes away can go on from the last place it was told.
+        """Makes the vectors of all messages and memories of all tenants again, while the system serves. Tells
+        how far it has come, until every job is done; a caller that goes away can go on from the last place
+        it was told.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -354,15 +355,17 @@ class ProductionMemoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CorrectMemory(self, request, context):
-        """Puts another statement in the place of a memory; the old one is kept as what held until now.
+        """Puts another statement in the place of a memory; the old one is kept as what held until now. What
+        the domain knows needs the role chat.config.edit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ForgetMemories(self, request, context):
-        """Erases memories, with all versions before them, from every store, and gives a receipt. A store that is
-        away forgets as soon as it is back; the receipt says so.
+        """Erases memories, with all versions of them, earlier and later, from every store, and gives a receipt.
+        A store that is away forgets as soon as it is back; the receipt says so. What the domain knows needs
+        the role chat.config.edit. The messages in which something was said stay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -377,14 +380,16 @@ class ProductionMemoryServiceServicer:
 
     def RecallMemories(self, request, context):
         """The memories that are most relevant to a query: similarity x importance x exp(-decay x hours) + 0.1 x
-        ln(1 + reads). Reading does not count as a read; being put into a prompt does.
+        ln(1 + reads), the hours since they were last stated. Reading does not count as a read; being put
+        into a prompt does. Unavailable without the embedder or Milvus, unless there is nothing to recall.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecallProcedures(self, request, context):
-        """NeuroRecall: what worked in cases like this one, by similarity alone. Reads only.
+        """NeuroRecall: what worked in cases like this one, for the caller or in the domain, by similarity alone.
+        Reads only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -399,7 +404,8 @@ class ProductionMemoryServiceServicer:
 
     def ClaimSummaries(self, request, context):
         """Leases conversations, of every tenant, that are due for a summary: so many turns since the last one, or
-        at rest. A claim that is not answered by WriteSummary runs out and is given again.
+        at rest. A claim that is not answered by WriteSummary runs out and is given again, then each time later.
+        While turns are answered there may be none although some are due: they have the cores first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -407,6 +413,8 @@ class ProductionMemoryServiceServicer:
 
     def WriteSummary(self, request, context):
         """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once.
+        Those of a kind follow each other without gap or overlap: it begins behind the last one of its kind, or
+        is refused with REASON_VERSION_CONFLICT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
