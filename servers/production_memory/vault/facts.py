@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from servers.production_memory.vault.clauses import clauses
 from servers.production_memory.vault.fact_patterns import Rule
 from servers.production_memory.vault.fact_rules import RULES
+from servers.production_memory.vault.personal_data import without_personal_data
 from servers.production_memory.vault.statement import normalized
 
 MOST_FACTS = 10
@@ -65,27 +66,35 @@ class Fact:
 
 
 def may_teach(text: str) -> bool:
-    """Whether a message states facts: `facts_of` finds some."""
-    return next(_facts(text), None) is not None
+    """Whether a message states facts, as far as can be said without looking for personal data,
+    which takes its time."""
+    return next(_stating(text), None) is not None
 
 
 def facts_of(text: str) -> list[Fact]:
-    """The facts of a message, in order, each once; the first MOST_FACTS of them."""
+    """The facts of a message, in order, each once; the first MOST_FACTS of them. Personal data is
+    in none of their fields: a value that was one is no fact."""
     found: dict[str, Fact] = {}
-    for fact in _facts(text):
-        found.setdefault(fact.content, fact)
+    for clause in _stating(text):
+        fact = _fact_of(without_personal_data(clause))
+        if fact is not None:
+            found.setdefault(fact.content, fact)
         if len(found) == MOST_FACTS:
             break
     return list(found.values())
 
 
-def _facts(text: str) -> Iterator[Fact]:
+def _stating(text: str) -> Iterator[str]:
+    """The clauses of a text that state facts."""
     if _HINT.search(text) is None:
         return
     for clause in clauses(text):
-        fact = _asked(clause) or fact_of_clause(clause)
-        if fact is not None:
-            yield fact
+        if _fact_of(clause) is not None:
+            yield clause
+
+
+def _fact_of(clause: str) -> Fact | None:
+    return _asked(clause) or fact_of_clause(clause)
 
 
 def fact_of_clause(clause: str) -> Fact | None:

@@ -9,6 +9,7 @@ from typing import Any
 from kari.conversation_models.v1.context_pb2 import PromptMessage
 from kari.conversation_models.v1.message_pb2 import MessageRole
 from servers.production_memory.vault.facts import MOST_FACTS, Fact
+from servers.production_memory.vault.personal_data import without_personal_data
 from servers.production_memory.vault.statement import normalized, stems
 
 READ_CHARACTERS = 4000
@@ -84,11 +85,8 @@ def _fact(item: Any) -> Fact:
         raise ValueError("an item has not the form that was asked for")
     if not said.lower().startswith("the user") or len(said) > LONGEST_STATEMENT:
         raise ValueError("a statement is none about the user, or is too long")
-    known = slot in SLOTS and bool(normalized(value))
+    compared = normalized(value) if without_personal_data(value) == value else ""
+    known = slot in SLOTS and bool(compared)
     return Fact(
-        said,
-        kind,
-        IMPORTANCE,
-        slot=slot if known else "",
-        value=normalized(value) if known else "",
+        said, kind, IMPORTANCE, slot=slot if known else "", value=compared if known else ""
     )

@@ -8,6 +8,7 @@ numbers look the same.
 """
 
 import re
+from collections.abc import Callable
 
 from phonenumbers import Leniency, PhoneNumberMatcher
 
@@ -19,12 +20,20 @@ _EMAIL = re.compile(
 
 _CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])(?!\.\d)")
 
+_HYPHENS = "-\u2010\u2011\u2012\u2013"
+"""What word processors and telephones make of a hyphen."""
 _SSN = re.compile(
-    r"(?<![\w-])(?!000|666|9\d\d)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?![\w-])"
-    r"|(?<=\bssn )(?:is )?\d{9}\b|(?<=\bSSN )(?:is )?\d{9}\b"
+    rf"(?<![{_HYPHENS}\w])(?!000|666|9\d\d)\d{{3}}([{_HYPHENS} ])(?!00)\d{{2}}\1(?!0000)\d{{4}}"
+    rf"(?![{_HYPHENS}\w])"
 )
 """Area 000, 666 and from 900 on, group 00 and serial 0000 are never given out (Social Security
-Administration). Nine digits without separators are one only after the word."""
+Administration)."""
+_CUED_SSN = re.compile(
+    r"(?P<cue>\b(?:ssn|social[ -]security(?: number| no\.?)?)\b[^\d\n]{0,20})"
+    rf"\d{{3}}[{_HYPHENS} .]?\d{{2}}[{_HYPHENS} .]?\d{{4}}\b",
+    re.IGNORECASE,
+)
+"""Without separators, or with full stops, it is one only after the word."""
 
 _CUED_PHONE = re.compile(
     r"(?P<cue>\b(?:phone|telephone|tel|mobile|cell|fax|whatsapp|call me (?:at|on)|text me (?:at|on)"
@@ -41,14 +50,23 @@ def without_personal_data(text: str) -> str:
     Doing it again changes nothing."""
     text = _EMAIL.sub("[email]", text)
     text = _CARD.sub(_card, text)
-    text = _SSN.sub("[ssn]", text)
-    return _without_phones(_CUED_PHONE.sub(_cued_phone, text))
+    text = _every(_CUED_SSN, r"\g<cue>[ssn]", _SSN.sub("[ssn]", text))
+    return _without_phones(_every(_CUED_PHONE, _cued_phone, text))
 
 
 def passes_luhn(digits: str) -> bool:
     """Whether the last digit checks the others as on payment cards (ISO/IEC 7812-1, Luhn's)."""
     doubled = [int(d) * (1 + i % 2) for i, d in enumerate(reversed(digits))]
     return sum(d - 9 if d > 9 else d for d in doubled) % 10 == 0
+
+
+def _every(
+    cued: re.Pattern[str], replacement: str | Callable[[re.Match[str]], str], text: str
+) -> str:
+    """With all numbers replaced that follow one cue: one of them is found at a time."""
+    while (replaced := cued.sub(replacement, text)) != text:
+        text = replaced
+    return text
 
 
 def _card(found: re.Match[str]) -> str:

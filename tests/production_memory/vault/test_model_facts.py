@@ -20,7 +20,10 @@ def test_an_answer_of_the_asked_form_is_read() -> None:
     assert read(" [] ") == []
 
 
-@pytest.mark.parametrize("change", [{"slot": "shoe size"}, {"value": ""}, {"value": "?!"}])
+@pytest.mark.parametrize(
+    "change",
+    [{"slot": "shoe size"}, {"value": ""}, {"value": "?!"}, {"value": "bob@example.com"}],
+)
 def test_a_slot_that_is_none_of_ours_or_has_no_value_is_none(change: dict) -> None:
     (fact,) = read(json.dumps([ITEM | change]))
     assert (fact.slot, fact.value) == ("", "")
