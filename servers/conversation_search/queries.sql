@@ -1,4 +1,6 @@
 -- The tenant is in the views, which read it from the session (`kari.tenant`).
+--
+-- What has to hold may be only stop words (numnode is 0 then): no text has those, so nothing has to.
 
 -- name: scope
 -- $1 user, $2 conversation, empty for all, $3 conversation that is known from place $4 on, empty for
@@ -47,7 +49,8 @@ WITH hit AS MATERIALIZED (
   WHERE m.words @@ $4::tsquery
     AND m.conversation_id IN (SELECT conversation_id FROM participants WHERE user_id = $1)
     AND ($2 = '' OR m.conversation_id = $2)
-    AND ($5 = '' OR m.words @@ websearch_to_tsquery('english', $5))
+    AND ($5 = '' OR numnode(websearch_to_tsquery('english', $5)) = 0
+      OR m.words @@ websearch_to_tsquery('english', $5))
     AND m.created_at >= $6 AND m.created_at < $7
     AND (cardinality($8::text[]) = 0 OR m.role = ANY($8))
     AND ($9 = '' OR m.user_id = $9)
@@ -92,7 +95,8 @@ SELECT m.id, m.conversation_id, m.sequence, m.author, length(m.words) AS length,
   ARRAY(SELECT d FROM unnest(tsvector_to_array(to_tsvector('english',
     to_char(m.created_at AT TIME ZONE 'UTC', 'FMDD FMMonth Mon YYYY')))) AS d WHERE d = ANY($3))
     AS date,
-  (($4 = '' OR m.words @@ websearch_to_tsquery('english', $4))
+  (($4 = '' OR numnode(websearch_to_tsquery('english', $4)) = 0
+      OR m.words @@ websearch_to_tsquery('english', $4))
     AND m.created_at >= $5 AND m.created_at < $6
     AND (cardinality($7::text[]) = 0 OR m.role = ANY($7))
     AND ($8 = '' OR m.user_id = $8)
@@ -132,7 +136,8 @@ WITH fitting AS (
   WHERE (s.id = ANY($1) OR ($6 <> '' AND s.words @@ $6::tsquery))
     AND s.conversation_id IN (SELECT conversation_id FROM participants WHERE user_id = $2)
     AND ($3 = '' OR s.conversation_id = $3)
-    AND ($7 = '' OR s.words @@ websearch_to_tsquery('english', $7))
+    AND ($7 = '' OR numnode(websearch_to_tsquery('english', $7)) = 0
+      OR s.words @@ websearch_to_tsquery('english', $7))
     AND s.ended_at >= $8 AND s.began_at < $9
 )
 SELECT id, conversation_id, kind, content, key_topics, intents, created_at, model_used,

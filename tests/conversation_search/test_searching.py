@@ -105,6 +105,16 @@ async def test_phrases_have_to_stand_there_and_excluded_words_must_not(library: 
     assert await library.texts('"red house" -lake') == ["A red house burned down."]
 
 
+@pytest.mark.parametrize("query", ['hamlet "to be"', "hamlet -the", 'hamlet -"and the"'])
+async def test_phrases_of_stop_words_alone_have_not_to_stand_there(
+    library: Library, query: str
+) -> None:
+    """No text has them, as far as words are looked at."""
+    conversation = await library.conversation()
+    await library.said(conversation, "Ada: Hamlet asks whether to be or not to be.")
+    assert len(await library.texts(query)) == 1
+
+
 @pytest.mark.parametrize(
     "query", ["", "   ", '"', "-", '""', "- - -", "\u3000", "?!", '"?" -', "'", "&|!():*<->"]
 )
