@@ -5,7 +5,6 @@ import re
 from kari.context_integrator.v1.context_integrator_pb2 import AssembleRequest
 from kari.conversation_models.v1.context_pb2 import MemorySource
 from kari.conversation_models.v1.search_pb2 import SearchFilter
-from servers.context_integrator.ranking import keywords
 
 QUERY_CHARACTERS = 2000
 """As long as a query may be; the embedder reads half of it."""
@@ -13,15 +12,22 @@ QUERY_CHARACTERS = 2000
 LATEST_MESSAGES = 20
 """As many of the conversation's last messages are not searched for."""
 
-_OPERATORS = re.compile(r'"|(?<!\S)-+')
+FEWEST_BYTES = 4
+"""A message whose words have fewer bytes of UTF-8 together asks for nothing: "ok" and "yes" do not,
+"who am I" and two Chinese characters do."""
+
+_WORD = re.compile(r"\w+")
+_DASHES = re.compile(r"(?<!\S)-+")
 
 
 def query_of(content: str) -> str:
     """A message as a query: without what searches take for operators, on one line. Empty if it has
-    no word to look for."""
-    if not keywords(content[:QUERY_CHARACTERS]):
+    too few words to look for."""
+    beginning = content[:QUERY_CHARACTERS]
+    if len("".join(_WORD.findall(beginning)).encode()) < FEWEST_BYTES:
         return ""
-    return " ".join(_OPERATORS.sub(" ", content[:QUERY_CHARACTERS]).split())
+    # Quotes go first: a dash behind one would begin a word only then.
+    return " ".join(_DASHES.sub(" ", beginning.replace('"', " ")).split())
 
 
 def is_shared(request: AssembleRequest) -> bool:
