@@ -3,7 +3,8 @@
 import asyncio
 import shutil
 import sys
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -14,11 +15,18 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
+from cli.jobs import lasting
+from cli.mesh import NotRunning, connected
+from kari.production_memory.v1.jobs_pb2 import CountJobsRequest, JobCount
 from servers import topology
+from servers.runtime.errors import from_rpc
+from servers.runtime.keys import key_files
 from servers.runtime.settings import Placement, Settings, read_settings, unknown_variables
 
 LEAST_FREE_BYTES = 512 * 1024 * 1024
 CHECK_SECONDS = 3.0
+OLD_SECONDS = 600.0
+"""What a job waits for longer is no load, but something in its way."""
 
 
 class State(StrEnum):
@@ -61,6 +69,7 @@ def run() -> int:
 async def _examine(settings: Settings) -> list[Finding]:
     findings = [*_machine(settings), *_configured(settings)]
     findings += [finding async for finding in _running(settings)]
+    findings += await _waiting(settings)
     return findings
 
 
@@ -130,6 +139,44 @@ async def _store(channel: grpc.aio.Channel, store: str) -> Finding | None:
     loss, setting = STORES[store]
     state = State.BROKEN if store == "postgres" else State.DEGRADED
     return Finding(store, state, loss, f"start it again, or mend {setting}")
+
+
+async def _waiting(settings: Settings) -> list[Finding]:
+    """What there is to say of jobs; nothing if nobody can be asked, which is said already."""
+    if not key_files(settings).mesh.exists():
+        return []
+    try:
+        async with connected(settings) as mesh:
+            response = await mesh.memory.CountJobs(CountJobsRequest(), timeout=CHECK_SECONDS)
+    except NotRunning:
+        return []
+    except grpc.aio.AioRpcError as error:
+        return [Finding("jobs", State.DEGRADED, from_rpc(error).message, "see postgres above")]
+    return [*_backlog(response.counts, time.time()), *_set_aside(response.counts)]
+
+
+def _backlog(counts: Iterable[JobCount], now: float) -> Iterator[Finding]:
+    """What waits, all kinds together."""
+    waiting = [each for each in counts if each.waiting or each.running]
+    if not waiting:
+        yield Finding("jobs", State.OK, "none waits")
+        return
+    kinds = ", ".join(f"{each.waiting + each.running} {each.kind}" for each in waiting)
+    oldest = now - min(each.oldest_at.ToNanoseconds() / 1e9 for each in waiting)
+    note = f"{kinds} waiting or under way, the oldest for {lasting(oldest)}"
+    if oldest < OLD_SECONDS:
+        yield Finding("jobs", State.OK, note)
+    else:
+        way_out = "see milvus and model_factory above, and `embedding waits` in the logs"
+        yield Finding("jobs", State.DEGRADED, note, way_out)
+
+
+def _set_aside(counts: Iterable[JobCount]) -> Iterator[Finding]:
+    for each in counts:
+        if each.failed:
+            note = f"{each.failed} set aside, not done"
+            way_out = "`kari jobs` says why, `kari jobs retry` tries again"
+            yield Finding(f"{each.kind} jobs", State.DEGRADED, note, way_out)
 
 
 async def _health(channel: grpc.aio.Channel, service: str) -> int | None:

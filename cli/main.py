@@ -1,12 +1,14 @@
 """The commands of `kari`. Each imports its work when it runs, so that `--help` is quick."""
 
 import sys
+from datetime import datetime
 
 import click
 
 from servers.runtime.settings import Misconfigured
 
 EPILOG = "Settings are read from the environment (KARI_*); docs/settings.md lists them."
+DATE = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"])
 
 
 @click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
@@ -84,6 +86,40 @@ def explain(turn: str, user: str, tenant: str, prompt: bool) -> None:
 
 
 @kari.command()
+@click.argument("words", nargs=-1, required=True)
+@click.option("--conversation", default="", metavar="ID", help="Only in this conversation.")
+@click.option("--since", type=DATE, metavar="DATE", help="Only what was said from then on.")
+@click.option("--until", type=DATE, metavar="DATE", help="Only what was said before then.")
+@click.option("--role", type=click.Choice(["user", "assistant"]), help="Only what these said.")
+@click.option("-n", "count", type=click.IntRange(1, 200), default=20, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print it as the contract has it.")
+@click.option("--user", default="demo", show_default=True, help="Name of the user.")
+@click.option("--tenant", default="demo", show_default=True, help="Name of the tenant.")
+def search(
+    words: tuple[str, ...],
+    conversation: str,
+    since: datetime | None,
+    until: datetime | None,
+    role: str | None,
+    count: int,
+    as_json: bool,
+    user: str,
+    tenant: str,
+) -> None:
+    """Find what was said, by WORDS and by meaning, the best first.
+
+    '"a phrase"' has to stand there as it is, and what has a dash before it must not: write
+    'apples -pears' in quotes. DATE is 2026-03-01, or 2026-03-01T14:30, by this machine's clock.
+    The exit code is 1 if nothing was found.
+    """
+    from cli.search import Wanted, run
+
+    roles = [role] if role else []
+    wanted = Wanted(" ".join(words), conversation, since, until, roles, count)
+    sys.exit(run(wanted, user, tenant, as_json=as_json))
+
+
+@kari.command()
 @click.option("--after", default="", metavar="PLACE", help="Go on where an earlier call stopped.")
 def reindex(after: str) -> None:
     """Make all vectors again from what Postgres has, while the system serves."""
@@ -127,6 +163,34 @@ def audit_tail(
         page_size=200,
     )
     sys.exit(tail(request, follow=follow, as_json=as_json))
+
+
+@kari.group(invoke_without_command=True)
+@click.pass_context
+def jobs(context: click.Context) -> None:
+    """Show the work that waits behind the turns, and the jobs that were set aside."""
+    if context.invoked_subcommand is None:
+        from cli.jobs import show
+
+        sys.exit(show())
+
+
+@jobs.command()
+@click.argument("ids", nargs=-1, type=int)
+def retry(ids: tuple[int, ...]) -> None:
+    """Try jobs that were set aside again: those of IDS, or all."""
+    from cli.jobs import retry as run
+
+    sys.exit(run(ids))
+
+
+@jobs.command()
+@click.argument("ids", nargs=-1, type=int, required=True)
+def discard(ids: tuple[int, ...]) -> None:
+    """Drop the jobs of IDS that were set aside. `kari reindex` makes their vectors all the same."""
+    from cli.jobs import discard as run
+
+    sys.exit(run(ids))
 
 
 @kari.command()

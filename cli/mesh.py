@@ -16,6 +16,7 @@ from kari.production_memory.v1 import production_memory_pb2, production_memory_p
 from servers import topology
 from servers.runtime.call import Call, Principal, enter
 from servers.runtime.channels import Channels
+from servers.runtime.errors import envelope_of
 from servers.runtime.ids import new_correlation_id
 from servers.runtime.keys import key_files, mesh_key
 from servers.runtime.mesh_key import OPERATOR
@@ -85,7 +86,8 @@ async def connected(settings: Settings) -> AsyncIterator[Mesh]:
             audit_pb2_grpc.AuditServiceStub(trail),
         )
     except grpc.aio.AioRpcError as error:
-        if error.code() is grpc.StatusCode.UNAVAILABLE:
+        # A server that answers says what is unavailable.
+        if error.code() is grpc.StatusCode.UNAVAILABLE and envelope_of(error) is None:
             address = f"{settings.grpc_host}:{settings.grpc_port}"
             raise NotRunning(
                 f"nothing answers on {address}: run `kari up`, or set KARI_GRPC_PORT"

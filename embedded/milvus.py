@@ -11,8 +11,8 @@ from embedded.program import Program
 
 HTTP2_SETTINGS_FRAME = 4
 MEMTABLE_BYTES = 1024 * 1024
-"""What is written last is searched row by row, in Python, at 33 microseconds each, until it fills
-this and becomes a segment with an index: 20,000 rows took 650 ms, now 500 rows or so take 16."""
+"""What is written last is copied for each search until it fills this and becomes a segment: 500
+rows or so, which take 3 ms. (To Milvus Lite's own search each is a Python list: 20 ms.)"""
 
 # One user and two cores: thread pools of its libraries would only cost memory.
 FRUGAL = {

@@ -43,6 +43,7 @@ REQUESTS = {
     "history": "ListMessages",
     "commands": "ListCommands",
     "conversation": "GetConversation",
+    "search": "Search",
 }
 """The hub's method for each kind of frame that is one call."""
 

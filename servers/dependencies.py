@@ -50,6 +50,7 @@ from kari.stream_processor.v1.stream_processor_pb2_grpc import (
     StreamProcessorServiceStub,
     add_StreamProcessorServiceServicer_to_server,
 )
+from kari.summarizer.v1.summarizer_pb2_grpc import add_SummarizerServiceServicer_to_server
 from servers.audit.appending import Appending
 from servers.audit.chain import Key as AuditKey
 from servers.audit.reading import Reading as TrailReading
@@ -75,6 +76,7 @@ from servers.context_integrator.replaying import Replaying
 from servers.context_integrator.servicer import ContextIntegrator
 from servers.conversation_manager.conversations import Conversations
 from servers.conversation_manager.history import History
+from servers.conversation_manager.memories import Memories as GuardedMemories
 from servers.conversation_manager.proposals import Proposals
 from servers.conversation_manager.servicer import ConversationManager
 from servers.conversation_manager.updating import Updating
@@ -92,9 +94,11 @@ from servers.identity.sign_in import SignIn
 from servers.identity.store import Sessions, Users
 from servers.identity.store_lockout import Lockout
 from servers.instruction_processor.applying import Applying
+from servers.instruction_processor.memories import Memories
 from servers.instruction_processor.models import Models
 from servers.instruction_processor.processing import Processing
 from servers.instruction_processor.questions import Questions
+from servers.instruction_processor.searching import Searching as CommandSearching
 from servers.instruction_processor.servicer import InstructionProcessor
 from servers.memory_processor.long_term import LongTerm
 from servers.memory_processor.retrieval import Retrieval
@@ -105,9 +109,10 @@ from servers.memory_processor.store_milvus import open_nearest as open_conversat
 from servers.memory_processor.vault import vaults
 from servers.model_factory.factory import ModelFactory
 from servers.model_factory.servicer import ModelFactoryServicer
+from servers.production_memory.backlog import Backlog
 from servers.production_memory.beginning import Beginning
 from servers.production_memory.buffering import Buffering
-from servers.production_memory.embedding import Embedding
+from servers.production_memory.embed_job import EmbedJob
 from servers.production_memory.ending import Ending
 from servers.production_memory.importing import Importing
 from servers.production_memory.jobs import Jobs
@@ -118,7 +123,12 @@ from servers.production_memory.reindexing import Reindexing
 from servers.production_memory.servicer import ProductionMemory
 from servers.production_memory.store import VectorStore
 from servers.production_memory.store_milvus import open_vectors
+from servers.production_memory.summaries import Summaries
+from servers.production_memory.summary_claims import SummaryClaims
+from servers.production_memory.vault.memory_jobs import LearnJob, MemoryJob
+from servers.production_memory.vault.vault import vault_of
 from servers.production_memory.vectorizing import Vectorizing
+from servers.production_memory.working import Pace, Work, Worker
 from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.bootstrap import Bootstrap, Hook, Hosted
 from servers.runtime.ended_sessions import EndedSessions
@@ -132,6 +142,10 @@ from servers.stream_processor.readers import Readers
 from servers.stream_processor.servicer import StreamProcessor
 from servers.stream_processor.streams import Streams
 from servers.stream_processor.upkeep import Upkeep
+from servers.summarizer.due import Due
+from servers.summarizer.servicer import Summarizer
+from servers.summarizer.summarizing import Summarizing
+from servers.summarizer.writing import Writing
 from servers.topology import NODES, service_of
 from servers.wiring import Wiring, contract_of
 
@@ -173,7 +187,11 @@ def instruction_processor(w: Wiring) -> Hosted:
     conversations = stub("conversation_manager", ConversationManagerServiceStub)
     orchestrator = stub("chat_orchestrator", ChatOrchestratorServiceStub)
     models = Models(stub("model_factory", ModelFactoryServiceStub))
-    applying = Applying(conversations, Questions(conversations, models))
+    memories = Memories(conversations)
+    search = stub("conversation_search", ConversationSearchServiceStub)
+    searching = CommandSearching(search, conversations)
+    questions = Questions(conversations, models, memories, searching)
+    applying = Applying(conversations, questions, memories)
     processing = Processing(applying, models, orchestrator)
     return _hosted(
         "instruction_processor",
@@ -292,8 +310,14 @@ def production_memory(w: Wiring) -> Hosted:
         "milvus", partial(open_vectors, w.settings), lambda store: store.ping(), required=False
     )
     models = w.stub("production_memory", "model_factory", ModelFactoryServiceStub)
-    embedding = Embedding(database, jobs, Vectorizing(database, models, vectors), quiet)
-    buffering = Buffering(SessionBuffer(w.redis))
+    vault = vault_of(database, jobs, vectors, models, w.settings.memory_model, w.mesh_key)
+    messages = Work(EmbedJob.parse, Vectorizing(database, models, vectors).do, "vectors")
+    embeds = {EmbedJob.entrypoint: messages, MemoryJob.entrypoint: vault.vector_work}
+    embedder = Worker("embed", database, jobs, embeds, quiet)
+    # By itself: a model that takes its time keeps no vector waiting.
+    learns = {LearnJob.entrypoint: vault.learn_work}
+    learner = Worker("learn", database, jobs, learns, quiet, Pace(batch=4))
+    buffering, backlog = Buffering(SessionBuffer(w.redis)), Backlog(database, jobs)
     return _hosted(
         "production_memory",
         add_ProductionMemoryServiceServicer_to_server,
@@ -304,9 +328,13 @@ def production_memory(w: Wiring) -> Hosted:
             Reading(database, buffering),
             Importing(database, jobs),
             Reindexing(database, jobs),
+            backlog,
             models,
+            vault,
+            Summaries(database, jobs),
+            SummaryClaims(database, quiet),
         ),
-        loops=(embedding.run, embedding.tidy),
+        loops=(embedder.run, embedder.tidy, learner.run, vault.aging.run, backlog.show),
     )
 
 
@@ -334,7 +362,11 @@ def conversation_manager(w: Wiring) -> Hosted:
         "conversation_manager",
         add_ConversationManagerServiceServicer_to_server,
         ConversationManager(
-            Conversations(database), updating, Proposals(database, updating), history
+            Conversations(database),
+            updating,
+            Proposals(database, updating),
+            history,
+            GuardedMemories(history, stored),
         ),
     )
 
@@ -369,6 +401,21 @@ def audit(w: Wiring) -> Hosted:
     )
 
 
+def summarizer(w: Wiring) -> Hosted:
+    """Summarizer."""
+    stub, settings = partial(w.stub, "summarizer"), w.settings
+    models = stub("model_factory", ModelFactoryServiceStub)
+    writing = Writing(models, settings.summary_model) if settings.summary_model else None
+    summarizing = Summarizing(models, writing)
+    stored = stub("production_memory", ProductionMemoryServiceStub)
+    return _hosted(
+        "summarizer",
+        add_SummarizerServiceServicer_to_server,
+        Summarizer(summarizing),
+        loops=(Due(stored, summarizing, settings, w.mesh_key).run,),
+    )
+
+
 HOW: Mapping[str, Callable[[Wiring], Hosted]] = {
     "chat_hub": chat_hub,
     "instruction_processor": instruction_processor,
@@ -380,6 +427,7 @@ HOW: Mapping[str, Callable[[Wiring], Hosted]] = {
     "model_factory": model_factory,
     "conversation_manager": conversation_manager,
     "conversation_search": conversation_search,
+    "summarizer": summarizer,
     "identity": identity,
     "audit": audit,
 }

@@ -35,7 +35,12 @@ SERVERS = (
     Node(
         "instruction_processor",
         port=1,
-        calls=("conversation_manager", "chat_orchestrator", "model_factory"),
+        calls=(
+            "conversation_manager",
+            "chat_orchestrator",
+            "model_factory",
+            "conversation_search",
+        ),
     ),
     Node(
         "context_integrator",
@@ -74,8 +79,9 @@ SERVERS = (
         calls=("production_memory",),
         stores=("postgres", "milvus"),
     ),
+    Node("summarizer", port=11, calls=("production_memory", "model_factory")),
     Node("identity", port=9, calls=("audit",), stores=("postgres", "redis")),
-    Node("audit", port=11, stores=("postgres",)),
+    Node("audit", port=12, stores=("postgres",)),
 )
 
 NODES = {node.name: node for node in (GATEWAY, *SERVERS)}

@@ -60,6 +60,13 @@ class Kari:
             return [shared, *urls]
         return urls if workers > 1 else [shared]
 
+    def server_settings(self) -> dict[str, str]:
+        """The settings of its servers, the addresses of the stores among them."""
+        environment = next(
+            found for p in self.processes() if "KARI_MILVUS_TOKEN" in (found := p.environ())
+        )
+        return {name: value for name, value in environment.items() if name.startswith("KARI_")}
+
     def environment(self) -> dict[str, str]:
         """Environment under which `kari` commands find this one."""
         return child_environment(

@@ -4,6 +4,7 @@ import { mayBeSignedIn, refresh, signIn, signOut } from "./account.js";
 import { Composer } from "./composer.js";
 import { ConversationView } from "./conversation.js";
 import { byId, make } from "./elements.js";
+import { Search } from "./search.js";
 import { Sidebar } from "./sidebar.js";
 import { Socket } from "./socket.js";
 import { feature, problem, sentence } from "./words.js";
@@ -37,11 +38,21 @@ const sidebar = new Sidebar({
   create: () => open(""),
   older: () => loadConversations(nextPage),
 });
+const search = new Search(socket, {
+  open: ({ conversationId, ...message }) => {
+    sidebar.drawer(false);
+    open(conversationId, message.messageId ? message : null);
+  },
+  title,
+  reveal: () => sidebar.reveal(),
+  closed: () => composer.focus(),
+});
 
 socket.addEventListener("welcome", ({ detail: welcome }) => {
   hideBanner();
   showDegradations(welcome.degradations ?? []);
   view.catchUp();
+  search.catchUp();
   loadConversations();
   socket.ask({ commands: {} }).then(
     ({ result }) => (composer.commands = result.commands?.commands ?? []),
@@ -125,6 +136,7 @@ function start(who) {
 function showSignIn(words = "") {
   user = null;
   socket.close();
+  search.close();
   byId("chat").hidden = true;
   byId("sign-in").hidden = false;
   hideBanner();
@@ -138,11 +150,13 @@ function complain(words) {
   signInError.hidden = false;
 }
 
-function open(id) {
+// Opens a conversation; with a message of it, {messageId, sequence}, at that place.
+function open(id, message = null) {
+  if (message && id === view.id) return view.seek(message);
   remember(id);
   byId("typing").textContent = "";
   composer.focus();
-  return view.open(id);
+  return view.open(id, message);
 }
 
 function remember(id) {
@@ -164,6 +178,12 @@ async function loadConversations(pageToken = "") {
   } catch (error) {
     if (!error.cut) showBanner(sentence(error));
   }
+}
+
+async function title(id) {
+  if (sidebar.title(id)) return sidebar.title(id);
+  const { result } = await socket.ask({ conversation: { conversationId: id } });
+  return result.conversation.conversation.title ?? "";
 }
 
 function typing(now) {

@@ -2,9 +2,12 @@
 
 import { byId, make } from "./elements.js";
 import { degradationNote, Transcript } from "./transcript.js";
-import { mode } from "./words.js";
+import { mode, problem } from "./words.js";
 
 const PAGE = 30;
+// On the way to a message: large pages, and not faster than a socket may ask.
+const SEEK_PAGE = 200;
+const SEEK_PAUSE = 60;
 const title = byId("title");
 const facts = byId("facts");
 
@@ -15,7 +18,9 @@ export class ConversationView {
   #on;
   #transcript;
   #older = "";
-  #loading = false;
+  #loading = null;
+  #begun = false;
+  #sought = null;
   #unsent = new Map();
   #generation = 0;
 
@@ -25,11 +30,15 @@ export class ConversationView {
     this.#transcript = new Transcript(() => this.#loadOlder());
   }
 
-  // Shows a conversation; without an id, an empty one that begins with its first message.
-  async open(id) {
+  // Shows a conversation; without an id, an empty one that begins with its first message. With a
+  // message, {messageId, sequence}, at that place.
+  async open(id, message = null) {
     this.id = id;
+    this.#sought = message;
     this.#generation += 1;
     this.#older = "";
+    this.#loading = null;
+    this.#begun = false;
     this.#unsent.clear();
     this.#transcript.clear();
     this.#tell(null);
@@ -45,7 +54,14 @@ export class ConversationView {
     for (const turn of this.#transcript.unfinished) this.#resume(turn.id, turn.position);
     const unsent = [...this.#unsent.values()];
     if (this.id) await this.#load();
+    this.#seek();
     for (const message of unsent) this.#deliver(message);
+  }
+
+  // Goes to a message of this conversation, however far back it is.
+  seek(message) {
+    this.#sought = message;
+    return this.#seek();
   }
 
   send(content) {
@@ -187,28 +203,59 @@ export class ConversationView {
     });
   }
 
-  async #load(pageToken = "") {
+  // True if it went well.
+  async #load(pageToken = "", pageSize = PAGE) {
     const generation = this.#generation;
     try {
-      const asked = { conversationId: this.id, pageSize: PAGE, pageToken };
+      const asked = { conversationId: this.id, pageSize, pageToken };
       const { result } = await this.#ask({ history: asked });
-      if (generation !== this.#generation) return;
+      if (generation !== this.#generation) return false;
       const page = result.history ?? {};
       this.#older = page.nextPageToken ?? "";
+      this.#begun = true;
       this.#transcript.merge((page.messages ?? []).reverse());
       const active = page.activeTurn?.id;
       if (active && !this.#transcript.isLive(active)) this.#resume(active);
       if (!pageToken) this.#look();
+      return true;
     } catch (error) {
-      if (generation === this.#generation && !error.cut) this.#problem(null, error);
+      if (generation === this.#generation && !error.cut) {
+        this.#sought = null;
+        this.#problem(null, error);
+      }
+      return false;
     }
   }
 
-  async #loadOlder() {
-    if (!this.#older || this.#loading) return;
-    this.#loading = true;
-    await this.#load(this.#older);
-    this.#loading = false;
+  // One page at a time, whoever wants it.
+  #loadOlder(pageSize = PAGE) {
+    if (!this.#older) return false;
+    if (this.#loading) return this.#loading;
+    const loading = this.#load(this.#older, pageSize).finally(() => {
+      if (this.#loading === loading) this.#loading = null;
+    });
+    this.#loading = loading;
+    return loading;
+  }
+
+  // A search that is cut off on its way goes on when the connection is back.
+  async #seek() {
+    if (!this.#begun) return;
+    const sought = this.#sought;
+    while (sought && sought === this.#sought && !this.#transcript.show(sought.messageId)) {
+      if (!this.#older || this.#transcript.reaches(sought.sequence)) {
+        this.#missed();
+        return;
+      }
+      if (!(await this.#loadOlder(SEEK_PAGE))) return;
+      if (!this.#transcript.has(sought.messageId)) await pause(SEEK_PAUSE);
+    }
+    if (sought === this.#sought) this.#sought = null;
+  }
+
+  #missed() {
+    this.#sought = null;
+    this.#problem(null, problem("That message is no longer there."));
   }
 
   // Looks at the configuration of the conversation.
@@ -245,3 +292,5 @@ export class ConversationView {
     if (!error.cut) this.#transcript.problem(article, error, retry);
   }
 }
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));

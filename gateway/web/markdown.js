@@ -85,19 +85,32 @@ function listNode(lines) {
   return list;
 }
 
-// A line of text with its code, bold and emphasis.
+const CODE = /(?<!`)(`+)(?!`)([^\n]*?[^`\n])\1(?!`)/;
+const ESCAPED = /\\([!-/:-@[-`{-~])/;
+const BOLD = /\*\*((?:\\.|[^*\\\n])+)\*\*/;
+const EMPHASIS = /\*((?:\\.|[^*\\\s])(?:\\.|[^*\\\n])*)\*/;
+const INLINE = new RegExp([CODE, ESCAPED, BOLD, EMPHASIS].map((each) => each.source).join("|"), "g");
+
+// A line of text with its code, bold and emphasis; a backslash takes the meaning from a mark.
 export function inline(text) {
   const nodes = [];
   let rest = 0;
-  for (const found of text.matchAll(/`([^`\n]+)`|\*\*([^*\n]+)\*\*|\*([^*\s][^*\n]*)\*/g)) {
+  for (const found of text.matchAll(INLINE)) {
+    const [, , code, mark, bold, emphasis] = found;
     if (found.index > rest) nodes.push(...plain(text.slice(rest, found.index)));
-    if (found[1] !== undefined) nodes.push(make("code", { textContent: found[1] }));
-    else if (found[2] !== undefined) nodes.push(make("strong", {}, ...inline(found[2])));
-    else nodes.push(make("em", {}, ...inline(found[3])));
+    if (code !== undefined) nodes.push(make("code", { textContent: unpadded(code) }));
+    else if (mark !== undefined) nodes.push(mark);
+    else if (bold !== undefined) nodes.push(make("strong", {}, ...inline(bold)));
+    else nodes.push(make("em", {}, ...inline(emphasis)));
     rest = found.index + found[0].length;
   }
   nodes.push(...plain(text.slice(rest)));
   return nodes;
+}
+
+// The spaces that keep backticks of the text from those around it.
+function unpadded(code) {
+  return /^ .*[^ ].* $/.test(code) ? code.slice(1, -1) : code;
 }
 
 function plain(text) {

@@ -1,6 +1,7 @@
 // The list of conversations, and the drawer that it is on a phone.
 
 import { byId, make } from "./elements.js";
+import { when } from "./times.js";
 
 const sidebar = byId("sidebar");
 const list = byId("conversations");
@@ -43,6 +44,11 @@ export class Sidebar {
     if (open) (list.querySelector("[aria-current]") ?? byId("new")).focus();
   }
 
+  // Makes sure that it is seen.
+  reveal() {
+    if (menu.checkVisibility()) this.drawer(true);
+  }
+
   // Shows a page of conversations, the latest first; the first page replaces what is there.
   show(conversations, { first, another }) {
     if (first) this.#items.clear();
@@ -77,13 +83,4 @@ function titleOf(conversation) {
 function mark(item, current) {
   if (current) item.setAttribute("aria-current", "true");
   else item.removeAttribute("aria-current");
-}
-
-function when(timestamp) {
-  if (!timestamp) return "";
-  const time = new Date(timestamp);
-  const today = new Date().toDateString() === time.toDateString();
-  return today
-    ? time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })
-    : time.toLocaleDateString([], { day: "numeric", month: "short" });
 }

@@ -16,9 +16,7 @@ export class Transcript {
 
   constructor(onTop) {
     scroller.addEventListener("scroll", () => {
-      const below = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
-      this.#following = below < NEAR;
-      latest.hidden = this.#following;
+      this.#measure();
       if (scroller.scrollTop < NEAR) onTop();
     }, { passive: true });
     latest.onclick = () => this.toEnd();
@@ -49,6 +47,30 @@ export class Transcript {
     const added = messages.filter((message) => this.#isNew(message));
     for (const message of added) this.#place(this.#article(message), message);
     if (added.length && !this.#following) scroller.scrollTop = scroller.scrollHeight - before;
+  }
+
+  has(messageId) {
+    return this.#articles.has(messageId);
+  }
+
+  // True if everything from a place in the conversation on is here.
+  reaches(sequence) {
+    const first = list.querySelector("[data-sequence]");
+    return Boolean(first) && Number(first.dataset.sequence) <= sequence;
+  }
+
+  // Goes to a message and marks it; false if it is not here.
+  show(messageId) {
+    const article = this.#articles.get(messageId);
+    if (!article) return false;
+    list.querySelector(".sought")?.classList.remove("sought");
+    article.classList.add("sought");
+    article.tabIndex = -1;
+    article.focus({ preventScroll: true });
+    this.#following = false;
+    article.scrollIntoView({ block: article.offsetHeight > scroller.clientHeight ? "start" : "center" });
+    this.#measure();
+    return true;
   }
 
   // A message on its way: shown at once, marked until it is safe.
@@ -137,6 +159,13 @@ export class Transcript {
     choices.firstElementChild.focus({ preventScroll: true });
   }
 
+  // Whether the end is in sight.
+  #measure() {
+    const below = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
+    this.#following = below < NEAR;
+    latest.hidden = this.#following;
+  }
+
   // How often the answers of a place are drawn: once a frame, however many deltas came.
   drawn(turn) {
     if (turn.article && !turn.article.isConnected) {
@@ -168,8 +197,9 @@ export class Transcript {
   #place(article, message) {
     list.querySelector(".empty")?.remove();
     const sequence = Number(message.sequence ?? 0);
-    const next = [...list.children].find((other) => Number(other.dataset.sequence) > sequence);
-    list.insertBefore(article, next ?? null);
+    let next = list.firstElementChild;
+    while (next && !(Number(next.dataset.sequence) > sequence)) next = next.nextElementSibling;
+    list.insertBefore(article, next);
   }
 
   #name(article, message) {

@@ -24,6 +24,9 @@ const FEATURES = {
   FEATURE_CHOSEN_MODEL: "Another model answers than the one that was chosen.",
   FEATURE_SHARED_LIMITS: "Limits are counted by each server alone.",
   FEATURE_FAN_OUT: "What others do may not show here at once.",
+  FEATURE_VAULT: "Kari does not look at what it remembers of you.",
+  FEATURE_LONG_TERM_MEMORY: "Kari does not look at earlier parts of this conversation.",
+  FEATURE_PAST_THREADS: "Kari does not look at other conversations.",
 };
 
 export function sentence(error) {

@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from kari.chat_hub.v1 import chat_hub_pb2 as hub
-from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceServicer
 from kari.chat_orchestrator.v1 import chat_orchestrator_pb2
 from kari.conversation_manager.v1 import conversation_manager_pb2 as conversations
 from kari.conversation_search.v1 import conversation_search_pb2
@@ -13,19 +12,20 @@ from servers.chat_hub.following import Following
 from servers.chat_hub.news import News
 from servers.chat_hub.peers import Peers
 from servers.chat_hub.sending import Sending
+from servers.chat_hub.servicer_memories import Memories
 from servers.chat_hub.token_life import while_valid
 from servers.chat_hub.watching import Watching
 from servers.runtime.call import principal
 from servers.runtime.grpc_types import Context
 
 
-class ChatHub(ChatHubServiceServicer):
+class ChatHub(Memories):
     """Admits every chat event and routes it."""
 
     def __init__(
         self, peers: Peers, sending: Sending, following: Following, watching: Watching, news: News
     ) -> None:
-        self._peers = peers
+        super().__init__(peers)
         self._sending = sending
         self._following = following
         self._watching = watching
@@ -139,6 +139,7 @@ class ChatHub(ChatHubServiceServicer):
             results=response.results,
             next_page_token=response.next_page_token,
             degradations=response.degradations,
+            summaries=response.summaries,
         )
 
     async def GetTurnManifest(

@@ -5,20 +5,29 @@ import re
 from kari.context_integrator.v1.context_integrator_pb2 import AssembleRequest
 from kari.conversation_models.v1.context_pb2 import MemorySource
 from kari.conversation_models.v1.search_pb2 import SearchFilter
-from servers.context_integrator.ranking import keywords
 
 QUERY_CHARACTERS = 2000
 """As long as a query may be; the embedder reads half of it."""
 
-_OPERATORS = re.compile(r'"|(?<!\S)-+')
+LATEST_MESSAGES = 20
+"""As many of the conversation's last messages are not searched for."""
+
+FEWEST_BYTES = 4
+"""A message whose words have fewer bytes of UTF-8 together asks for nothing: "ok" and "yes" do not,
+"who am I" and two Chinese characters do."""
+
+_WORD = re.compile(r"\w+")
+_DASHES = re.compile(r"(?<!\S)-+")
 
 
 def query_of(content: str) -> str:
     """A message as a query: without what searches take for operators, on one line. Empty if it has
-    no word to look for."""
-    if not keywords(content[:QUERY_CHARACTERS]):
+    too few words to look for."""
+    beginning = content[:QUERY_CHARACTERS]
+    if len("".join(_WORD.findall(beginning)).encode()) < FEWEST_BYTES:
         return ""
-    return " ".join(_OPERATORS.sub(" ", content[:QUERY_CHARACTERS]).split())
+    # Quotes go first: a dash behind one would begin a word only then.
+    return " ".join(_DASHES.sub(" ", beginning.replace('"', " ")).split())
 
 
 def is_shared(request: AssembleRequest) -> bool:
@@ -39,8 +48,13 @@ def sources_of(request: AssembleRequest, query: str) -> list[MemorySource.ValueT
 
 def filter_of(request: AssembleRequest) -> SearchFilter:
     """Where is searched, in what was said before: in all conversations of the sender, or in a
-    shared one only."""
+    shared one only. The last messages are in the prompt anyway."""
     only = request.conversation.id if is_shared(request) else ""
     current = request.current_message
     until = current.timestamp if current.HasField("timestamp") else None
-    return SearchFilter(conversation_id=only, until=until)
+    return SearchFilter(
+        conversation_id=only,
+        until=until,
+        known_conversation_id=request.conversation.id,
+        known_from_sequence=max(1, current.sequence - LATEST_MESSAGES),
+    )

@@ -44,7 +44,7 @@ class History:
         self, request: contract.ListMessagesRequest, who: Principal
     ) -> ListMessagesResponse:
         """A page of messages of a conversation of the user; else NotFound."""
-        await self._require_participant(request.conversation_id, who)
+        await self.require_participant(request.conversation_id, who)
         return await self._production_memory.ListMessages(
             ListMessagesRequest(
                 conversation_id=request.conversation_id,
@@ -73,7 +73,7 @@ class History:
         """Raises NotFound if a message is not one of this conversation of the user."""
         if not message_ids:
             return
-        await self._require_participant(conversation_id, who)
+        await self.require_participant(conversation_id, who)
         found = await self._production_memory.GetMessages(
             GetMessagesRequest(conversation_id=conversation_id, message_ids=message_ids)
         )
@@ -88,7 +88,7 @@ class History:
 
     async def latest_sequence(self, conversation_id: str, who: Principal) -> int:
         """Sequence of the last message of a conversation of the user; 0 if it has none."""
-        await self._require_participant(conversation_id, who)
+        await self.require_participant(conversation_id, who)
         page = await self._production_memory.ListMessages(
             ListMessagesRequest(conversation_id=conversation_id, page_size=1)
         )
@@ -96,11 +96,12 @@ class History:
 
     async def _require_turn(self, turn: Turn, who: Principal) -> None:
         try:
-            await self._require_participant(turn.conversation_id, who)
+            await self.require_participant(turn.conversation_id, who)
         except NotFound:
             raise NotFound(Reason.REASON_TURN_NOT_FOUND, "there is no such turn") from None
 
-    async def _require_participant(self, conversation_id: str, who: Principal) -> None:
+    async def require_participant(self, conversation_id: str, who: Principal) -> None:
+        """Raises NotFound if the user takes no part in a conversation."""
         database = await self._database.get()
         if not await database.value(
             who.tenant_id, QUERIES.is_participant, conversation_id, who.user_id

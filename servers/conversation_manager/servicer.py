@@ -6,6 +6,7 @@ from kari.conversation_manager.v1.conversation_manager_pb2_grpc import (
 )
 from servers.conversation_manager.conversations import Conversations
 from servers.conversation_manager.history import History
+from servers.conversation_manager.memories import Memories
 from servers.conversation_manager.proposals import Proposals
 from servers.conversation_manager.updating import Update, Updating
 from servers.runtime.call import current, principal
@@ -21,11 +22,13 @@ class ConversationManager(ConversationManagerServiceServicer):
         updating: Updating,
         proposals: Proposals,
         history: History,
+        memories: Memories,
     ) -> None:
         self._conversations = conversations
         self._updating = updating
         self._proposals = proposals
         self._history = history
+        self._memories = memories
 
     async def CreateConversation(
         self, request: contract.CreateConversationRequest, context: Context
@@ -126,3 +129,33 @@ class ConversationManager(ConversationManagerServiceServicer):
         found = await self._history.turn(request.turn_id, principal())
         answer = found.answer if found.HasField("answer") else None
         return contract.GetTurnResponse(turn=found.turn, answer=answer)
+
+    async def Remember(
+        self, request: contract.RememberRequest, context: Context
+    ) -> contract.RememberResponse:
+        """Remembers a statement of the caller."""
+        return await self._memories.remember(request, principal())
+
+    async def ListMemories(
+        self, request: contract.ListMemoriesRequest, context: Context
+    ) -> contract.ListMemoriesResponse:
+        """A page of what is remembered."""
+        return await self._memories.page(request)
+
+    async def CorrectMemory(
+        self, request: contract.CorrectMemoryRequest, context: Context
+    ) -> contract.CorrectMemoryResponse:
+        """Puts another statement in the place of a memory."""
+        return await self._memories.correct(request)
+
+    async def ForgetMemories(
+        self, request: contract.ForgetMemoriesRequest, context: Context
+    ) -> contract.ForgetMemoriesResponse:
+        """Erases memories of the caller."""
+        return await self._memories.forget(request)
+
+    async def GetForgetReceipt(
+        self, request: contract.GetForgetReceiptRequest, context: Context
+    ) -> contract.GetForgetReceiptResponse:
+        """A receipt of the caller."""
+        return await self._memories.receipt(request)

@@ -39,10 +39,11 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A message and its score."""
+    """A message or a summary, its score, and the cosine by which it was found; 0 if by none."""
 
     id: str
     score: float
+    similarity: float = 0.0
 
 
 def ranked(
@@ -72,7 +73,8 @@ def ranked(
             score *= NAMED
         elif named and turn.conversation_id not in talked:
             score /= NAMED
-        found.append(Scored(turn.id, round(score, 6)))
+        similarity = round(cosines.get(turn.id, 0.0), 6)
+        found.append(Scored(turn.id, round(score, 6), similarity))
     # Ids are ordered by time: among equals the later message comes first.
     return sorted(found, key=lambda each: (each.score, each.id), reverse=True)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -22,9 +22,10 @@ from servers.conversation_search.naming import named, without_names
 from servers.conversation_search.ranking import Scored, ranked
 from servers.conversation_search.store import Limits, Near, NearestVectors, Scope
 from servers.conversation_search.store_postgres import Words
+from servers.conversation_search.summary_ranking import ranked_summaries
 from servers.conversation_search.wish import Wish, wished
 from servers.runtime import paging
-from servers.runtime.call import Principal
+from servers.runtime.call import Principal, current
 from servers.runtime.errors import KariError, NotFound
 from servers.runtime.labelled import labelled
 from servers.runtime.names import short
@@ -45,8 +46,13 @@ LATENCY = Histogram(
 
 MOST_BY_WORDS = MOST_BY_VECTORS = 100
 """Candidates of each kind: where recall stopped growing on long conversations."""
+MOST_SUMMARIES = 5
+MOST_SUMMARIES_BY_WORDS = 20
+"""Candidates by words: the cosine decides among them."""
 VECTOR_SECONDS = 1.5
 """Meaning is not waited for longer than this: words alone find most."""
+VECTOR_SHARE = 0.6
+"""Of the time that a caller with a short deadline gives: what words find must still reach it."""
 EARLIEST, LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
 log = structlog.get_logger("kari.conversation_search")
@@ -54,11 +60,13 @@ log = structlog.get_logger("kari.conversation_search")
 
 @dataclass(frozen=True)
 class Found:
-    """A page: what is shown of each message, its score, the next page's token, what was missing."""
+    """A page: what is shown of each message, its score, the next page's token, what was missing; on
+    the first page the summaries that fit, with their scores."""
 
     shown: Sequence[tuple[Record, Scored]]
     next_page_token: str = ""
     degradations: Sequence[Degradation] = ()
+    summaries: Sequence[tuple[Record, Scored]] = ()
 
 
 class Searching:
@@ -89,23 +97,49 @@ class Searching:
 
     async def _search(self, request: SearchRequest, who: Principal, wish: Wish) -> Found:
         limits = limits_of(request.filter, who.user_id, wish)
-        scope = await self._words.scope(who.tenant_id, who.user_id, limits.conversation_id)
+        scope = await self._words.scope(who.tenant_id, limits)
         if not scope.conversation_ids:
             return _nothing(limits)
+        if not scope.unknown:
+            return Found(())
         people = named(wish.text, scope.authors)
         text = without_names(wish.text, people)
         near, (lexemes, weights, ids) = await asyncio.gather(
             self._near(request.way, who, text, scope, limits),
             self._lexical(request.way, who, text, scope, limits),
         )
-        cosines, degradations = near
-        wanted = sorted({*ids, *cosines})
-        turns = await self._words.turns(who.tenant_id, wanted, lexemes, limits)
-        order = ranked(turns, weights, cosines, people)
+        nearest, degradations = near
+        wanted = sorted({*ids, *nearest.cosines})
+        turns, summaries = await asyncio.gather(
+            self._words.turns(who.tenant_id, wanted, lexemes, limits),
+            self._summaries(request, who, nearest, weights, limits),
+        )
+        order = ranked(turns, weights, nearest.cosines, people)
         page, token = paged(order, request.page_size, request.page_token)
         rows = await self._words.shown(who.tenant_id, [each.id for each in page], lexemes)
         shown = [(rows[each.id], each) for each in page if each.id in rows]
-        return Found(shown, token, degradations)
+        return Found(shown, token, degradations, summaries)
+
+    async def _summaries(
+        self,
+        request: SearchRequest,
+        who: Principal,
+        near: Near,
+        weights: Mapping[str, float],
+        limits: Limits,
+    ) -> list[tuple[Record, Scored]]:
+        """The summaries that fit best, on the first page. They are nobody's, and have no role."""
+        if request.page_token or limits.roles or limits.sender:
+            return []
+        if not near.summaries and not weights:
+            return []
+        rows = await self._words.summaries(
+            who.tenant_id, list(near.summaries), weights, limits, MOST_SUMMARIES_BY_WORDS
+        )
+        by_id = {row["id"]: row for row in rows}
+        held = {row["id"]: float(row["weight"]) for row in rows}
+        best = ranked_summaries(held, sum(weights.values()), near.summaries)
+        return [(by_id[each.id], each) for each in best[:MOST_SUMMARIES]]
 
     async def _lexical(
         self, way: SearchWay.ValueType, who: Principal, text: str, scope: Scope, limits: Limits
@@ -118,17 +152,23 @@ class Searching:
 
     async def _near(
         self, way: SearchWay.ValueType, who: Principal, text: str, scope: Scope, limits: Limits
-    ) -> tuple[dict[str, float], Sequence[Degradation]]:
+    ) -> tuple[Near, Sequence[Degradation]]:
         """The nearest by meaning; what keeps them from being found is said, not raised."""
         if way == SearchWay.SEARCH_WAY_FULL_TEXT:
-            return {}, ()
+            return Near({}), ()
         try:
-            async with asyncio.timeout(self._vector_seconds):
+            async with asyncio.timeout(self._patience()):
                 near = await self._nearest(who, text, scope, limits)
         except (KariError, grpc.aio.AioRpcError, TimeoutError, LookupError) as error:
             log.warning("searching by words alone", error=type(error).__name__)
-            return {}, (_missing(error),)
-        return dict(near.cosines), ()
+            return Near({}), (_missing(error),)
+        return near, ()
+
+    def _patience(self) -> float:
+        remaining = current().remaining()
+        if remaining is None:
+            return self._vector_seconds
+        return min(self._vector_seconds, remaining * VECTOR_SHARE)
 
     async def _nearest(self, who: Principal, text: str, scope: Scope, limits: Limits) -> Near:
         embedded = await self._production_memory.Embed(EmbedRequest(texts=[text]))
@@ -149,6 +189,7 @@ def limits_of(given: SearchFilter, user_id: str, wish: Wish) -> Limits:
         roles=[short(MessageRole, role) for role in given.roles],
         sender=given.user_id,
         holds=wish.filter,
+        known=(given.known_conversation_id, given.known_from_sequence),
     )
 
 

@@ -3,7 +3,13 @@
 from asyncpg import Record
 
 from kari.conversation_models.v1.message_pb2 import MessageRole
-from kari.conversation_models.v1.search_pb2 import SearchResult
+from kari.conversation_models.v1.search_pb2 import SearchResult, SummaryResult
+from kari.conversation_models.v1.summary_pb2 import (
+    ConversationSummary,
+    MessageRange,
+    ParticipantIntent,
+    SummaryKind,
+)
 from kari.conversation_search.v1.conversation_search_pb2 import SearchRequest, SearchResponse
 from kari.conversation_search.v1.conversation_search_pb2_grpc import (
     ConversationSearchServiceServicer,
@@ -28,6 +34,7 @@ class ConversationSearch(ConversationSearchServiceServicer):
             results=[_result(row, scored) for row, scored in found.shown],
             next_page_token=found.next_page_token,
             degradations=found.degradations,
+            summaries=[_summary(row, scored) for row, scored in found.summaries],
         )
 
 
@@ -44,6 +51,27 @@ def _result(row: Record, scored: Scored) -> SearchResult:
         sequence=row["sequence"],
         start=row["start"],
         highlights=highlights,
+        similarity=scored.similarity,
     )
     result.timestamp.FromDatetime(row["created_at"])
     return result
+
+
+def _summary(row: Record, scored: Scored) -> SummaryResult:
+    summary = ConversationSummary(
+        id=row["id"],
+        conversation_id=row["conversation_id"],
+        kind=SummaryKind.Value(f"SUMMARY_KIND_{row['kind'].upper()}"),
+        summary=row["content"],
+        key_topics=row["key_topics"],
+        participant_intents=[ParticipantIntent.FromString(each) for each in row["intents"]],
+        message_range=MessageRange(
+            first_message_id=row["first_message_id"],
+            last_message_id=row["last_message_id"],
+            first_sequence=row["first_sequence"],
+            last_sequence=row["last_sequence"],
+        ),
+        model_used=row["model_used"],
+    )
+    summary.created_at.FromDatetime(row["created_at"])
+    return SummaryResult(summary=summary, score=scored.score, similarity=scored.similarity)

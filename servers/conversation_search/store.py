@@ -1,18 +1,19 @@
 """What this server asks of its stores."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What a caller may look at: conversations, the latest first, the number of their messages, and
-    who speaks in them."""
+    """What a caller may look at: conversations, the latest first, the number of their messages,
+    that of those which the caller does not have already, and who speaks in them."""
 
     conversation_ids: Sequence[str]
     total: float
+    unknown: float
     authors: Sequence[str]
 
 
@@ -28,22 +29,26 @@ class Limits:
     roles: Sequence[str]
     sender: str
     holds: str = ""
+    known: tuple[str, int] = ("", 0)
+    """A conversation, and the place from which on the caller has it."""
 
 
 @dataclass(frozen=True)
 class Near:
-    """Messages by the cosine of their vectors; empty if none is known."""
+    """Messages, and summaries, by the cosine of their vectors; empty if none is known."""
 
     cosines: Mapping[str, float]
+    summaries: Mapping[str, float] = field(default_factory=dict)
 
 
 class NearestVectors(Protocol):
-    """The vectors of messages, to read."""
+    """The vectors of messages and summaries, to read."""
 
     async def nearest(
         self, tenant_id: str, vector: Sequence[float], scope: Scope, limits: Limits, most: int
     ) -> Near:
-        """The nearest messages. Unavailable if the store is away."""
+        """The nearest messages, the same whatever summaries there are, and the summaries among
+        them. Unavailable if the store is away."""
 
     async def ping(self) -> None:
         """Raises if the store does not answer."""

@@ -1,7 +1,7 @@
 """The nearest vectors, from Milvus."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +13,10 @@ THREADS = 4
 MOST_CONVERSATIONS = 1000
 """Conversations of one filter. Whoever takes part in more is shown what lies in the latest ones by
 meaning, and in all by words."""
+ROOM = 30
+"""For summaries, which stand in the same collection: there is one for some twenty messages."""
+SUMMARY = "summary"
+"""The role with which they stand there."""
 
 
 @asynccontextmanager
@@ -31,13 +35,27 @@ class MilvusNearest:
     async def nearest(
         self, tenant_id: str, vector: Sequence[float], scope: Scope, limits: Limits, most: int
     ) -> Near:
-        """See the protocol. While nothing was written yet there is nothing near."""
+        """See the protocol. One search finds both. Where summaries have taken the places of
+        messages, which is rare, these are looked for once more, alone."""
         only = expression(tenant_id, scope, limits)
-        return Near(await self._milvus.nearest(COLLECTION, vector, only, most))
+        found = await self._milvus.nearest(COLLECTION, vector, only, most + ROOM)
+        near = parted(found, most)
+        if len(near.cosines) < most and len(found) == most + ROOM:
+            alone = f"{only} and role != {json.dumps(SUMMARY)}"
+            messages = await self._milvus.nearest(COLLECTION, vector, alone, most)
+            near = Near(messages, near.summaries)
+        return near
 
     async def ping(self) -> None:
         """See the protocol."""
         await self._milvus.ping()
+
+
+def parted(found: Mapping[str, float], most: int) -> Near:
+    """Messages, at most so many, and summaries, by what their ids begin with."""
+    summaries = {each: cosine for each, cosine in found.items() if each.startswith("sum_")}
+    messages = [(each, cosine) for each, cosine in found.items() if each not in summaries]
+    return Near(dict(messages[:most]), summaries)
 
 
 def expression(tenant_id: str, scope: Scope, limits: Limits) -> str:

@@ -1,5 +1,5 @@
-"""The words of messages, in Postgres: views of what production memory and the conversation manager
-keep."""
+"""The words of messages and summaries, in Postgres: views of what production memory and the
+conversation manager keep."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,13 +44,15 @@ class Words:
     def __init__(self, database: Resource[Database]) -> None:
         self._database = database
 
-    async def scope(self, tenant_id: str, user_id: str, conversation_id: str) -> Scope:
-        """What the user may look at: one conversation, or all of theirs if it is empty."""
+    async def scope(self, tenant_id: str, limits: Limits) -> Scope:
+        """What the user may look at: one conversation, or all of theirs."""
         database = await self._database.get()
-        row = await database.row(tenant_id, QUERIES.scope, user_id, conversation_id)
+        row = await database.row(
+            tenant_id, QUERIES.scope, limits.user_id, limits.conversation_id, *limits.known
+        )
         if row is None:
             raise LookupError("a statement that always gives a row gave none")
-        return Scope(row["conversation_ids"], row["total"], row["authors"])
+        return Scope(row["conversation_ids"], row["total"], row["unknown"], row["authors"])
 
     async def lexemes(self, tenant_id: str, text: str) -> list[str]:
         """The lexemes of a query, at most MOST_LEXEMES of them."""
@@ -100,8 +102,34 @@ class Words:
             limits.until,
             list(limits.roles),
             limits.sender,
+            *limits.known,
         )
         return [_turn(row) for row in rows]
+
+    async def summaries(
+        self,
+        tenant_id: str,
+        ids: Sequence[str],
+        weights: Mapping[str, float],
+        limits: Limits,
+        most: int,
+    ) -> list[Record]:
+        """These summaries, and at most so many that have the most of these lexemes, by weight."""
+        database = await self._database.get()
+        return await database.rows(
+            tenant_id,
+            QUERIES.summaries,
+            list(ids),
+            limits.user_id,
+            limits.conversation_id,
+            [quoted(lexeme) for lexeme in weights],
+            list(weights.values()),
+            any_of(list(weights)),
+            limits.holds,
+            limits.since,
+            limits.until,
+            most,
+        )
 
     async def shown(
         self, tenant_id: str, ids: Sequence[str], lexemes: Sequence[str]

@@ -9,6 +9,7 @@ from kari.conversation_manager.v1.conversation_manager_pb2 import (
 )
 from kari.conversation_models.v1.instruction_pb2 import InstructionResult, InstructionStatus
 from servers.instruction_processor import replies
+from servers.instruction_processor.memories import Memories
 from servers.instruction_processor.questions import Questions
 from servers.instruction_processor.references import References
 from servers.instruction_processor.steps import Step
@@ -23,16 +24,22 @@ class Applying:
     """Takes steps in one conversation after the other."""
 
     def __init__(
-        self, conversations: "ConversationManagerServiceAsyncStub", questions: Questions
+        self,
+        conversations: "ConversationManagerServiceAsyncStub",
+        questions: Questions,
+        memories: Memories,
     ) -> None:
         self._conversations = conversations
         self._questions = questions
+        self._memories = memories
         self._references = References(conversations)
 
     async def apply(self, conversation_id: str, step: Step, request_id: str) -> InstructionResult:
         """Takes a step; repeating it with the same request id changes nothing more."""
         if step.asks:
             return _result(step, await self._questions.answer(conversation_id, step))
+        if step.remembers:
+            return _result(step, await self._memories.apply(step, request_id))
         if step.reference:
             found = await self._references.resolve(conversation_id, step, request_id)
             step.instruction.parameters["message"] = found

@@ -1,6 +1,7 @@
 """What follows a command's name into arguments by name. Pure."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 
 from servers.instruction_processor.changes import MODES, NONE
 from servers.instruction_processor.parsing import invalid, pairs_of, words_of
@@ -8,6 +9,12 @@ from servers.instruction_processor.parsing import invalid, pairs_of, words_of
 Read = Callable[[str], Mapping[str, str]]
 
 LAST, ANSWER = "last", "answer"
+HERE, ALL = "here", "all"
+MOST_MEMORIES = 100
+"""The contract's most memories of a request."""
+STATEMENT_CHARACTERS = 2000
+"""The contract's longest memory and query."""
+_MEMORY_ID = re.compile(r"mem_[0-9a-f]{32}")
 
 
 def nothing(text: str) -> Mapping[str, str]:
@@ -57,6 +64,61 @@ def literal(word: str) -> Read:
     return read
 
 
+def one_of(name: str, words: Sequence[str]) -> Read:
+    """One of some words, or none."""
+
+    def read(text: str) -> Mapping[str, str]:
+        word = text.lower()
+        if word and word not in words:
+            raise invalid(name, f"has to be one of {', '.join(words)}, or nothing")
+        return {name: word} if word else {}
+
+    return read
+
+
+def search(text: str) -> Mapping[str, str]:
+    """`[here] WORDS`, the words as typed."""
+    if not text:
+        raise invalid("words", "are missing")
+    if len(text) > STATEMENT_CHARACTERS:
+        raise invalid("words", f"may have {STATEMENT_CHARACTERS} characters at the most")
+    first, _, rest = text.partition(" ")
+    if first.lower() == HERE and rest.strip():
+        return {"where": HERE, "words": rest.strip()}
+    return {"words": text}
+
+
+def statement(text: str) -> Mapping[str, str]:
+    """All of the text as typed, as long as a memory may be."""
+    if not text:
+        raise invalid("text", "is missing")
+    if len(text) > STATEMENT_CHARACTERS:
+        raise invalid("text", f"may have {STATEMENT_CHARACTERS} characters at the most")
+    return {"text": text}
+
+
+def correction(text: str) -> Mapping[str, str]:
+    """`MEMORY_ID TEXT`, the text as typed."""
+    memory, _, rest = text.partition(" ")
+    if not rest.strip():
+        raise invalid("text", "is missing: first the memory's id, then what is right")
+    return {"memory": _memory_id(memory), **statement(rest.strip())}
+
+
+def forgotten(text: str) -> Mapping[str, str]:
+    """`MEMORY_ID ...`, or `all yes`: everything goes only if it is said twice."""
+    words = text.split()
+    if not words:
+        raise invalid("memories", "are missing: name their ids, as /memories shows them")
+    if [word.lower() for word in words] == [ALL, "yes"]:
+        return {"memories": ALL}
+    if words[0].lower() == ALL:
+        raise invalid("arguments", "have to be `all yes` for everything to be forgotten")
+    if len(words) > MOST_MEMORIES:
+        raise invalid("memories", f"may be {MOST_MEMORIES} at the most at once")
+    return {"memories": " ".join(dict.fromkeys(map(_memory_id, words)))}
+
+
 def mode(text: str) -> Mapping[str, str]:
     """`mode MODE`."""
     words = [word.lower() for word in words_of(text)]
@@ -88,3 +150,9 @@ def participants(text: str) -> Mapping[str, str]:
     if len(words) != 2 or words[0] not in ("add", "remove"):
         raise invalid("arguments", "have to be `add` or `remove` and a user id")
     return {"operation": words[0], "user": words[1]}
+
+
+def _memory_id(word: str) -> str:
+    if not _MEMORY_ID.fullmatch(word):
+        raise invalid("memory", "has to be an id such as /memories shows")
+    return word

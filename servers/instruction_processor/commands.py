@@ -34,6 +34,8 @@ class Command:
     choices: tuple[str, ...] = ()
     bare: bool = False
     """True if it changes something without any argument too."""
+    roles: tuple[str, ...] = ()
+    """Roles that it takes beside those of its change."""
 
     def instruction(self, text: str) -> Instruction:
         """The instruction that a line with these arguments gives. InvalidRequest says what is wrong
@@ -42,7 +44,7 @@ class Command:
             given = self.read(text)
         except InvalidRequest as error:
             raise self.misuse(error) from None
-        changing = self.change is not None and (bool(given) or self.bare)
+        changing = self.remembers or (self.change is not None and (bool(given) or self.bare))
         return Instruction(
             type=self.type if changing else InstructionType.INSTRUCTION_TYPE_QUERY,
             action=self.name,
@@ -50,6 +52,11 @@ class Command:
             requires_confirmation=self.confirmed and changing,
             required_roles=self.required_roles(given) if changing else (),
         )
+
+    @property
+    def remembers(self) -> bool:
+        """Whether it changes what is remembered, and nothing of the conversation."""
+        return self.type == InstructionType.INSTRUCTION_TYPE_MEMORY
 
     def changes(self, given: Mapping[str, str]) -> ConversationChange:
         """The change that arguments ask for; only for instructions that are no question."""
@@ -60,7 +67,7 @@ class Command:
     def required_roles(self, given: Mapping[str, str] | None = None) -> list[str]:
         """Roles that the contract asks for to make the change, of the example unless `given`."""
         if self.change is None:
-            return []
+            return sorted(self.roles)
         if given is None:
             given = self.read(self.example.partition(" ")[2])
         request = UpdateConversationRequest(changes=[self.change(given)])
@@ -94,12 +101,38 @@ COMMANDS: Mapping[str, Command] = {
             bare=True,
         ),
         Command(
+            "correct",
+            "/correct MEMORY_ID TEXT",
+            "Puts another statement in the place of something that is remembered.",
+            "/correct mem_" + 32 * "0" + " I live in Perth now.",
+            InstructionType.INSTRUCTION_TYPE_MEMORY,
+            arguments.correction,
+        ),
+        Command(
+            "forget",
+            "/forget MEMORY_ID [MEMORY_ID ...]|all yes",
+            "Erases what is remembered of you, with all that it replaced; gives a receipt.",
+            "/forget mem_" + 32 * "0",
+            InstructionType.INSTRUCTION_TYPE_MEMORY,
+            arguments.forgotten,
+        ),
+        Command(
             "help",
             "/help [COMMAND]",
             "Lists the commands, or explains one.",
             "/help set",
             InstructionType.INSTRUCTION_TYPE_QUERY,
             arguments.optional("command"),
+        ),
+        Command(
+            "memories",
+            "/memories [past|domain]",
+            "Lists what is remembered of you; with `past` also what held before, with `domain` "
+            "what everybody here is told.",
+            "/memories",
+            InstructionType.INSTRUCTION_TYPE_QUERY,
+            arguments.one_of("which", ("past", "domain")),
+            choices=("past", "domain"),
         ),
         Command(
             "model",
@@ -141,6 +174,23 @@ COMMANDS: Mapping[str, Command] = {
             choices=(arguments.LAST, arguments.ANSWER),
         ),
         Command(
+            "remember",
+            "/remember TEXT",
+            "Remembers something about you, for all conversations.",
+            "/remember I am allergic to nuts.",
+            InstructionType.INSTRUCTION_TYPE_MEMORY,
+            arguments.statement,
+        ),
+        Command(
+            "search",
+            "/search [here] WORDS",
+            'Finds messages of your conversations, or of this one; `"a phrase"` has to stand '
+            "there, `-word` must not.",
+            "/search plans for the garden",
+            InstructionType.INSTRUCTION_TYPE_QUERY,
+            arguments.search,
+        ),
+        Command(
             "set",
             "/set mode MODE",
             "Switches the mode of the conversation.",
@@ -168,6 +218,15 @@ COMMANDS: Mapping[str, Command] = {
             changes.system,
         ),
         Command(
+            "teach",
+            "/teach TEXT",
+            "Remembers something for everybody here.",
+            "/teach Our support hours are nine to five.",
+            InstructionType.INSTRUCTION_TYPE_MEMORY,
+            arguments.statement,
+            roles=("chat.config.edit",),
+        ),
+        Command(
             "title",
             "/title TEXT",
             "Names the conversation.",
@@ -185,6 +244,14 @@ COMMANDS: Mapping[str, Command] = {
             arguments.with_default("message", arguments.LAST),
             changes.unpin,
             choices=(arguments.LAST,),
+        ),
+        Command(
+            "why",
+            "/why [TURN_ID]",
+            "Says what an answer was made from, the last one unless another is named.",
+            "/why",
+            InstructionType.INSTRUCTION_TYPE_QUERY,
+            arguments.optional("turn"),
         ),
     )
 }

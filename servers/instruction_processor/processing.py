@@ -10,7 +10,12 @@ import structlog
 from prometheus_client import Counter
 
 from kari.chat_orchestrator.v1.chat_orchestrator_pb2 import StartTurnRequest, StartTurnResponse
-from kari.conversation_models.v1.instruction_pb2 import InstructionResult, InstructionStatus
+from kari.conversation_models.v1.instruction_pb2 import (
+    Instruction,
+    InstructionResult,
+    InstructionStatus,
+    InstructionType,
+)
 from kari.instruction_processor.v1.instruction_processor_pb2 import ProcessRequest
 from servers.instruction_processor.applying import Applying, line_request_id
 from servers.instruction_processor.models import Models
@@ -90,12 +95,24 @@ class Processing:
                 mentioned_user_ids=request.mentioned_user_ids,
                 when_busy=request.when_busy,
                 model=request.model,
-                instructions=[r.instruction for r in results if r.status == APPLIED],
+                instructions=[_kept(r.instruction) for r in results if r.status == APPLIED],
             )
         )
 
 
 APPLIED = InstructionStatus.INSTRUCTION_STATUS_APPLIED
+PRIVATE = frozenset(
+    {InstructionType.INSTRUCTION_TYPE_MEMORY, InstructionType.INSTRUCTION_TYPE_QUERY}
+)
+"""What users remember, forget or look for is theirs, and stays out of what is kept of a turn."""
+
+
+def _kept(instruction: Instruction) -> Instruction:
+    """An instruction as the turn after it keeps it: a statement to remember stays with the vault
+    alone, which redacts it and can forget it."""
+    if instruction.type not in PRIVATE:
+        return instruction
+    return Instruction(type=instruction.type, action=instruction.action)
 
 
 @asynccontextmanager

@@ -14,8 +14,11 @@ from kari.conversation_models.v1.conversation_pb2 import Conversation
 from kari.conversation_models.v1.model_pb2 import Model
 from servers.instruction_processor import replies
 from servers.instruction_processor.commands import Command, command_of
+from servers.instruction_processor.memories import Memories
 from servers.instruction_processor.models import Models
 from servers.instruction_processor.parsing import Line
+from servers.instruction_processor.reasons import Reasons
+from servers.instruction_processor.searching import Searching
 from servers.instruction_processor.steps import Step
 from servers.runtime.call import principal
 from servers.runtime.errors import from_rpc
@@ -39,16 +42,35 @@ class Questions:
     """Answers steps that change nothing."""
 
     def __init__(
-        self, conversations: "ConversationManagerServiceAsyncStub", models: Models
+        self,
+        conversations: "ConversationManagerServiceAsyncStub",
+        models: Models,
+        memories: Memories,
+        searching: Searching,
     ) -> None:
         self._conversations = conversations
         self._models = models
+        self._memories = memories
+        self._searching = searching
+        self._reasons = Reasons(conversations)
 
     async def answer(self, conversation_id: str, step: Step) -> str:
         """What a question asks for, in Markdown."""
-        name = step.command.name
-        if name == "help":
-            return _help(step)
+        match step.command.name:
+            case "help":
+                return _help(step)
+            case "memories":
+                return await self._memories.listed(step)
+            case "search":
+                return await self._searching.found(conversation_id, step)
+            case "why":
+                turn_id = step.instruction.parameters.get("turn", "")
+                return await self._reasons.explained(conversation_id, turn_id)
+            case name:
+                return await self._about(conversation_id, name)
+
+    async def _about(self, conversation_id: str, name: str) -> str:
+        """How the conversation is set up."""
         request = GetConversationRequest(conversation_id=conversation_id)
         conversation = (await self._conversations.GetConversation(request)).conversation
         if name == "status":

@@ -1,5 +1,6 @@
 """What commands answer, in Markdown. Pure."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from kari.conversation_manager.v1.conversation_manager_pb2 import ConversationUpdate
@@ -92,6 +93,15 @@ def code(text: str) -> str:
     pad = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{pad}{text}{pad}{fence}"
 
+
+def escaped(text: str) -> str:
+    """Text as it is, on one line, whatever it has that means something in Markdown. Only for the
+    middle of a line: what means something at its beginning alone is left."""
+    return _MARKS.sub(r"\\\g<0>", _SPACE.sub(" ", text))
+
+
+_MARKS = re.compile(r"[\\`*_\[\]<>&~|]")
+_SPACE = re.compile(r"\s+")
 
 _SENTENCES: Mapping[str, Callable[[ConversationChange], str]] = {
     "mode": lambda c: f"The mode is **{mode_name(c.mode)}** now.",

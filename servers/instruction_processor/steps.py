@@ -28,6 +28,11 @@ class Step:
         return self.instruction.type == InstructionType.INSTRUCTION_TYPE_QUERY
 
     @property
+    def remembers(self) -> bool:
+        """True if it changes what is remembered, and nothing of the conversation."""
+        return self.command.remembers
+
+    @property
     def reference(self) -> str:
         """`last` or `answer` if a message has to be found first, else empty."""
         word = self.instruction.parameters.get("message", "")
@@ -36,7 +41,8 @@ class Step:
     @property
     def model(self) -> str:
         """Name of the model that it chooses, empty if it chooses none."""
-        return "" if self.asks or self.reference else self.change().model
+        keeps = self.asks or self.remembers or self.reference
+        return "" if keeps else self.change().model
 
     def change(self) -> ConversationChange:
         """The change it makes; InvalidRequest if it breaks a rule of the contract."""
@@ -57,7 +63,7 @@ def _step(line: Line, who: Principal) -> Step:
     command = command_of(line)
     step = Step(command, command.instruction(line.arguments))
     _require_roles(step, who)
-    if not step.asks and not step.reference:
+    if not step.asks and not step.remembers and not step.reference:
         step.change()
     return step
 

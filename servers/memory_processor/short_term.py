@@ -1,5 +1,6 @@
 """Recent turns: from the session buffer, with Postgres behind it."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from kari.production_memory.v1.production_memory_pb2_grpc import (
         ProductionMemoryServiceAsyncStub,
     )
+
+BUFFER_SECONDS = 0.3
+"""A Redis that hangs must leave time for Postgres."""
 
 log = structlog.get_logger("kari.memory_processor")
 
@@ -43,9 +47,10 @@ class ShortTerm:
         degradations: tuple[Degradation, ...] = ()
         messages: Sequence[Message] | None = None
         try:
-            messages = await self._buffer.read(
-                asked.tenant_id, asked.conversation_id, asked.through_sequence, asked.limit
-            )
+            async with asyncio.timeout(BUFFER_SECONDS):
+                messages = await self._buffer.read(
+                    asked.tenant_id, asked.conversation_id, asked.through_sequence, asked.limit
+                )
         except AWAY as error:
             log.warning("session buffer is away", error=type(error).__name__)
             degradations = (Degradation(feature=Feature.FEATURE_SESSION_BUFFER, cause="redis"),)

@@ -19,6 +19,9 @@ from servers.production_memory.turn import (
     require_room,
     require_same,
 )
+from servers.production_memory.vault.facts import may_teach
+from servers.production_memory.vault.gate import is_trivial
+from servers.production_memory.vault.model_facts import READ_CHARACTERS
 from servers.production_memory.writes import written
 from servers.runtime.call import Principal
 from servers.runtime.errors import NotFound
@@ -77,11 +80,55 @@ class Beginning:
         require_place(request.when_busy, found["led_turn_id"] or found["waiting_turn_id"] or "")
         _require_reply(found)
         self._require_room(found)
-        row = await _insert(connection, request, who, correlation_id, digest, busy=_busy(found))
+        row = await self._insert(
+            connection, request, who, correlation_id, digest, busy=_busy(found)
+        )
         interrupted = await _interrupt(connection, request, found["led_turn_id"])
         return Begun(
             led_turn_of(row, begun_message(request, row, who.name), owner), interrupted=interrupted
         )
+
+    async def _insert(
+        self,
+        connection: Connection,
+        request: BeginTurnRequest,
+        who: Principal,
+        correlation_id: str,
+        digest: bytes,
+        *,
+        busy: bool,
+    ) -> Record:
+        return await one(
+            connection,
+            QUERIES.begin_turn,
+            request.conversation_id,
+            new_id("msg"),
+            request.content,
+            who.user_id,
+            new_id("turn"),
+            request.reply_to_message_id,
+            list(request.mentioned_user_ids),
+            request.request_id,
+            digest,
+            "accepted" if busy else "assembling",
+            sorted(who.roles),
+            correlation_id,
+            request.model,
+            [each.SerializeToString(deterministic=True) for each in request.instructions],
+            request.when_busy == WhenBusy.WHEN_BUSY_INTERRUPT,
+            "" if busy else request.lease.owner,
+            0 if busy else 1,
+            None if busy else request.lease.duration.ToTimedelta(),
+            who.name,
+            self._teaches(request.content),
+        )
+
+    def _teaches(self, content: str) -> bool:
+        """Whether something may be learned from a message, once its turn has ended: known here, it
+        costs the end no look at the text."""
+        if self._settings.memory_model:
+            return not is_trivial(content[:READ_CHARACTERS])
+        return may_teach(content)
 
     def _require_room(self, found: Record) -> None:
         limits = self._settings
@@ -101,40 +148,6 @@ async def _look(connection: Connection, request: BeginTurnRequest, who: Principa
         request.request_id,
         request.reply_to_message_id,
         who.user_id,
-    )
-
-
-async def _insert(
-    connection: Connection,
-    request: BeginTurnRequest,
-    who: Principal,
-    correlation_id: str,
-    digest: bytes,
-    *,
-    busy: bool,
-) -> Record:
-    return await one(
-        connection,
-        QUERIES.begin_turn,
-        request.conversation_id,
-        new_id("msg"),
-        request.content,
-        who.user_id,
-        new_id("turn"),
-        request.reply_to_message_id,
-        list(request.mentioned_user_ids),
-        request.request_id,
-        digest,
-        "accepted" if busy else "assembling",
-        sorted(who.roles),
-        correlation_id,
-        request.model,
-        [each.SerializeToString(deterministic=True) for each in request.instructions],
-        request.when_busy == WhenBusy.WHEN_BUSY_INTERRUPT,
-        "" if busy else request.lease.owner,
-        0 if busy else 1,
-        None if busy else request.lease.duration.ToTimedelta(),
-        who.name,
     )
 
 

@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
 class EmbedJob:
     """Messages of one tenant whose vectors are to be stored. Ids only: a job holds no content."""
+
+    entrypoint: ClassVar[str] = "embed"
 
     tenant_id: str
     message_ids: tuple[str, ...]

@@ -4,7 +4,13 @@ OWN_CHARACTERS = 4000
 """The embedder reads 256 tokens; more of a text would only be carried around."""
 CONTEXT_CHARACTERS = 1000
 
-SPEAKERS = {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool"}
+SPEAKERS = {
+    "user": "User",
+    "assistant": "Assistant",
+    "system": "System",
+    "tool": "Tool",
+    "summary": "Summary",
+}
 
 
 def embedded_text(

@@ -11,12 +11,13 @@ from kari.errors.v1.errors_pb2 import Reason
 from kari.production_memory.v1.production_memory_pb2 import FinishTurnRequest, LedTurn
 from servers.production_memory.buffering import Buffering
 from servers.production_memory.embed_job import EmbedJob
-from servers.production_memory.jobs import Jobs
+from servers.production_memory.jobs import Job, Jobs
 from servers.production_memory.leading import claim_waiting
 from servers.production_memory.message import answer_message, storable
 from servers.production_memory.quiet import Quiet
 from servers.production_memory.tables import QUERIES, led_turn, message, one, turn_row
 from servers.production_memory.turn import ENDED, name_of, require_lease, turn_of, unknown_turn
+from servers.production_memory.vault.memory_jobs import LearnJob
 from servers.production_memory.writes import written
 from servers.runtime.errors import InvalidRequest
 from servers.runtime.ids import new_id
@@ -85,12 +86,21 @@ class Ending:
             return Ended(turn_of(row), answer, next_led, repeated=True)
         ended = await _end(connection, row, request)
         answer = answer_message(request, ended) if request.content else None
-        ids = [row["user_message_id"], *([answer.id] if answer else [])]
-        await self._jobs.enqueue(connection, EmbedJob(row["tenant_id"], tuple(ids)))
+        await self._jobs.enqueue(connection, *_jobs(ended, answer))
         next_led = None
         if ended["others_wait"]:
             next_led = await _claim_next(connection, row["conversation_id"], request)
         return Ended(turn_of(ended), answer, next_led)
+
+
+def _jobs(turn: Record, answer: Message | None) -> list[Job]:
+    """What is done once a turn has ended. Only who was answered has taught something: what failed
+    or was called off is asked again, mostly."""
+    ids = (turn["user_message_id"], *([answer.id] if answer else ()))
+    jobs: list[Job] = [EmbedJob(turn["tenant_id"], ids)]
+    if turn["teaches"] and turn["state"] == "completed":
+        jobs.append(LearnJob(turn["tenant_id"], turn["id"]))
+    return jobs
 
 
 async def _claim_next(

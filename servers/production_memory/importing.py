@@ -64,7 +64,11 @@ class Importing:
             [message.author for message in request.messages],
             request.request_id,
         )
-        for first in range(0, len(ids), JOB_MESSAGES):
-            job = EmbedJob(who.tenant_id, tuple(ids[first : first + JOB_MESSAGES]))
-            await self._jobs.enqueue(connection, job)
+        await self._jobs.enqueue(
+            connection,
+            *(
+                EmbedJob(who.tenant_id, tuple(ids[first : first + JOB_MESSAGES]))
+                for first in range(0, len(ids), JOB_MESSAGES)
+            ),
+        )
         return Imported(ids)

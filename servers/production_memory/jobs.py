@@ -1,42 +1,57 @@
 """The queue of jobs: pgqueuer's, in this server's schema."""
 
 import asyncio
-from typing import cast
+from typing import Protocol, cast
 
 import asyncpg
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.queries import Queries
 
-from servers.production_memory.embed_job import EmbedJob
 from servers.runtime.call import current
 from servers.runtime.postgres import Connection
 
-EMBED = "embed"
+
+class Job(Protocol):
+    """A kind of job and what it says."""
+
+    @property
+    def entrypoint(self) -> str:
+        """The kind, by which workers find it."""
+
+    def payload(self) -> bytes:
+        """The job as the queue keeps it; no content of users."""
 
 
 class Jobs:
-    """Puts jobs into the queue inside the caller's transaction, and wakes the worker of this
+    """Puts jobs into the queue inside the caller's transaction, and wakes the workers of this
     process once it is committed. Workers of other processes look now and then."""
 
     def __init__(self) -> None:
-        self._woken = asyncio.Event()
+        self._woken: dict[str, asyncio.Event] = {}
 
-    async def enqueue(self, connection: Connection, job: EmbedJob) -> None:
-        """Adds a job: it exists if the transaction commits."""
+    async def enqueue(self, connection: Connection, *jobs: Job) -> None:
+        """Adds jobs with one statement: they exist if the transaction commits."""
         queue = Queries(AsyncpgDriver(cast(asyncpg.Connection, connection)))
         headers = {"correlation_id": current().correlation_id}
-        await queue.enqueue(EMBED, job.payload(), headers=headers)
+        await queue.enqueue(
+            [job.entrypoint for job in jobs],
+            [job.payload() for job in jobs],
+            [0] * len(jobs),
+            headers=[headers] * len(jobs),
+        )
 
     def wake(self) -> None:
-        """Says that there is a job; to be called after the commit."""
-        self._woken.set()
+        """Says that there are jobs; to be called after the commit."""
+        for woken in self._woken.values():
+            woken.set()
 
-    async def woken(self, patience: float) -> None:
-        """Returns when there is a job, or after `patience` seconds."""
+    async def woken(self, worker: str, patience: float) -> None:
+        """Returns when there are jobs, or after `patience` seconds, for the worker of that name."""
+        event = self._woken.setdefault(worker, asyncio.Event())
         try:
             async with asyncio.timeout(patience):
-                await self._woken.wait()
+                await event.wait()
         except TimeoutError:
             return
         finally:
-            self._woken.clear()
+            event.clear()

@@ -12,6 +12,7 @@ from kari.production_memory.v1.production_memory_pb2 import (
 )
 from servers.production_memory.tables import QUERIES, led_turn
 from servers.production_memory.turn import require_led
+from servers.production_memory.vault.reads import memories_read
 from servers.production_memory.writes import written
 from servers.runtime.postgres import Connection, Database
 from servers.runtime.resources import Resource
@@ -60,19 +61,17 @@ class Leading:
         )
 
     async def advance(self, tenant_id: str, request: AdvanceTurnRequest) -> bool:
-        """Records that the model writes; True if the turn was called off. Conflict as above."""
+        """Records that the model writes, and that the memories in the prompt were read; True if the
+        turn was called off. Conflict as above."""
         selection = request.selection.SerializeToString() if request.HasField("selection") else None
         manifest = request.manifest.SerializeToString() if request.HasField("manifest") else None
+        read = memories_read(request.manifest)
+        values = (selection, manifest, read) if read else (selection, manifest)
+        query = QUERIES.advance_turn_reading if read else QUERIES.advance_turn
         database = await self._database.get()
         with written("advance_turn"):
             return await _write_as_leader(
-                database,
-                tenant_id,
-                QUERIES.advance_turn,
-                request.turn_id,
-                request.lease,
-                selection,
-                manifest,
+                database, tenant_id, query, request.turn_id, request.lease, *values
             )
 
 

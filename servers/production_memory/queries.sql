@@ -36,7 +36,10 @@ SELECT
 
 -- name: begin_turn
 WITH thread AS (
-  UPDATE threads SET last_sequence = last_sequence + 1 WHERE conversation_id = $1
+  UPDATE threads SET last_sequence = last_sequence + 1, touched_at = statement_timestamp(),
+    last_user_id = $4, summary_look_at = CASE WHEN last_sequence + 1 = rolling_at
+      THEN statement_timestamp() ELSE coalesce(summary_look_at, statement_timestamp()) END
+  WHERE conversation_id = $1
   RETURNING last_sequence
 ), message AS (
   INSERT INTO messages (id, conversation_id, sequence, role, content, user_id, turn_id,
@@ -49,9 +52,9 @@ WITH thread AS (
 )
 INSERT INTO turns (id, conversation_id, request_id, request_digest, state, user_message_id,
   user_sequence, user_id, roles, correlation_id, model, instructions, goes_first, lease_owner,
-  lease_number, lease_expires_at)
+  lease_number, lease_expires_at, teaches)
 SELECT $5, conversation_id, $8, $9, $10, id, sequence, $4, $11, $12, $13, $14, $15, $16, $17,
-  statement_timestamp() + $18::interval
+  statement_timestamp() + $18::interval, $20
 FROM message
 RETURNING *;
 
@@ -120,12 +123,40 @@ WHERE id = $1 AND lease_number = $2
   AND state IN ('assembling', 'generating', 'running_tool', 'committing')
 RETURNING cancel_requested;
 
+-- name: advance_turn_reading
+-- The same, for a prompt with memories in it ($6): each counts as read, once for a manifest. Whose
+-- they are is looked at as well.
+WITH before AS (
+  SELECT id, manifest FROM turns WHERE id = $1 FOR UPDATE
+), advanced AS (
+  UPDATE turns AS t SET state = 'generating',
+    lease_expires_at = statement_timestamp() + $3::interval,
+    selection = coalesce($4, selection), manifest = coalesce($5, t.manifest)
+  FROM before AS b
+  WHERE t.id = b.id AND t.lease_number = $2
+    AND t.state IN ('assembling', 'generating', 'running_tool', 'committing')
+  RETURNING t.cancel_requested, t.user_id, b.manifest IS DISTINCT FROM t.manifest AS is_new
+), locked AS (
+  SELECT m.id FROM memories AS m, advanced AS a
+  WHERE a.is_new AND m.id = ANY($6) AND m.user_id IN ('', a.user_id)
+  ORDER BY m.id
+  FOR NO KEY UPDATE OF m
+), read AS (
+  UPDATE memories AS m SET reads = reads + 1, last_read_at = statement_timestamp(),
+    archived = false, due_at = CASE WHEN valid_to IS NULL THEN statement_timestamp() END
+  FROM locked AS l WHERE m.id = l.id
+)
+SELECT cancel_requested FROM advanced;
+
 -- name: finish_turn
 -- $1 turn, $2 conversation, whose thread is locked, $3 state, $4 to $6 usage, degradations, error;
 -- then the answer: $7 id, empty if there is none, $8 content, $9 model, $10 tokens, $11 message that
 -- it answers, $12 partial, $13 apology. The turn, the answer's sequence, and whether others wait.
 WITH thread AS (
-  UPDATE threads SET last_sequence = last_sequence + 1 WHERE conversation_id = $2 AND $7 <> ''
+  UPDATE threads SET last_sequence = last_sequence + 1, touched_at = statement_timestamp(),
+    summary_look_at = CASE WHEN last_sequence + 1 = rolling_at
+      THEN statement_timestamp() ELSE coalesce(summary_look_at, statement_timestamp()) END
+  WHERE conversation_id = $2 AND $7 <> ''
   RETURNING last_sequence
 ), answer AS (
   INSERT INTO messages (id, conversation_id, sequence, role, content, turn_id, model_used,
@@ -177,7 +208,10 @@ SELECT message_ids FROM imports WHERE conversation_id = $1 AND request_id = $2;
 -- $1 conversation, whose thread is locked, $2 user, $3 to $7 ids, roles, texts, times and authors of
 -- the messages in order, $8 request id.
 WITH thread AS (
-  UPDATE threads SET last_sequence = last_sequence + cardinality($3::text[])
+  UPDATE threads SET last_sequence = last_sequence + cardinality($3::text[]),
+    touched_at = statement_timestamp(), last_user_id = $2, summary_look_at = CASE
+      WHEN last_sequence < rolling_at AND last_sequence + cardinality($3::text[]) >= rolling_at
+      THEN statement_timestamp() ELSE coalesce(summary_look_at, statement_timestamp()) END
   WHERE conversation_id = $1
   RETURNING last_sequence - cardinality($3::text[]) AS before
 ), given AS (
@@ -197,13 +231,18 @@ WITH thread AS (
 INSERT INTO imports (conversation_id, request_id, message_ids) VALUES ($1, $8, $3);
 
 -- name: texts_of
--- What is embedded, with the message before: only the beginning of long texts.
+-- What is embedded of messages, with the message before, and of summaries: only the beginning of long
+-- texts. A summary is as old as its last message.
 SELECT m.id, m.tenant_id, m.conversation_id, m.role, m.created_at, m.author,
   left(m.content, $2) AS beginning, b.author AS author_before, b.role AS role_before,
   left(b.content, $3) AS beginning_before
 FROM messages AS m
 LEFT JOIN messages AS b ON b.conversation_id = m.conversation_id AND b.sequence = m.sequence - 1
-WHERE m.id = ANY($1) AND m.content <> '';
+WHERE m.id = ANY($1) AND m.content <> ''
+UNION ALL
+SELECT id, tenant_id, conversation_id, 'summary', ended_at, '',
+  left(array_to_string(key_topics, ', ') || E'\n' || content, $2), NULL, NULL, NULL
+FROM summaries WHERE id = ANY($1) AND content <> '';
 
 -- name: messages_to_index
 SELECT tenant_id, id FROM messages_to_index($1, $2, $3);
@@ -211,8 +250,68 @@ SELECT tenant_id, id FROM messages_to_index($1, $2, $3);
 -- name: messages_of_all
 SELECT messages_of_all();
 
+-- name: memories_to_index
+SELECT tenant_id, id FROM memories_to_index($1, $2, $3);
+
+-- name: memories_of_all
+SELECT memories_of_all();
+
+-- name: summaries_to_index
+SELECT tenant_id, id FROM summaries_to_index($1, $2, $3);
+
+-- name: summaries_of_all
+SELECT summaries_of_all();
+
 -- name: jobs_left
 SELECT count(*) FROM pgqueuer WHERE status IN ('queued', 'picked');
 
+-- name: put_back
+-- As they were.
+UPDATE pgqueuer SET status = 'queued', queue_manager_id = NULL, updated = now()
+WHERE id = ANY($1::bigint[]) AND status = 'picked';
+
+-- name: put_behind
+-- $1 job, $2 how long it waits, $3 attempts that count. Behind all others of its kind.
+UPDATE pgqueuer SET status = 'queued', queue_manager_id = NULL, updated = now(),
+  priority = priority - 1, attempts = attempts + $3, execute_after = now() + $2::interval
+WHERE id = $1 AND status = 'picked';
+
+-- name: count_jobs
+SELECT entrypoint AS kind,
+  count(*) FILTER (WHERE status = 'queued') AS waiting,
+  count(*) FILTER (WHERE status = 'picked') AS running,
+  count(*) FILTER (WHERE status = 'failed') AS failed,
+  min(created) FILTER (WHERE status IN ('queued', 'picked')) AS oldest_at,
+  coalesce(extract(epoch FROM now() -
+    min(created) FILTER (WHERE status IN ('queued', 'picked'))), 0)::float8 AS oldest_seconds
+FROM pgqueuer GROUP BY entrypoint ORDER BY entrypoint;
+
+-- name: failed_jobs
+-- $1 the place before which, $2 most. The latest queued first, with what each failed with last.
+SELECT id, entrypoint AS kind, created AS queued_at, updated AS failed_at, attempts, payload, headers,
+  (SELECT traceback->>'exception_type' FROM pgqueuer_log
+   WHERE job_id = pgqueuer.id AND status = 'failed' ORDER BY created DESC LIMIT 1) AS error
+FROM pgqueuer
+WHERE status = 'failed' AND id < $1 ORDER BY id DESC LIMIT $2;
+
+-- name: retry_jobs
+-- $1 jobs, empty for all that were set aside. How many.
+WITH retried AS (
+  UPDATE pgqueuer SET status = 'queued', attempts = 0, priority = 0, execute_after = now(),
+    updated = now(), queue_manager_id = NULL
+  WHERE status = 'failed' AND (cardinality($1::bigint[]) = 0 OR id = ANY($1))
+  RETURNING 1
+)
+SELECT count(*) FROM retried;
+
+-- name: discard_jobs
+-- How many.
+WITH discarded AS (
+  DELETE FROM pgqueuer WHERE status = 'failed' AND id = ANY($1::bigint[]) RETURNING 1
+)
+SELECT count(*) FROM discarded;
+
 -- name: forget_old_jobs
-DELETE FROM pgqueuer_log WHERE created < now() - $1::interval;
+-- But not what is said about those that were set aside.
+DELETE FROM pgqueuer_log AS l WHERE l.created < now() - $1::interval
+  AND NOT EXISTS (SELECT FROM pgqueuer AS q WHERE q.id = l.job_id AND q.status = 'failed');

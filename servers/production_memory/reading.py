@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from kari.conversation_models.v1.context_pb2 import ContextManifest
 from kari.conversation_models.v1.message_pb2 import Message
 from kari.conversation_models.v1.turn_pb2 import Turn
+from kari.production_memory.v1.production_memory_pb2 import ListMessagesRequest
 from servers.production_memory.buffering import Buffering
 from servers.production_memory.message import message_of
 from servers.production_memory.tables import QUERIES, message, turn_row
@@ -49,11 +50,12 @@ class Reading:
             raise unknown_turn()
         return turn_of(row), manifest_of(row)
 
-    async def page(self, tenant_id: str, conversation_id: str, size: int, token: str) -> Page:
-        """Messages before the place of the token, the latest first: at most `size` of them and
-        PAGE_BYTES of text, but one at least."""
-        size = paging.size_of(size)
-        (before,) = paging.place_of(token, int) or (paging.LARGEST_INTEGER,)
+    async def page(self, tenant_id: str, request: ListMessagesRequest) -> Page:
+        """Messages before the place of the token, or up to a sequence, the latest first: at most a
+        page of them and PAGE_BYTES of text, but one at least."""
+        conversation_id, size = request.conversation_id, paging.size_of(request.page_size)
+        last = request.through_sequence or paging.LARGEST_INTEGER
+        (before,) = paging.place_of(request.page_token, int) or (_behind(last),)
         database = await self._database.get()
         async with database.transaction(tenant_id) as connection:
             rows = await connection.fetch(
@@ -86,10 +88,15 @@ class Reading:
         PAGE_BYTES of text, but one at least. Whoever asks here found them missing in the session
         buffer, so they are put there."""
         database = await self._database.get()
-        before = min(through_sequence, paging.LARGEST_INTEGER - 1) + 1
+        before = _behind(through_sequence)
         rows = await database.rows(
             tenant_id, QUERIES.messages_before, conversation_id, before, limit, PAGE_BYTES
         )
         messages = [message_of(row) for row in reversed(rows)]
         await self._buffering.keep(tenant_id, messages)
         return messages
+
+
+def _behind(sequence: int) -> int:
+    """The place behind a sequence."""
+    return min(sequence, paging.LARGEST_INTEGER - 1) + 1

@@ -5,14 +5,20 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from kari.model_factory.v1.model_factory_pb2 import EmbedRequest
+from kari.production_memory.v1 import jobs_pb2
 from kari.production_memory.v1 import production_memory_pb2 as contract
-from kari.production_memory.v1.production_memory_pb2_grpc import ProductionMemoryServiceServicer
+from servers.production_memory.backlog import Backlog
 from servers.production_memory.beginning import Beginning
 from servers.production_memory.ending import Ending
 from servers.production_memory.importing import Importing
 from servers.production_memory.leading import Leading
 from servers.production_memory.reading import Reading
 from servers.production_memory.reindexing import Reindexing
+from servers.production_memory.servicer_summaries import SummaryMethods
+from servers.production_memory.summaries import Summaries
+from servers.production_memory.summary_claims import SummaryClaims
+from servers.production_memory.vault.servicer import Memories
+from servers.production_memory.vault.vault import Vault
 from servers.runtime.call import current, principal
 from servers.runtime.grpc_types import Context
 
@@ -20,8 +26,9 @@ if TYPE_CHECKING:
     from kari.model_factory.v1.model_factory_pb2_grpc import ModelFactoryServiceAsyncStub
 
 
-class ProductionMemory(ProductionMemoryServiceServicer):
-    """Keeps turns and messages; see the contract for every method."""
+class ProductionMemory(SummaryMethods, Memories):
+    """Keeps turns and messages, memories and summaries beside them; see the contract for every
+    method."""
 
     def __init__(
         self,
@@ -31,10 +38,17 @@ class ProductionMemory(ProductionMemoryServiceServicer):
         reading: Reading,
         importing: Importing,
         reindexing: Reindexing,
+        backlog: Backlog,
         models: "ModelFactoryServiceAsyncStub",
+        vault: Vault,
+        summaries: Summaries,
+        summary_claims: SummaryClaims,
     ) -> None:
+        Memories.__init__(self, vault)
+        SummaryMethods.__init__(self, summaries, summary_claims)
         self._importing = importing
         self._reindexing = reindexing
+        self._backlog = backlog
         self._models = models
         self._beginning = beginning
         self._leading = leading
@@ -120,6 +134,31 @@ class ProductionMemory(ProductionMemoryServiceServicer):
             embeddings=[contract.Embedding(values=each.values) for each in response.embeddings]
         )
 
+    async def CountJobs(
+        self, request: jobs_pb2.CountJobsRequest, context: Context
+    ) -> jobs_pb2.CountJobsResponse:
+        """How much work waits."""
+        return jobs_pb2.CountJobsResponse(counts=await self._backlog.counts())
+
+    async def ListFailedJobs(
+        self, request: jobs_pb2.ListFailedJobsRequest, context: Context
+    ) -> jobs_pb2.ListFailedJobsResponse:
+        """A page of the jobs that were set aside."""
+        jobs, token = await self._backlog.failed(request.page_size, request.page_token)
+        return jobs_pb2.ListFailedJobsResponse(jobs=jobs, next_page_token=token)
+
+    async def RetryJobs(
+        self, request: jobs_pb2.RetryJobsRequest, context: Context
+    ) -> jobs_pb2.RetryJobsResponse:
+        """Puts them back."""
+        return jobs_pb2.RetryJobsResponse(retried=await self._backlog.retry(request.job_ids))
+
+    async def DiscardJobs(
+        self, request: jobs_pb2.DiscardJobsRequest, context: Context
+    ) -> jobs_pb2.DiscardJobsResponse:
+        """Drops them."""
+        return jobs_pb2.DiscardJobsResponse(discarded=await self._backlog.discard(request.job_ids))
+
     async def RequestCancel(
         self, request: contract.RequestCancelRequest, context: Context
     ) -> contract.RequestCancelResponse:
@@ -145,9 +184,7 @@ class ProductionMemory(ProductionMemoryServiceServicer):
         self, request: contract.ListMessagesRequest, context: Context
     ) -> contract.ListMessagesResponse:
         """A page of messages."""
-        page = await self._reading.page(
-            principal().tenant_id, request.conversation_id, request.page_size, request.page_token
-        )
+        page = await self._reading.page(principal().tenant_id, request)
         return contract.ListMessagesResponse(
             messages=page.messages,
             next_page_token=page.next_page_token,

@@ -17,12 +17,40 @@ class Vector:
     values: Sequence[float]
 
 
+@dataclass(frozen=True)
+class MemoryVector:
+    """The embedding of one memory: a unit vector. `user_id` is empty for the domain's."""
+
+    memory_id: str
+    tenant_id: str
+    user_id: str
+    kind: str
+    values: Sequence[float]
+
+
 class VectorStore(Protocol):
-    """Keeps vectors by message id. It can always be made again from Postgres."""
+    """Keeps vectors by id. It can always be made again from Postgres. Every method raises
+    Unavailable if the store is away."""
 
     async def write(self, vectors: Sequence[Vector]) -> None:
-        """Adds or replaces vectors: writing one again changes nothing. Unavailable if the store is
-        away."""
+        """Adds or replaces vectors of messages: writing one again changes nothing."""
+
+    async def write_memories(self, vectors: Sequence[MemoryVector]) -> None:
+        """Adds or replaces vectors of memories: writing one again changes nothing."""
+
+    async def erase_memories(self, tenant_id: str, memory_ids: Sequence[str]) -> None:
+        """Erases vectors of memories; unknown ones are none."""
+
+    async def nearest_memories(
+        self,
+        tenant_id: str,
+        user_ids: Sequence[str],
+        kinds: Sequence[str],
+        values: Sequence[float],
+        most: int,
+    ) -> dict[str, float]:
+        """The nearest memories of these owners and kinds (empty: all) with their cosines, `most` at
+        most."""
 
     async def ping(self) -> None:
         """Raises if the store does not answer."""

@@ -1,74 +1,103 @@
-"""Vectors in Milvus: one collection of all tenants, partitioned by tenant; texts are not in it."""
+"""Vectors in Milvus: collections of all tenants, partitioned by tenant; texts are not in them."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from servers.production_memory.store import Vector
-from servers.runtime.milvus import CALL_SECONDS, COLLECTION, DIMENSIONS, Milvus, open_milvus
+from servers.production_memory.store import MemoryVector, Vector
+from servers.production_memory.vector_collections import MEMORIES, MESSAGES, make_collections
+from servers.runtime.milvus import CALL_SECONDS, Milvus, open_milvus
 from servers.runtime.settings import Settings
 
-CREATE_SECONDS = 30.0
-# Usual values for collections of this size; recall is above 0.95 with them.
-INDEX = {"M": 16, "efConstruction": 200}
+THREADS = 4
+"""So that whoever recalls does not wait for what is being written."""
+LEAST_EF = 64
+"""Candidates of an HNSW search: twice as many as are asked for, as its authors advise, and so many
+at least."""
 
 
 @asynccontextmanager
 async def open_vectors(settings: Settings) -> AsyncIterator["MilvusStore"]:
     """The vectors of the settings' Milvus."""
-    async with open_milvus(settings, prepare=make_collection) as milvus:
+    async with open_milvus(settings, threads=THREADS, prepare=make_collections) as milvus:
         yield MilvusStore(milvus)
 
 
 class MilvusStore:
-    """The collection, for its one writer."""
+    """The collections, for their one writer; see the protocol for every method."""
 
     def __init__(self, milvus: Milvus) -> None:
         self._milvus = milvus
 
     async def write(self, vectors: Sequence[Vector]) -> None:
-        """Adds or replaces vectors; see the protocol."""
-        rows = [_row(vector) for vector in vectors]
+        """Adds or replaces vectors of messages."""
+        await self._upsert(MESSAGES.name, [_message(vector) for vector in vectors])
+
+    async def write_memories(self, vectors: Sequence[MemoryVector]) -> None:
+        """Adds or replaces vectors of memories."""
+        await self._upsert(MEMORIES.name, [_memory(vector) for vector in vectors])
+
+    async def erase_memories(self, tenant_id: str, memory_ids: Sequence[str]) -> None:
+        """Erases vectors of memories."""
+        only = f"tenant_id == {json.dumps(tenant_id)} and id in {json.dumps(list(memory_ids))}"
         await self._milvus.call(
-            lambda client: client.upsert(COLLECTION, rows, timeout=CALL_SECONDS)
+            lambda client: client.delete(MEMORIES.name, filter=only, timeout=CALL_SECONDS)
         )
+
+    async def nearest_memories(
+        self,
+        tenant_id: str,
+        user_ids: Sequence[str],
+        kinds: Sequence[str],
+        values: Sequence[float],
+        most: int,
+    ) -> dict[str, float]:
+        """The nearest memories with their cosines."""
+        parts = [
+            f"tenant_id == {json.dumps(tenant_id)}",
+            f"user_id in {json.dumps(list(user_ids))}",
+            *([f"kind in {json.dumps(list(kinds))}"] if kinds else []),
+        ]
+        (hits,) = await self._milvus.call(
+            lambda client: client.search(
+                MEMORIES.name,
+                data=[list(values)],
+                filter=" and ".join(parts),
+                limit=most,
+                output_fields=["id"],
+                search_params={"params": {"ef": max(LEAST_EF, 2 * most)}},
+                timeout=CALL_SECONDS,
+            )
+        )
+        return {str(hit["id"]): float(hit["distance"]) for hit in hits}
 
     async def ping(self) -> None:
-        """See the protocol."""
+        """Raises if Milvus does not answer."""
         await self._milvus.ping()
 
-
-def make_collection(client: Any) -> None:
-    """Makes the collection if it is not there."""
-    if client.has_collection(COLLECTION, timeout=CALL_SECONDS):
-        return
-    from pymilvus import DataType, MilvusException
-
-    schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
-    schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=64)
-    schema.add_field("tenant_id", DataType.VARCHAR, is_partition_key=True, max_length=64)
-    schema.add_field("conversation_id", DataType.VARCHAR, max_length=64)
-    schema.add_field("role", DataType.VARCHAR, max_length=16)
-    schema.add_field("created_at_ms", DataType.INT64)
-    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=DIMENSIONS)
-    index = client.prepare_index_params()
-    index.add_index("vector", index_type="HNSW", metric_type="COSINE", params=INDEX)
-    try:
-        client.create_collection(
-            COLLECTION, schema=schema, index_params=index, timeout=CREATE_SECONDS
+    async def _upsert(self, collection: str, rows: list[dict[str, Any]]) -> None:
+        await self._milvus.call(
+            lambda client: client.upsert(collection, rows, timeout=CALL_SECONDS)
         )
-    except MilvusException:
-        # Another process may have been first.
-        if not client.has_collection(COLLECTION, timeout=CALL_SECONDS):
-            raise
 
 
-def _row(vector: Vector) -> dict[str, Any]:
+def _message(vector: Vector) -> dict[str, Any]:
     return {
         "id": vector.message_id,
         "tenant_id": vector.tenant_id,
         "conversation_id": vector.conversation_id,
         "role": vector.role,
         "created_at_ms": vector.created_at_ms,
+        "vector": list(vector.values),
+    }
+
+
+def _memory(vector: MemoryVector) -> dict[str, Any]:
+    return {
+        "id": vector.memory_id,
+        "tenant_id": vector.tenant_id,
+        "user_id": vector.user_id,
+        "kind": vector.kind,
         "vector": list(vector.values),
     }

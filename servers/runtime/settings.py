@@ -136,12 +136,38 @@ class Settings(BaseSettings):
     stream_ttl_seconds: int = Field(
         3600, ge=1, description="How long the events of a stream can be replayed."
     )
+    memory_model: str = Field(
+        "",
+        max_length=100,
+        description="Model that finds facts to remember in messages, `provider/model`, beside the "
+        "fixed rules; unset uses the rules alone. Each message that says something is sent to it.",
+    )
     expose_reasoning: bool = Field(False, description="Send a model's reasoning to clients.")
     turn_lease_seconds: float = Field(
         15.0, gt=0, description="A turn whose orchestrator is silent for so long is taken over."
     )
     turn_deadline_seconds: float = Field(
         300.0, gt=0, le=300, description="Longest time a turn may take; no model is given longer."
+    )
+
+    summary_turns: int = Field(
+        10,
+        ge=2,
+        le=200,
+        description="Turns after which a rolling summary is made of them: about what a prompt of "
+        "4096 tokens has room for, so that a turn is summarized when it leaves the prompts.",
+    )
+    summary_rest_seconds: float = Field(
+        1800.0,
+        gt=0,
+        description="A conversation in which nothing is said for so long rests, and what was said "
+        "since its last rest is summarized.",
+    )
+    summary_model: str = Field(
+        "",
+        max_length=100,
+        description="Model that writes summaries, `provider/model`; unset chooses sentences that "
+        "were said, which needs none.",
     )
 
     drain_seconds: float = Field(

@@ -6,7 +6,13 @@ import pytest
 from kari.chat_hub.v1 import chat_hub_pb2 as pb
 from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
 from kari.conversation_models.v1.message_pb2 import MessageRole
-from kari.conversation_models.v1.search_pb2 import SearchFilter, SearchResult, SearchWay
+from kari.conversation_models.v1.search_pb2 import (
+    SearchFilter,
+    SearchResult,
+    SearchWay,
+    SummaryResult,
+)
+from kari.conversation_models.v1.summary_pb2 import ConversationSummary
 from kari.conversation_search.v1.conversation_search_pb2 import SearchRequest, SearchResponse
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import NotFound, envelope_of
@@ -32,6 +38,7 @@ async def test_what_is_found_comes_back_with_what_was_missing(house: House) -> N
     answer = {
         "results": [SearchResult(message_id=new_id("msg"), content="a bear", score=1.5)],
         "next_page_token": "here",
+        "summaries": [SummaryResult(summary=ConversationSummary(summary="of bears"), score=0.5)],
         "degradations": [Degradation(feature=Feature.FEATURE_SEMANTIC_RECALL, cause="milvus")],
     }
     house.search.response = SearchResponse(**answer)

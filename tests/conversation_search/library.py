@@ -98,13 +98,15 @@ class Library:
 
         await until(enough)
 
-    async def search(self, query: str, **fields: Any) -> SearchResponse:
-        """What is found; fields of the filter are given beside those of the request."""
+    async def search(
+        self, query: str, seconds: float | None = None, **fields: Any
+    ) -> SearchResponse:
+        """What is found, in time; fields of the filter are given beside those of the request."""
         names = SearchFilter.DESCRIPTOR.fields_by_name
         filter_ = {name: fields.pop(name) for name in list(fields) if name in names}
         stub = self.wiring.stub("chat_hub", "conversation_search", ConversationSearchServiceStub)
         return await stub.Search(
-            SearchRequest(query=query, filter=SearchFilter(**filter_), **fields)
+            SearchRequest(query=query, filter=SearchFilter(**filter_), **fields), timeout=seconds
         )
 
     async def texts(self, query: str, **fields: Any) -> list[str]:

@@ -50,6 +50,17 @@ async def test_without_milvus_words_alone_are_searched_and_that_is_said(tmp_path
         assert list(found.degradations) == [NO_MILVUS]
 
 
+async def test_whoever_waits_for_a_moment_only_is_given_what_words_find(tmp_path: Path) -> None:
+    """A Milvus that hangs does not use up the time of the caller."""
+    async with AsyncExitStack() as stack:
+        stores, library, _ = await opened(stack, tmp_path)
+        await library.indexed(2)
+        stores.freeze("milvus")
+        found = await library.search("apples", seconds=1.0)
+        assert found.results[0].content == "apples"
+        assert list(found.degradations) == [NO_MILVUS]
+
+
 async def test_without_an_embedder_words_alone_are_searched(tmp_path: Path) -> None:
     """Spread, the model factory has a port of its own, where nobody listens here."""
     async with AsyncExitStack() as stack:

@@ -29,6 +29,20 @@ async def talked(library: Library) -> str:
     return conversation
 
 
+async def test_what_the_caller_has_already_is_not_found(library: Library) -> None:
+    """The end of a conversation; its beginning and others are."""
+    one, other = await library.conversation(), await library.conversation()
+    await library.said(one, "Ada: apples early", "Ada: apples late", "Ada: apples last")
+    await library.said(other, "Ada: apples elsewhere")
+    known = {"known_conversation_id": one, "known_from_sequence": 2}
+    found = await library.texts("apples", **known)
+    assert sorted(found) == ["apples early", "apples elsewhere"]
+    only = await library.texts("apples", conversation_id=one, **known)
+    assert only == ["apples early"]
+    everything = {"known_conversation_id": one, "known_from_sequence": 1}
+    assert await library.texts("apples", conversation_id=one, **everything) == []
+
+
 async def test_words_are_found_whatever_their_ending(library: Library) -> None:
     await talked(library)
     found = await library.search("paintings", way=WORDS)
@@ -89,6 +103,16 @@ async def test_phrases_have_to_stand_there_and_excluded_words_must_not(library: 
         "A red house burned down.",
     }
     assert await library.texts('"red house" -lake') == ["A red house burned down."]
+
+
+@pytest.mark.parametrize("query", ['hamlet "to be"', "hamlet -the", 'hamlet -"and the"'])
+async def test_phrases_of_stop_words_alone_have_not_to_stand_there(
+    library: Library, query: str
+) -> None:
+    """No text has them, as far as words are looked at."""
+    conversation = await library.conversation()
+    await library.said(conversation, "Ada: Hamlet asks whether to be or not to be.")
+    assert len(await library.texts(query)) == 1
 
 
 @pytest.mark.parametrize(
@@ -205,6 +229,21 @@ async def test_a_message_of_100_kb_is_taken_in_and_found(library: Library) -> No
     text = " ".join(f"w{n}" for n in range(16_000))[:99_000]
     await library.said(conversation, f"Ada: {text} needle")
     assert len(await library.texts("needle", way=WORDS)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["界" * 99_900, "\U0001f43b" * 99_900, "\U00020000 " * 49_900, "ـ" * 99_900, "\u0301" * 99_900],
+    ids=["one word", "emoji", "four bytes a word", "joining", "accents on nothing"],
+)
+async def test_a_long_text_of_any_script_is_taken_in_and_harms_no_other(
+    library: Library, text: str
+) -> None:
+    """Also where the whole of it is one word that no index takes."""
+    conversation = await library.conversation()
+    await library.said(conversation, f"Ada: {text}", "Ben: a needle in a haystack")
+    await library.indexed(2)
+    assert "a needle in a haystack" in await library.texts("needle")
 
 
 async def test_an_import_that_is_repeated_adds_nothing(library: Library) -> None:

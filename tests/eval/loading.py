@@ -106,18 +106,19 @@ class Client:
             loaded.turn_of.update(zip(response.message_ids, ids, strict=True))
         return loaded
 
-    async def fill(self, count: int, say: Say) -> None:
+    async def fill(self, count: int, say: Say) -> list[Loaded]:
         """So many messages that mean nothing, in conversations of their own."""
         said = [
             Said(str(place), who, text, FILLER_BEGINS + timedelta(minutes=place))
             for place, (who, text) in enumerate(filler.lines(count))
         ]
-        began = time.monotonic()
+        began, loaded = time.monotonic(), list[Loaded]()
         for place, turns in enumerate(_parts(said), 1):
-            await self.load(Conversation(new_id("filler"), turns, ()))
+            loaded.append(await self.load(Conversation(new_id("filler"), turns, ())))
             if place % 20 == 0:
                 done = place * MOST_MESSAGES
                 say(f"  {done:,} of {count:,} filler messages, {time.monotonic() - began:.0f} s")
+        return loaded
 
     async def drop_jobs(self) -> int:
         """Takes all waiting jobs out of the queue; gives their number."""

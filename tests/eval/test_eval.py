@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.eval import filler
+from tests.eval.__main__ import require_writable
 from tests.eval.conversations import Malformed, read
 from tests.eval.scores import Answered, row, table
 
@@ -51,6 +52,15 @@ def test_a_question_whose_evidence_is_nowhere_is_left_out(tmp_path: Path) -> Non
 def test_what_is_wrong_is_named(tmp_path: Path, line: str, message: str) -> None:
     with pytest.raises(Malformed, match=message):
         read(written(tmp_path, line))
+
+
+def test_a_file_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
+    require_writable("")
+    require_writable(str(tmp_path / "new.json"))
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        require_writable(str(tmp_path / "nowhere" / "new.json"))
+    with pytest.raises(IsADirectoryError, match="name a file"):
+        require_writable(str(tmp_path))
 
 
 def answered(found: list[str], *evidence: str, seconds: float = 0.01) -> Answered:

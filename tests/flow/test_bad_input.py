@@ -2,23 +2,38 @@
 
 import asyncio
 import json
+import secrets
 import time
 import urllib.error
 import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 
+import grpc
 import pytest
 import websockets
 
-from kari.chat_hub.v1.chat_hub_pb2 import FollowTurnRequest, ListMessagesRequest
+from kari.chat_hub.v1.chat_hub_pb2 import (
+    FollowTurnRequest,
+    ListMessagesRequest,
+    SearchRequest,
+    SearchResponse,
+)
+from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceStub
+from kari.conversation_models.v1.search_pb2 import SearchFilter, SearchWay
 from kari.edge.v1.frames_pb2 import ClientFrame
 from kari.errors.v1.errors_pb2 import ErrorEnvelope, ErrorType, Reason
+from servers.runtime.errors import envelope_of
 from servers.runtime.ids import new_id
 from tests.flow.conftest import Mesh
 from tests.hosting import until
 from tests.running import Kari
 from tests.runtime.tokens import access_token
 from tests.socket_client import SocketClient, opened
+
+WORDS, VECTORS = SearchWay.SEARCH_WAY_FULL_TEXT, SearchWay.SEARCH_WAY_VECTORS
+EVERYTHING = SearchWay.SEARCH_WAY_UNSPECIFIED
 
 
 async def error_after(mesh: Mesh, raw: str) -> ErrorEnvelope:
@@ -184,6 +199,105 @@ async def test_a_client_that_never_reads_is_closed_and_harms_nobody(mesh: Mesh) 
     assert events[-1].HasField("completed")
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 3008
+
+
+@asynccontextmanager
+async def searching(mesh: Mesh) -> AsyncIterator[Callable[..., Awaitable[SearchResponse]]]:
+    """A function that searches as the demo user, through the hub."""
+    header = ("authorization", f"Bearer {await mesh.token()}")
+    async with grpc.aio.insecure_channel(mesh.kari.address("chat_hub")) as channel:
+        stub = ChatHubServiceStub(channel)
+
+        async def search(query: str, **fields: object) -> SearchResponse:
+            request = SearchRequest(query=query, **fields)  # type: ignore[arg-type]
+            found: SearchResponse = await stub.Search(request, metadata=[header])
+            return found
+
+        yield search
+
+
+def ids(found: SearchResponse) -> list[str]:
+    """The messages that were found."""
+    return [each.message_id for each in found.results]
+
+
+async def test_a_message_of_100_kb_goes_the_whole_way(mesh: Mesh) -> None:
+    """Written, put into its prompt as far as it fits, found by its last word and by its meaning;
+    and the next turn is answered."""
+    needle = f"quokka{secrets.token_hex(4)}"
+    text = ("the sailor repairs the mast of a boat " * 3000)[: 99_999 - len(needle)] + f" {needle}"
+    async with opened(mesh.kari, await mesh.token()) as client:
+        ack, events = await client.turn(text)
+        _, after = await client.turn("and you", ack.conversation_id)
+        listing = ListMessagesRequest(conversation_id=ack.conversation_id)
+        message = (await client.ask(history=listing)).result.history.messages[-1]
+    assert events[-1].HasField("completed")
+    assert after[-1].HasField("completed")
+    assert message.content == text
+    assert text[:1000] in str(mesh.upstream.requests[-2])
+    limits = SearchFilter(conversation_id=ack.conversation_id)
+    async with searching(mesh) as search:
+        assert message.id in ids(await search(needle, filter=limits, way=WORDS))
+
+        async def by_meaning() -> bool:
+            return message.id in ids(await search("seafaring", filter=limits, way=VECTORS))
+
+        await until(by_meaning)
+
+
+QUERIES = (
+    "the of and to",
+    '""" \' " -',
+    "& | ! ( ) : * <-> \\",
+    'AND OR NOT "NEAR/2" field:value ~2 [a TO b]',
+    "'; DROP TABLE messages; --",
+    'tenant_id == "x" or 1 == 1',
+    "%s $1 {0} \u202e\u200b",
+    "界隈のドラゴン",
+    "أين الجمل",
+    "ה־גמל",
+    "🐻 🐻‍❄️ 👩‍👩‍👧",
+    "é" + "\u0301" * 500,
+    "-" * 2000,
+    '"' * 1999,
+    "x " * 1000,
+)
+
+
+@pytest.mark.parametrize("way", [WORDS, VECTORS, EVERYTHING], ids=["words", "vectors", "fused"])
+async def test_any_query_is_answered(mesh: Mesh, way: SearchWay.ValueType) -> None:
+    """Stop words, quotes, operators, injections, other scripts, and as long as it may be: with
+    nothing missing."""
+    async with searching(mesh) as search:
+        for query in QUERIES:
+            assert not (await search(query, way=way)).degradations, query
+
+
+async def test_words_of_other_scripts_are_found(mesh: Mesh) -> None:
+    """By words alone: the local embedder knows English best."""
+    said = {
+        "медведя": "вчера мы видели медведя",
+        "الجمل": "رأيت الجمل في الصحراء",
+        "ドラゴン": "昨日 ドラゴン を見た",
+        "δράκο": "τον δράκο είδα",
+        "straße": "Ünïcödé Straße",
+        "e\u0301te\u0301": "un e\u0301te\u0301 a\u0300 Nice",
+    }
+    async with opened(mesh.kari, await mesh.token()) as client, searching(mesh) as search:
+        for query, text in said.items():
+            await client.turn(text)
+            found = await search(query, way=WORDS)
+            assert text in [each.content for each in found.results]
+
+
+@pytest.mark.parametrize("query", ["x" * 2001, "nul \0 inside"])
+async def test_a_query_that_cannot_be_one_names_its_field(mesh: Mesh, query: str) -> None:
+    async with searching(mesh) as search:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await search(query)
+    envelope = envelope_of(refused.value)
+    assert envelope is not None
+    assert [v.field for v in envelope.violations] == ["query"]
 
 
 async def test_an_http_error_is_an_envelope(mesh: Mesh) -> None:

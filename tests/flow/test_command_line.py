@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from servers import topology
 from tests.flow.conftest import Mesh
+from tests.hosting import until
 from tests.terminal import Terminal
 
 GRPCURL = shutil.which("grpcurl") or shutil.which("grpcurl", path=str(Path(sys.executable).parent))
@@ -77,6 +80,43 @@ async def test_the_doctor_finds_everything_well(mesh: Mesh) -> None:
     for node in topology.SERVERS:
         assert node.name in output
     assert "answers" in output
+    assert "jobs" in output
+
+
+async def test_a_job_that_cannot_be_done_is_seen_and_decided_about(mesh: Mesh) -> None:
+    """By the doctor, by `kari jobs` with its error, and it is tried again or dropped."""
+    job = await queued(mesh, b"nonsense")
+
+    async def seen() -> bool:
+        return "JSONDecodeError" in (await mesh.kari.command("jobs"))[1]
+
+    await until(seen)
+    code, output = await mesh.kari.command("doctor")
+    assert code == 0, output
+    assert "1 set aside" in output
+    assert "kari jobs retry" in output
+    assert await mesh.kari.command("jobs", "retry", str(job)) == (
+        0,
+        "1 job put back into the queue\n",
+    )
+    await until(seen)
+    assert await mesh.kari.command("jobs", "discard", str(job)) == (0, "1 job discarded\n")
+    assert await mesh.kari.command("jobs", "discard", str(job)) == (1, "0 jobs discarded\n")
+    assert await mesh.kari.command("jobs", "retry") == (0, "0 jobs put back into the queue\n")
+
+
+async def queued(mesh: Mesh, payload: bytes) -> int:
+    """Puts a job into the queue, as a version of Kari with a defect may; its number."""
+    connection = await asyncpg.connect(mesh.kari.server_settings()["KARI_POSTGRES_URL"])
+    try:
+        job: int = await connection.fetchval(
+            "INSERT INTO production_memory.pgqueuer (priority, entrypoint, payload, status)"
+            " VALUES (0, 'embed', $1, 'queued') RETURNING id",
+            payload,
+        )
+    finally:
+        await connection.close()
+    return job
 
 
 async def test_grpcurl_sees_the_servers(mesh: Mesh) -> None:
@@ -116,6 +156,52 @@ async def test_what_was_said_is_found_with_grpcurl(mesh: Mesh) -> None:
     assert found["results"][0]["content"] == "greetings to the zeppelin"
 
 
+async def test_what_was_said_is_found_in_the_terminal(mesh: Mesh) -> None:
+    """When, who, where, and the words; other people find nothing of it."""
+    code, output = await mesh.kari.command("chat", "--once", "the walrus plays the accordion")
+    assert code == 0, output
+    code, output = await mesh.kari.command("search", "accordion", "walrus", "--role", "user")
+    assert code == 0, output
+    head, said, *_ = output.splitlines()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d  demo  conv_[0-9a-f]{32}", head)
+    assert said.strip() == "the walrus plays the accordion"
+    where = head.split()[-1]
+    code, output = await mesh.kari.command(
+        *("search", "accordion", "--conversation", where, "--since", "2020-01-01", "--json")
+    )
+    assert code == 0, output
+    (found, *_) = json.loads(output)["results"]
+    assert (found["conversationId"], len(found["highlights"])) == (where, 1)
+    assert await mesh.kari.command("search", "accordion", "--until", "2020-01-01") == (
+        1,
+        "nothing was found\n",
+    )
+    code, output = await mesh.kari.command(
+        *("search", "accordion", "--conversation", where, "--user", "admin")
+    )
+    assert (code, output) == (1, "there is no such conversation\n")
+    code, output = await mesh.kari.command("search", "accordion", "--user", "admin")
+    assert (code, "walrus" in output) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "complaint"),
+    [
+        ([], 2, "Missing argument"),
+        (["x", "--since", "yesterday"], 2, "--since"),
+        (["x", "-n", "0"], 2, "-n"),
+        (["x", "--role", "king"], 2, "--role"),
+        (["x", "--conversation", "nonsense"], 1, "conversation_id"),
+        (["x" * 2001], 1, "query"),
+    ],
+)
+async def test_a_wrong_search_says_what_is_wrong(
+    mesh: Mesh, words: list[str], code: int, complaint: str
+) -> None:
+    found, output = await mesh.kari.command("search", *words)
+    assert (found, complaint in output) == (code, True), output
+
+
 async def test_a_turn_is_explained(mesh: Mesh) -> None:
     """What went into its prompt, with tokens and the model; nobody else is told."""
     _, token = await mesh.kari.command("token")
@@ -148,7 +234,7 @@ async def test_everything_is_indexed_anew(mesh: Mesh) -> None:
     await mesh.kari.command("chat", "--once", "hello")
     code, output = await mesh.kari.command("reindex")
     assert code == 0, output
-    assert "messages are indexed anew" in output
+    assert "messages, memories and summaries are indexed anew" in output
     code, output = await mesh.kari.command("reindex", "--after", "nonsense")
     assert code == 1
     assert "page_token" in output

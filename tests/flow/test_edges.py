@@ -8,12 +8,13 @@ import pytest
 import pytest_asyncio
 import redis.asyncio as redis
 
-from kari.chat_hub.v1.chat_hub_pb2 import SearchRequest
+from kari.chat_hub.v1.chat_hub_pb2 import SearchRequest, SearchResponse
 from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceStub
 from servers import topology
 from servers.runtime.interceptors.metrics import module_of
 from tests.collector import Collector, Span
 from tests.flow.conftest import models_file
+from tests.hosting import until
 from tests.running import Kari
 from tests.socket_client import login, opened
 from tests.upstream.server import Upstream
@@ -27,8 +28,8 @@ ARROWS = {(n.name, callee) for n in topology.NODES.values() for callee in n.call
 async def trace(
     tmp_path_factory: pytest.TempPathFactory, upstream: Upstream
 ) -> AsyncIterator[list[Span]]:
-    """Spans of a Kari, spread, in which a turn was begun by a command and by a message, and a word
-    of it was searched for."""
+    """Spans of a Kari, spread, in which a turn was begun by a command and by a message, a word of
+    it was searched for (by a command as well), and what was said was summarized."""
     async with Collector() as collector:
         folder: Path = tmp_path_factory.mktemp("edges")
         kari = Kari.at(
@@ -36,6 +37,7 @@ async def trace(
             spread=True,
             KARI_OTLP_ENDPOINT=collector.endpoint,
             KARI_MODELS_FILE=str(models_file(folder, upstream)),
+            KARI_SUMMARY_TURNS="2",
         )
         await kari.start()
         token = await login(kari)
@@ -44,21 +46,29 @@ async def trace(
             await forget_buffers(kari)
             await client.command(f"/pin {events[0].accepted.message.id}", ack.conversation_id)
             await client.command("/model", ack.conversation_id)
+            await client.command("/search hello", ack.conversation_id)
             _, frame_id = await client.say("/set mode analysis\ngo on", ack.conversation_id)
             await client.events(frame_id)
         await search(kari, token)
+        await until(lambda: summarized(kari, token))
         await collector.quiet()
         await kari.stop()
     yield collector.spans
 
 
-async def search(kari: Kari, token: str) -> None:
+async def search(kari: Kari, token: str) -> SearchResponse:
     """As any client of the mesh does."""
     async with grpc.aio.insecure_channel(kari.address("chat_hub")) as channel:
         found = await ChatHubServiceStub(channel).Search(
             SearchRequest(query="hello"), metadata=[("authorization", f"Bearer {token}")]
         )
     assert found.results[0].content == "hello"
+    return found
+
+
+async def summarized(kari: Kari, token: str) -> bool:
+    """Whether the summary of the two turns is found."""
+    return bool((await search(kari, token)).summaries)
 
 
 async def forget_buffers(kari: Kari) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright
 from pydantic import SecretStr
 
 from embedded.folder import DataFolder
@@ -15,6 +16,7 @@ from gateway.app import Gateway, serving_gateway
 from servers.runtime.redis import open_redis, ping
 from servers.runtime.resources import Resources
 from servers.runtime.settings import Settings
+from tests.gateway.browser import ARGUMENTS, CHROMIUM, sign_in, visiting
 from tests.gateway.client import Client, connected
 from tests.gateway.mesh import Mesh, serving_mesh
 
@@ -101,3 +103,20 @@ async def client(gateway: Gateway, mesh: Mesh) -> AsyncIterator[Client]:
     """Ada's socket."""
     async with connected(gateway.url, mesh.identity.token()) as ada:
         yield ada
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """One browser for all tests."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(chromium: Browser, gateway: Gateway) -> AsyncIterator[Page]:
+    """The page, with Ada signed in."""
+    async with visiting(chromium, gateway.url) as opened:
+        await sign_in(opened)
+        yield opened

@@ -10,12 +10,14 @@ from typing import TypeAlias
 from kari.chat_hub.v1 import chat_hub_pb2 as hub
 from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceServicer
 from kari.conversation_models.v1.conversation_pb2 import Conversation, ConversationMode
+from kari.conversation_models.v1.degradation_pb2 import Degradation
 from kari.conversation_models.v1.instruction_pb2 import (
     Instruction,
     InstructionResult,
     InstructionStatus,
 )
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
+from kari.conversation_models.v1.search_pb2 import SummaryResult
 from kari.conversation_models.v1.turn_pb2 import StreamPosition, Turn, TurnState
 from kari.errors.v1.errors_pb2 import Reason
 from servers.chat_hub.token_life import while_valid
@@ -24,8 +26,10 @@ from servers.runtime.errors import NotFound, Unavailable
 from servers.runtime.grpc_types import Context
 from servers.runtime.ids import new_id
 from tests.gateway.script import Script, events
+from tests.gateway.scripted_search import page_of
 from tests.gateway.scripted_turn import COMMANDS, ScriptedTurn
 
+ASSISTANT = MessageRole.MESSAGE_ROLE_ASSISTANT
 Watcher: TypeAlias = tuple[frozenset[str], asyncio.Queue[hub.WatchResponse]]
 
 
@@ -51,6 +55,9 @@ class ScriptedHub(ChatHubServiceServicer):
         self.correlation_ids: list[str] = []
         self.request_ids: list[str] = []
         self.steps = asyncio.Semaphore(0)
+        self.summaries: list[SummaryResult] = []
+        self.searches: list[hub.SearchRequest] = []
+        self.missing: list[Degradation] = []
         self.hanging = asyncio.Event()
         self.let_go = asyncio.Event()
         self.follows = 0
@@ -174,6 +181,20 @@ class ScriptedHub(ChatHubServiceServicer):
             active_turn=active[0] if active else None,
         )
 
+    async def Search(self, request: hub.SearchRequest, context: Context) -> hub.SearchResponse:
+        """The caller's messages that have the query's text, the latest first."""
+        self.searches.append(request)
+        if request.query == "down":
+            raise Unavailable(Reason.REASON_STORE_UNAVAILABLE, "the store does not answer")
+        if request.filter.conversation_id:
+            self._conversation(request.filter.conversation_id, "")
+        own = [c for c in self.conversations.values() if principal().user_id in c.participant_ids]
+        response = page_of(request, [m for c in own for m in self.messages[c.id]])
+        if not request.page_token and response.results:
+            response.summaries.extend(self.summaries)
+        response.degradations.extend(self.missing)
+        return response
+
     async def SetTyping(
         self, request: hub.SetTypingRequest, context: Context
     ) -> hub.SetTypingResponse:
@@ -259,6 +280,25 @@ class ScriptedHub(ChatHubServiceServicer):
         self.conversations[made.id] = made
         self.messages[made.id] = []
         return made
+
+    def past(self, user_id: str, *texts: str, title: str = "Notes") -> str:
+        """A conversation in which these texts were said in turn by its user, whose name is ada,
+        and the assistant; its id."""
+        made = self.begin_conversation(title, user_id)
+        for sequence, text in enumerate(texts, 1):
+            by_user = sequence % 2 == 1
+            message = Message(
+                id=new_id("msg"),
+                conversation_id=made.id,
+                role=MessageRole.MESSAGE_ROLE_USER if by_user else ASSISTANT,
+                content=text,
+                author="ada" if by_user else "",
+                user_id=user_id if by_user else "",
+                sequence=sequence,
+            )
+            message.timestamp.GetCurrentTime()
+            self.messages[made.id].append(message)
+        return made.id
 
     async def _begin(
         self, conversation: Conversation, request: hub.SendMessageRequest, script: Script

@@ -85,6 +85,14 @@ def test_what_is_wrong_is_said_under_the_frames_id(
         ({"sendMessage": {"content": "", "requestId": "r"}}, "send_message.content"),
         ({"resume": {"after": {"seq": []}}}, "resume.after.seq"),
         ({"presence": {"conversationIds": ["x"]}}, "presence.conversation_ids[0]"),
+        ({"search": {"query": 7}}, "search.query"),
+        ({"search": {"query": "x" * 2001}}, "search.query"),
+        ({"search": {"query": "a\0b"}}, "search.query"),
+        ({"search": {"pageSize": -1}}, "search.page_size"),
+        ({"search": {"way": 9}}, "search.way"),
+        ({"search": {"filter": {"conversationId": "x"}}}, "search.filter.conversation_id"),
+        ({"search": {"filter": {"since": "yesterday"}}}, "search.filter.since"),
+        ({"search": {"filter": {"roles": ["KING"]}}}, "search.filter.roles"),
     ],
 )
 def test_a_wrong_field_is_named_by_its_path(kind: dict[str, object], path: str) -> None:

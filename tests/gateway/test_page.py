@@ -1,72 +1,23 @@
 """The page in a headless Chromium, against the scripted hub."""
 
 import asyncio
-import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 from pydantic import SecretStr
 
 from gateway.app import Gateway
 from gateway.closing import comes_back
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
 from servers.runtime.ids import new_id
+from tests.gateway.browser import NEEDS_CHROMIUM, PHONE, say, sign_in, visiting
 from tests.gateway.conftest import Serve
 from tests.gateway.mesh import Mesh
-from tests.gateway.scripted_identity import ADA, PASSWORD
+from tests.gateway.scripted_identity import ADA
 from tests.running import free_block
 
-CHROMIUM = shutil.which("chromium") or ""
-ARGUMENTS = ("--no-sandbox", "--headless=new", "--disable-gpu", "--disable-background-networking")
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium on PATH")
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def chromium() -> AsyncIterator[Browser]:
-    """One browser for all tests."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        await browser.close()
-
-
-@asynccontextmanager
-async def visiting(chromium: Browser, url: str, **options: Any) -> AsyncIterator[Page]:
-    """A fresh browser profile on the page; whatever the page complains of fails the test."""
-    context = await chromium.new_context(**options)
-    page = await context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(f"{said.type} {said.text}"))
-    await page.goto(url)
-    yield page
-    await context.close()
-    assert [c for c in complaints if c.startswith("error") and "WebSocket" not in c] == []
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def page(chromium: Browser, gateway: Gateway) -> AsyncIterator[Page]:
-    """The page, with Ada signed in."""
-    async with visiting(chromium, gateway.url) as opened:
-        await sign_in(opened)
-        yield opened
-
-
-async def sign_in(page: Page, password: str = PASSWORD) -> None:
-    await page.get_by_label("Name").fill("ada")
-    await page.get_by_label("Password").fill(password)
-    await page.get_by_role("button", name="Sign in").click()
-
-
-async def say(page: Page, text: str) -> None:
-    await page.get_by_label("Message", exact=True).fill(text)
-    await page.keyboard.press("Enter")
+pytestmark = NEEDS_CHROMIUM
 
 
 async def test_an_answer_streams_and_is_there_after_a_reload(page: Page, mesh: Mesh) -> None:
@@ -167,6 +118,28 @@ async def test_markdown_is_shown_as_such(page: Page) -> None:
     await expect(answer.locator("li")).to_have_count(3)
     await expect(answer.locator("pre code")).to_contain_text("async for event")
     await expect(answer.locator("strong")).to_have_text("one duty")
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        (r"\*not\* \`code\` \<b\> \\ \&amp;", r"*not* `code` &lt;b&gt; \ &amp;amp;"),
+        (r"**bo\*ld** *em\_ph*", "<strong>bo*ld</strong> <em>em_ph</em>"),
+        ("``a`b`` `` `c` `` `d\\`", r"<code>a`b</code> <code>`c`</code> <code>d\</code>"),
+        (r"in *The \*zoo\**: **x**", "in <em>The *zoo*</em>: <strong>x</strong>"),
+        ("a \\b c", r"a \b c"),
+        ("`open **bold**", "`open <strong>bold</strong>"),
+    ],
+)
+async def test_escaped_marks_mean_nothing(page: Page, source: str, shown: str) -> None:
+    """And code may hold backticks, as in what commands answer."""
+    script = """async (source) => {
+        const { inline } = await import("/markdown.js");
+        const shown = document.createElement("p");
+        shown.append(...inline(source));
+        return shown.innerHTML;
+    }"""
+    assert await page.evaluate(script, source) == shown
 
 
 async def test_a_cut_is_bridged(chromium: Browser, serve: Serve, mesh: Mesh) -> None:

@@ -21,6 +21,7 @@ from gateway.session import (
 from gateway.turns import ATTEMPTS
 from kari.chat_hub.v1 import chat_hub_pb2 as hub
 from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
+from kari.conversation_models.v1.search_pb2 import SearchResult, SummaryResult
 from kari.conversation_models.v1.turn_pb2 import (
     Completed,
     StreamPosition,
@@ -443,6 +444,32 @@ def test_pages_are_answered_by_results_of_their_kind() -> None:
     response = hub.ListConversationsResponse(next_page_token="next")
     told = frame(session.answered(ask, response))
     assert (told.id, told.result.conversations.next_page_token) == ("f3", "next")
+
+
+def test_a_search_is_one_call_and_answered_by_its_result() -> None:
+    """With everything that the hub says, and not counted as a message."""
+    session = opened()
+    asked = {"query": "zeppelin", "filter": {"conversationId": CONVERSATION}, "pageToken": "p2"}
+    ask = only(say(session, "f4", search=asked), Ask)
+    assert (ask.method, ask.counted, ask.request.query) == ("Search", False, "zeppelin")
+    assert (ask.request.filter.conversation_id, ask.request.page_token) == (CONVERSATION, "p2")
+    lost = Degradation(feature=Feature.FEATURE_SEMANTIC_RECALL, cause="milvus")
+    response = hub.SearchResponse(
+        results=[SearchResult(message_id="msg_1")],
+        summaries=[SummaryResult(score=1.0)],
+        next_page_token="next",
+        degradations=[lost],
+    )
+    told = frame(session.answered(ask, response))
+    assert (told.id, told.result.search) == ("f4", response)
+
+
+def test_a_search_that_fails_frees_its_place() -> None:
+    """Its error goes back under its id."""
+    session = opened()
+    asks = [only(say(session, f"f{n}", search={}), Ask) for n in range(MOST_PENDING)]
+    assert frame(session.failed(asks[0], DOWN)).id == "f0"
+    assert only(say(session, search={}), Ask)
 
 
 def test_an_answer_to_a_proposal_is_acknowledged_with_its_result() -> None:

@@ -15,6 +15,7 @@ from servers import dependencies
 from servers.runtime.call import Principal
 from servers.runtime.ids import new_id
 from servers.runtime.settings import Settings
+from tests.chat_hub.search import ScriptedSearch
 from tests.instruction_processor.conversations import ScriptedConversations
 from tests.instruction_processor.orchestrator import ScriptedOrchestrator
 from tests.stream_processor.serving import Mesh, MeshWiring
@@ -35,6 +36,7 @@ class Desk:
     mesh: Mesh
     models: AsyncExitStack
     user: Principal
+    search: ScriptedSearch
     conversation: Conversation = field(default_factory=Conversation)
 
     async def process(
@@ -84,10 +86,11 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     file.write_text(MODELS)
     settings = Settings(data=tmp_path / "data", models_file=file)
     mesh, conversations = Mesh(settings), ScriptedConversations()
-    orchestrator = ScriptedOrchestrator()
+    orchestrator, search = ScriptedOrchestrator(), ScriptedSearch()
     async with (
         mesh.serving(conversations.hosted()),
         mesh.serving(orchestrator.hosted()),
+        mesh.serving(search.hosted()),
         AsyncExitStack() as models,
     ):
         wiring = MeshWiring(settings, mesh)
@@ -97,6 +100,6 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
             stub = instruction_processor_pb2_grpc.InstructionProcessorServiceStub(channel)
             with mesh.user() as user:
                 begun = conversations.begin(user.user_id)
-                yield Desk(stub, conversations, orchestrator, mesh, models, user, begun)
+                yield Desk(stub, conversations, orchestrator, mesh, models, user, search, begun)
         await wiring.close()
     await mesh.close()

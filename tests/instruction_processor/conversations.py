@@ -7,6 +7,7 @@ from functools import partial
 
 from kari.conversation_manager.v1 import conversation_manager_pb2 as pb
 from kari.conversation_manager.v1 import conversation_manager_pb2_grpc
+from kari.conversation_models.v1.context_pb2 import ContextManifest
 from kari.conversation_models.v1.conversation_pb2 import Conversation, ConversationChange
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
 from kari.conversation_models.v1.turn_pb2 import Turn
@@ -16,12 +17,16 @@ from servers.runtime.call import principal
 from servers.runtime.errors import KariError, NotFound
 from servers.runtime.grpc_types import Context
 from servers.runtime.ids import new_id
+from tests.instruction_processor.memories import ScriptedMemories
 
 
-class ScriptedConversations(conversation_manager_pb2_grpc.ConversationManagerServiceServicer):
-    """Conversations, messages and turns; `failures` are raised one a change, None passes."""
+class ScriptedConversations(ScriptedMemories):
+    """Conversations, messages, turns and memories; `failures` are raised one a change, None
+    passes."""
 
     def __init__(self) -> None:
+        super().__init__()
+        self.manifests: dict[str, ContextManifest] = {}
         self.conversations: dict[str, Conversation] = {}
         self.messages: dict[str, list[Message]] = {}
         self.turns: dict[str, tuple[Turn, Message | None]] = {}
@@ -126,12 +131,22 @@ class ScriptedConversations(conversation_manager_pb2_grpc.ConversationManagerSer
         return pb.ListMessagesResponse(messages=said[::-1][: request.page_size or 50])
 
     async def GetTurn(self, request: pb.GetTurnRequest, context: Context) -> pb.GetTurnResponse:
-        turn, answer = self.turns.get(request.turn_id, (Turn(), None))
+        turn, answer = self._turn(request.turn_id)
+        return pb.GetTurnResponse(turn=turn, answer=answer)
+
+    async def GetTurnManifest(
+        self, request: pb.GetTurnManifestRequest, context: Context
+    ) -> pb.GetTurnManifestResponse:
+        turn, _ = self._turn(request.turn_id)
+        return pb.GetTurnManifestResponse(turn=turn, manifest=self.manifests.get(turn.id))
+
+    def _turn(self, turn_id: str) -> tuple[Turn, Message | None]:
+        turn, answer = self.turns.get(turn_id, (Turn(), None))
         try:
             self._seen(turn.conversation_id)
         except NotFound:
             raise NotFound(Reason.REASON_TURN_NOT_FOUND, "there is no such turn") from None
-        return pb.GetTurnResponse(turn=turn, answer=answer)
+        return turn, answer
 
     def _seen(self, conversation_id: str) -> Conversation:
         who = principal()

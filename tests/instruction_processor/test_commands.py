@@ -28,7 +28,8 @@ def refused(text: str) -> InvalidRequest:
 
 def test_all_commands_of_the_product_are_there() -> None:
     assert " ".join(COMMANDS) == (
-        "clear help model participants persona pin set status system title unpin"
+        "clear correct forget help memories model participants persona pin remember search set "
+        "status system teach title unpin why"
     )
 
 
@@ -36,7 +37,7 @@ def test_all_commands_of_the_product_are_there() -> None:
 def test_every_example_is_read_and_every_usage_names_its_command(name: str) -> None:
     command = COMMANDS[name]
     example = step(command.example)
-    assert example.asks == (command.change is None)
+    assert example.asks == (command.change is None and not command.remembers)
     assert command.usage.split()[0] == f"/{name}"
     assert command.summary.endswith(".")
 
@@ -48,6 +49,7 @@ def test_the_roles_are_those_of_the_contract() -> None:
         "persona": ["chat.persona.change"],
         "set": ["chat.mode.switch"],
         "system": ["chat.config.edit"],
+        "teach": ["chat.config.edit"],
     }
 
 
@@ -116,6 +118,20 @@ def test_a_text_argument_is_taken_as_typed() -> None:
         ("/persona none tone=x", "trait"),
         ("/participants invite user_1", "arguments"),
         ('/pin "open', "arguments"),
+        ("/remember", "text"),
+        ("/remember " + 2001 * "x", "text"),
+        ("/teach", "text"),
+        ("/correct", "text"),
+        ("/correct mem_1 better", "memory"),
+        ("/correct mem_" + 32 * "0", "text"),
+        ("/forget", "memories"),
+        ("/forget all", "arguments"),
+        ("/forget mem_1", "memory"),
+        ("/forget " + " ".join(["mem_" + 32 * "0"] * 101), "memories"),
+        ("/memories future", "which"),
+        ("/search", "words"),
+        ("/search " + 2001 * "x", "words"),
+        ("/why a b", "turn"),
     ],
 )
 def test_wrong_arguments_are_named_with_the_usage(text: str, argument: str) -> None:
@@ -174,3 +190,36 @@ def test_a_missing_role_is_refused_before_anything_is_done() -> None:
         steps_of(parts_of("/pin last\n/model x").lines, PLAIN)
     assert refusal.value.details["role"] == "chat.config.edit"
     assert refusal.value.details["command"] == "model"
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters"),
+    [
+        ("/search here", {"words": "here"}),
+        ("/search here  we go", {"where": "here", "words": "we go"}),
+        ('/search "a phrase" -not', {"words": '"a phrase" -not'}),
+        ("/forget ALL Yes", {"memories": "all"}),
+        ("/forget mem_" + 32 * "0" + " mem_" + 32 * "0", {"memories": "mem_" + 32 * "0"}),
+        (
+            "/correct mem_" + 32 * "a" + "  I am tall",
+            {"memory": "mem_" + 32 * "a", "text": "I am tall"},
+        ),
+        ("/memories Past", {"which": "past"}),
+        ("/why", {}),
+    ],
+)
+def test_arguments_of_memory_and_search(text: str, parameters: dict[str, str]) -> None:
+    assert dict(step(text).instruction.parameters) == parameters
+
+
+def test_to_forget_everything_is_not_offered_for_completion() -> None:
+    """It has to be typed: nobody takes it by accident."""
+    assert COMMANDS["forget"].choices == ()
+
+
+def test_what_is_remembered_is_no_change_of_the_conversation() -> None:
+    """It needs no role but to teach everybody."""
+    remembering = step("/remember I like tea", PLAIN)
+    assert (remembering.asks, remembering.remembers, remembering.model) == (False, True, "")
+    with pytest.raises(Forbidden):
+        step("/teach we like tea", PLAIN)

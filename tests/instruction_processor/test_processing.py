@@ -40,6 +40,15 @@ async def test_the_rest_of_a_text_becomes_a_turn_with_what_was_done(desk: Desk) 
     assert len(response.results) == 2
 
 
+async def test_what_is_remembered_is_not_kept_with_the_turn_after_it(desk: Desk) -> None:
+    """The vault redacts it and can forget it; a copy beside it could do neither."""
+    response = await desk.process("/remember my card is 4111 1111 1111 1111\n/help set\nHello")
+    (started,) = desk.orchestrator.started
+    assert [i.action for i in started.instructions] == ["remember", "help"]
+    assert not any(i.parameters for i in started.instructions)
+    assert response.results[0].instruction.parameters["text"].startswith("my card")
+
+
 async def test_a_repeated_request_changes_nothing_more_and_finds_the_same_turn(desk: Desk) -> None:
     text = "/pin answer\n/set mode code\nhello"
     desk.conversations.say(desk.conversation.id, MessageRole.MESSAGE_ROLE_ASSISTANT)

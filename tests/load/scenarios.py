@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from tests.load import parts
+from tests.load import memory, parts
 from tests.load.clients import Plan
 from tests.load.figures import Figures, Target, least, most
 from tests.load.run import SETTLE_SECONDS, beside, on_kari, on_provider, settled
@@ -139,6 +139,11 @@ async def arrows(bench: Bench) -> Figures:
     return await parts.arrows(bench.provider, 2.0 if bench.short else 10.0)
 
 
+async def memory_of_many(bench: Bench) -> Figures:
+    """See memory.memory."""
+    return await memory.memory(bench.provider, 5_000 if bench.short else 100_000, bench.say)
+
+
 NO_ERROR = most("all_errors", 0)
 
 SCENARIOS = (
@@ -231,6 +236,21 @@ SCENARIOS = (
         "one process a server; what a call costs beside a bare one of grpc.aio",
         arrows,
         (most("call_to_bare", 2),),
+        brief=False,
+    ),
+    Scenario(
+        "memory",
+        "search, and the context of a turn, among 100,000 messages (5,000 if short)",
+        memory_of_many,
+        (
+            most("words.search_ms.p95", 150),
+            most("words.context_ms.p95", 100),
+            most("fresh.search_ms.p95", 150),
+            most("fresh.context_ms.p95", 100),
+            most("all.search_ms.p95", 150),
+            most("all.search_one_ms.p95", 150),
+            most("all.context_ms.p95", 100),
+        ),
         brief=False,
     ),
 )

@@ -5,6 +5,7 @@ from servers.runtime.call import Call, acting
 from servers.runtime.ids import new_correlation_id
 from tests.hosting import until
 from tests.production_memory.memory import Memory
+from tests.production_memory.summarized import ids_of, summary, write
 from tests.production_memory.vectors import forget_vectors_of, vectors_of
 
 
@@ -40,3 +41,20 @@ async def test_whoever_goes_on_begins_behind_what_was_queued(memory: Memory) -> 
     await memory.exchange("question", "answer")
     token = (await reindexed(memory))[-1].page_token
     assert (await reindexed(memory, token))[-1].queued == 0
+
+
+async def test_summaries_get_their_vectors_back_as_well(memory: Memory) -> None:
+    """After the messages; whoever goes on behind one goes on among summaries."""
+    await memory.exchange("question", "answer")
+    kept = (await write(memory, summary(memory, await ids_of(memory), 1, 2))).summary
+
+    async def all_there() -> bool:
+        return await count(memory) == 3
+
+    await until(all_there)
+    await forget_vectors_of(memory.wiring.settings, memory.somebody.tenant_id)
+    steps = await reindexed(memory)
+    found = await vectors_of(memory.wiring.settings, memory.somebody.tenant_id)
+    assert len(found) == 3
+    assert kept.id in found
+    assert (await reindexed(memory, steps[-1].page_token))[-1].queued == 0

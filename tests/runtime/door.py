@@ -1,13 +1,16 @@
-"""A door in front of a store: open, it passes bytes on; shut, the store is away."""
+"""A door in front of a store: open, it passes bytes on, slowly if told so; shut, the store is
+away."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 
 class Door:
-    """An async context manager, open at first. `url` is the store's, through the door."""
+    """An async context manager, open at first. `url` is the store's, through the door. Answers are
+    held back for `delay` seconds, each piece of them."""
 
     def __init__(self, url: str) -> None:
         self._store = urlsplit(url)
@@ -15,11 +18,12 @@ class Door:
         self._through: set[asyncio.Task[None]] = set()
         self._port = 0
         self.url = ""
+        self.delay = 0.0
 
     async def __aenter__(self) -> Self:
         await self.open()
-        user = self._store.netloc.rpartition("@")[0]
-        self.url = urlunsplit(self._store._replace(netloc=f"{user}@127.0.0.1:{self._port}"))
+        user, at, _ = self._store.netloc.rpartition("@")
+        self.url = urlunsplit(self._store._replace(netloc=f"{user}{at}127.0.0.1:{self._port}"))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -52,13 +56,19 @@ class Door:
     async def _both_ways(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inside = await asyncio.open_connection(self._store.hostname, self._store.port)
         try:
-            await asyncio.gather(_pump(reader, inside[1]), _pump(inside[0], writer))
+            await asyncio.gather(
+                _pump(reader, inside[1], lambda: 0.0),
+                _pump(inside[0], writer, lambda: self.delay),
+            )
         finally:
             inside[1].close()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: Callable[[], float]
+) -> None:
     while data := await reader.read(65_536):
+        await asyncio.sleep(delay())
         writer.write(data)
         await writer.drain()
     writer.close()

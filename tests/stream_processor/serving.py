@@ -18,15 +18,19 @@ from servers.wiring import Wiring, contract_of
 ALL_ROLES = frozenset({"chat.user", "chat.mode.switch", "chat.config.edit", "chat.persona.change"})
 
 
+NOBODY = "127.0.0.1:1"
+
+
 class MeshWiring(Wiring):
-    """The wiring of a server whose peers are found through a mesh; start those first."""
+    """The wiring of a server whose peers are found through a mesh; start those first. Where the
+    others would be nobody listens."""
 
     def __init__(self, settings: Settings, mesh: "Mesh") -> None:
         super().__init__(settings, ensure_keys(settings))
         self._mesh = mesh
 
     def address_of(self, peer: str) -> str:
-        return self._mesh.addresses[peer]
+        return self._mesh.addresses.get(peer, NOBODY)
 
 
 class Mesh:

@@ -39,6 +39,8 @@ class _InstructionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Instr
     """Another model."""
     INSTRUCTION_TYPE_QUERY: _InstructionType.ValueType  # 6
     """A question about the conversation or the commands."""
+    INSTRUCTION_TYPE_MEMORY: _InstructionType.ValueType  # 7
+    """Something to remember, to correct or to forget."""
 
 class InstructionType(_InstructionType, metaclass=_InstructionTypeEnumTypeWrapper):
     """Kinds of instructions."""
@@ -57,6 +59,8 @@ INSTRUCTION_TYPE_ROUTING_HINT: InstructionType.ValueType  # 5
 """Another model."""
 INSTRUCTION_TYPE_QUERY: InstructionType.ValueType  # 6
 """A question about the conversation or the commands."""
+INSTRUCTION_TYPE_MEMORY: InstructionType.ValueType  # 7
+"""Something to remember, to correct or to forget."""
 Global___InstructionType: _TypeAlias = InstructionType  # noqa: Y015
 
 class _InstructionStatus:

@@ -240,7 +240,7 @@ class ForgetReceipt(_message.Message):
     """Id, `rcpt_` and a UUIDv7."""
     @_builtins.property
     def memory_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The memories that are gone, the versions before them included."""
+        """The memories that are gone, all versions of them included."""
 
     @_builtins.property
     def forgotten_at(self) -> _timestamp_pb2.Timestamp:

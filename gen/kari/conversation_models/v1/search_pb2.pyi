@@ -58,10 +58,16 @@ class SearchFilter(_message.Message):
     UNTIL_FIELD_NUMBER: _builtins.int
     ROLES_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
+    KNOWN_CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    KNOWN_FROM_SEQUENCE_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """Only this conversation."""
     user_id: _builtins.str
     """Only messages that this user sent."""
+    known_conversation_id: _builtins.str
+    """Conversation of which the caller has the end already; empty if none."""
+    known_from_sequence: _builtins.int
+    """From which place on the caller has it: those messages are not found."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """Only messages from then on."""
@@ -82,10 +88,12 @@ class SearchFilter(_message.Message):
         until: _timestamp_pb2.Timestamp | None = ...,
         roles: _abc.Iterable[_message_pb2.MessageRole.ValueType] | None = ...,
         user_id: _builtins.str = ...,
+        known_conversation_id: _builtins.str = ...,
+        known_from_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "roles", b"roles", "since", b"since", "until", b"until", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "known_conversation_id", b"known_conversation_id", "known_from_sequence", b"known_from_sequence", "roles", b"roles", "since", b"since", "until", b"until", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)kari/conversation_models/v1/summary.proto\x12\x1bkari.conversation_models.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf4\x02\n\x13\x43onversationSummary\x12\n\n\x02id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x36\n\x04kind\x18\x03 \x01(\x0e\x32(.kari.conversation_models.v1.SummaryKind\x12\x14\n\x07summary\x18\x04 \x01(\tB\x03\x80\x01\x01\x12\x17\n\nkey_topics\x18\x05 \x03(\tB\x03\x80\x01\x01\x12K\n\x13participant_intents\x18\x06 \x03(\x0b\x32..kari.conversation_models.v1.ParticipantIntent\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12@\n\rmessage_range\x18\x08 \x01(\x0b\x32).kari.conversation_models.v1.MessageRange\x12\x12\n\nmodel_used\x18\t \x01(\t\"=\n\x11ParticipantIntent\x12\x13\n\x0bparticipant\x18\x01 \x01(\t\x12\x13\n\x06intent\x18\x02 \x01(\tB\x03\x80\x01\x01\"p\n\x0cMessageRange\x12\x18\n\x10\x66irst_message_id\x18\x01 \x01(\t\x12\x17\n\x0flast_message_id\x18\x02 \x01(\t\x12\x16\n\x0e\x66irst_sequence\x18\x03 \x01(\x03\x12\x15\n\rlast_sequence\x18\x04 \x01(\x03*`\n\x0bSummaryKind\x12\x1c\n\x18SUMMARY_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14SUMMARY_KIND_ROLLING\x10\x01\x12\x19\n\x15SUMMARY_KIND_EPISODIC\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)kari/conversation_models/v1/summary.proto\x12\x1bkari.conversation_models.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x03\n\x13\x43onversationSummary\x12\n\n\x02id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x36\n\x04kind\x18\x03 \x01(\x0e\x32(.kari.conversation_models.v1.SummaryKind\x12 \n\x07summary\x18\x04 \x01(\tB\x0f\x80\x01\x01\xbaH\tr\x07\x18\xdc\x0b\xba\x01\x01\x00\x12+\n\nkey_topics\x18\x05 \x03(\tB\x17\x80\x01\x01\xbaH\x11\x92\x01\x0e\x10\x08\"\nr\x08\x10\x01\x18P\xba\x01\x01\x00\x12U\n\x13participant_intents\x18\x06 \x03(\x0b\x32..kari.conversation_models.v1.ParticipantIntentB\x08\xbaH\x05\x92\x01\x02\x10\n\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12@\n\rmessage_range\x18\x08 \x01(\x0b\x32).kari.conversation_models.v1.MessageRange\x12\x12\n\nmodel_used\x18\t \x01(\t\"W\n\x11ParticipantIntent\x12!\n\x0bparticipant\x18\x01 \x01(\tB\x0c\xbaH\tr\x07\x18\xc8\x01\xba\x01\x01\x00\x12\x1f\n\x06intent\x18\x02 \x01(\tB\x0f\x80\x01\x01\xbaH\tr\x07\x18\xac\x02\xba\x01\x01\x00\"p\n\x0cMessageRange\x12\x18\n\x10\x66irst_message_id\x18\x01 \x01(\t\x12\x17\n\x0flast_message_id\x18\x02 \x01(\t\x12\x16\n\x0e\x66irst_sequence\x18\x03 \x01(\x03\x12\x15\n\rlast_sequence\x18\x04 \x01(\x03*`\n\x0bSummaryKind\x12\x1c\n\x18SUMMARY_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14SUMMARY_KIND_ROLLING\x10\x01\x12\x19\n\x15SUMMARY_KIND_EPISODIC\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,17 +34,21 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kari.conversation_models.v1
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CONVERSATIONSUMMARY'].fields_by_name['summary']._loaded_options = None
-  _globals['_CONVERSATIONSUMMARY'].fields_by_name['summary']._serialized_options = b'\200\001\001'
+  _globals['_CONVERSATIONSUMMARY'].fields_by_name['summary']._serialized_options = b'\200\001\001\272H\tr\007\030\334\013\272\001\001\000'
   _globals['_CONVERSATIONSUMMARY'].fields_by_name['key_topics']._loaded_options = None
-  _globals['_CONVERSATIONSUMMARY'].fields_by_name['key_topics']._serialized_options = b'\200\001\001'
+  _globals['_CONVERSATIONSUMMARY'].fields_by_name['key_topics']._serialized_options = b'\200\001\001\272H\021\222\001\016\020\010\"\nr\010\020\001\030P\272\001\001\000'
+  _globals['_CONVERSATIONSUMMARY'].fields_by_name['participant_intents']._loaded_options = None
+  _globals['_CONVERSATIONSUMMARY'].fields_by_name['participant_intents']._serialized_options = b'\272H\005\222\001\002\020\n'
+  _globals['_PARTICIPANTINTENT'].fields_by_name['participant']._loaded_options = None
+  _globals['_PARTICIPANTINTENT'].fields_by_name['participant']._serialized_options = b'\272H\tr\007\030\310\001\272\001\001\000'
   _globals['_PARTICIPANTINTENT'].fields_by_name['intent']._loaded_options = None
-  _globals['_PARTICIPANTINTENT'].fields_by_name['intent']._serialized_options = b'\200\001\001'
-  _globals['_SUMMARYKIND']._serialized_start=659
-  _globals['_SUMMARYKIND']._serialized_end=755
-  _globals['_CONVERSATIONSUMMARY']._serialized_start=108
-  _globals['_CONVERSATIONSUMMARY']._serialized_end=480
-  _globals['_PARTICIPANTINTENT']._serialized_start=482
-  _globals['_PARTICIPANTINTENT']._serialized_end=543
-  _globals['_MESSAGERANGE']._serialized_start=545
-  _globals['_MESSAGERANGE']._serialized_end=657
+  _globals['_PARTICIPANTINTENT'].fields_by_name['intent']._serialized_options = b'\200\001\001\272H\tr\007\030\254\002\272\001\001\000'
+  _globals['_SUMMARYKIND']._serialized_start=756
+  _globals['_SUMMARYKIND']._serialized_end=852
+  _globals['_CONVERSATIONSUMMARY']._serialized_start=137
+  _globals['_CONVERSATIONSUMMARY']._serialized_end=551
+  _globals['_PARTICIPANTINTENT']._serialized_start=553
+  _globals['_PARTICIPANTINTENT']._serialized_end=640
+  _globals['_MESSAGERANGE']._serialized_start=642
+  _globals['_MESSAGERANGE']._serialized_end=754
 # @@protoc_insertion_point(module_scope)

@@ -66,7 +66,7 @@ class ConversationSummary(_message.Message):
     kind: Global___SummaryKind.ValueType
     """Why it was made."""
     summary: _builtins.str
-    """The text."""
+    """The text: plain, at most 1,500 characters. Empty if nothing was said in words."""
     model_used: _builtins.str
     """Model that wrote it; empty if its sentences were chosen from the messages."""
     @_builtins.property
@@ -75,7 +75,7 @@ class ConversationSummary(_message.Message):
 
     @_builtins.property
     def participant_intents(self) -> _containers.RepeatedCompositeFieldContainer[Global___ParticipantIntent]:
-        """What each participant wanted."""
+        """What each participant wanted, in the order in which they first spoke; of ten at most."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
@@ -115,9 +115,9 @@ class ParticipantIntent(_message.Message):
     PARTICIPANT_FIELD_NUMBER: _builtins.int
     INTENT_FIELD_NUMBER: _builtins.int
     participant: _builtins.str
-    """Name of the participant; `Assistant` for the assistant."""
+    """Name of the participant; `Assistant` for the assistant, `User` for somebody without a name."""
     intent: _builtins.str
-    """What they wanted, in one sentence."""
+    """What they wanted, in one sentence of at most 300 characters."""
     def __init__(
         self,
         *,

@@ -133,7 +133,7 @@ class ReindexRequest(_message.Message):
 
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_token: _builtins.str
-    """`page_token` of the last response of an earlier call; empty for all messages."""
+    """`page_token` of the last response of an earlier call; empty for everything."""
     def __init__(
         self,
         *,
@@ -158,13 +158,13 @@ class ReindexResponse(_message.Message):
     JOBS_LEFT_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     queued: _builtins.int
-    """Messages that this call has queued."""
+    """Messages, memories and summaries that this call has queued."""
     messages: _builtins.int
-    """Messages that there are, about."""
+    """Messages, memories and summaries that there are, about."""
     jobs_left: _builtins.int
-    """Jobs that wait or are under way, once all messages are queued; 0 before, and at the end."""
+    """Jobs that wait or are under way, once everything is queued; 0 before, and at the end."""
     page_token: _builtins.str
-    """Place behind the last message that was queued."""
+    """Place behind the last one that was queued."""
     def __init__(
         self,
         *,
@@ -930,6 +930,7 @@ class ListMessagesRequest(_message.Message):
     CONVERSATION_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    THROUGH_SEQUENCE_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """The conversation."""
     page_size: _builtins.int
@@ -938,16 +939,19 @@ class ListMessagesRequest(_message.Message):
     """
     page_token: _builtins.str
     """`next_page_token` of the page before; empty for the first."""
+    through_sequence: _builtins.int
+    """Only messages up to this sequence; 0 means all. Not looked at with a page token."""
     def __init__(
         self,
         *,
         conversation_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        through_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "page_size", b"page_size", "page_token", b"page_token", "through_sequence", b"through_sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1120,7 +1124,9 @@ class RememberRequest(_message.Message):
     """Conversation in which it was said; empty if none."""
     @_builtins.property
     def evidence_message_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Messages of that conversation in which it was said."""
+        """Messages of that conversation in which it was said. Where they are named, what only repeats the
+        assistant's messages just before them is told apart.
+        """
 
     def __init__(
         self,
@@ -1315,7 +1321,7 @@ class ForgetMemoriesRequest(_message.Message):
     """Id of this request, new for each."""
     @_builtins.property
     def memory_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The memories; all of them are the caller's, or none is forgotten."""
+        """The memories; the caller may forget all of them, or none is forgotten."""
 
     def __init__(
         self,
@@ -1604,7 +1610,7 @@ class ClaimSummariesRequest(_message.Message):
     limit: _builtins.int
     """Most tasks; default 5."""
     rolling_turns: _builtins.int
-    """Turns after which a rolling summary is due."""
+    """Turns after which a rolling summary is due; it covers just so many, at two messages a turn."""
     @_builtins.property
     def lease(self) -> Global___Lease:
         """The claim."""

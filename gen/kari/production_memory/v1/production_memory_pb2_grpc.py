@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from kari.production_memory.v1 import jobs_pb2 as kari_dot_production__memory_dot_v1_dot_jobs__pb2
 from kari.production_memory.v1 import production_memory_pb2 as kari_dot_production__memory_dot_v1_dot_production__memory__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -79,6 +80,26 @@ class ProductionMemoryServiceStub:
                 '/kari.production_memory.v1.ProductionMemoryService/Reindex',
                 request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ReindexRequest.SerializeToString,
                 response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ReindexResponse.FromString,
+                _registered_method=True)
+        self.CountJobs = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/CountJobs',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_jobs__pb2.CountJobsRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_jobs__pb2.CountJobsResponse.FromString,
+                _registered_method=True)
+        self.ListFailedJobs = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/ListFailedJobs',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_jobs__pb2.ListFailedJobsRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_jobs__pb2.ListFailedJobsResponse.FromString,
+                _registered_method=True)
+        self.RetryJobs = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/RetryJobs',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_jobs__pb2.RetryJobsRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_jobs__pb2.RetryJobsResponse.FromString,
+                _registered_method=True)
+        self.DiscardJobs = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/DiscardJobs',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_jobs__pb2.DiscardJobsRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_jobs__pb2.DiscardJobsResponse.FromString,
                 _registered_method=True)
         self.RequestCancel = channel.unary_unary(
                 '/kari.production_memory.v1.ProductionMemoryService/RequestCancel',
@@ -237,8 +258,38 @@ class ProductionMemoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Reindex(self, request, context):
-        """Makes the vectors of all messages of all tenants again, while the system serves. Tells how far it has
-        come, until every job is done; a caller that goes away can go on from the last place it was told.
+        """Makes the vectors of all messages and memories of all tenants again, while the system serves. Tells
+        how far it has come, until every job is done; a caller that goes away can go on from the last place
+        it was told.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountJobs(self, request, context):
+        """How much work waits behind the turns, of all tenants, and how much was set aside.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFailedJobs(self, request, context):
+        """The jobs that were set aside, of all tenants: what cannot be done, or has failed too often while others
+        went through.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryJobs(self, request, context):
+        """Puts jobs that were set aside back into the queue.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiscardJobs(self, request, context):
+        """Drops jobs that were set aside.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -304,15 +355,17 @@ class ProductionMemoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CorrectMemory(self, request, context):
-        """Puts another statement in the place of a memory; the old one is kept as what held until now.
+        """Puts another statement in the place of a memory; the old one is kept as what held until now. What
+        the domain knows needs the role chat.config.edit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ForgetMemories(self, request, context):
-        """Erases memories, with all versions before them, from every store, and gives a receipt. A store that is
-        away forgets as soon as it is back; the receipt says so.
+        """Erases memories, with all versions of them, earlier and later, from every store, and gives a receipt.
+        A store that is away forgets as soon as it is back; the receipt says so. What the domain knows needs
+        the role chat.config.edit. The messages in which something was said stay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -327,14 +380,16 @@ class ProductionMemoryServiceServicer:
 
     def RecallMemories(self, request, context):
         """The memories that are most relevant to a query: similarity x importance x exp(-decay x hours) + 0.1 x
-        ln(1 + reads). Reading does not count as a read; being put into a prompt does.
+        ln(1 + reads), the hours since they were last stated. Reading does not count as a read; being put
+        into a prompt does. Unavailable without the embedder or Milvus, unless there is nothing to recall.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecallProcedures(self, request, context):
-        """NeuroRecall: what worked in cases like this one, by similarity alone. Reads only.
+        """NeuroRecall: what worked in cases like this one, for the caller or in the domain, by similarity alone.
+        Reads only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -349,7 +404,8 @@ class ProductionMemoryServiceServicer:
 
     def ClaimSummaries(self, request, context):
         """Leases conversations, of every tenant, that are due for a summary: so many turns since the last one, or
-        at rest. A claim that is not answered by WriteSummary runs out and is given again.
+        at rest. A claim that is not answered by WriteSummary runs out and is given again, then each time later.
+        While turns are answered there may be none although some are due: they have the cores first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -357,6 +413,8 @@ class ProductionMemoryServiceServicer:
 
     def WriteSummary(self, request, context):
         """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once.
+        Those of a kind follow each other without gap or overlap: it begins behind the last one of its kind, or
+        is refused with REASON_VERSION_CONFLICT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -423,6 +481,26 @@ def add_ProductionMemoryServiceServicer_to_server(servicer, server):
                     servicer.Reindex,
                     request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ReindexRequest.FromString,
                     response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ReindexResponse.SerializeToString,
+            ),
+            'CountJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountJobs,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_jobs__pb2.CountJobsRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_jobs__pb2.CountJobsResponse.SerializeToString,
+            ),
+            'ListFailedJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFailedJobs,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_jobs__pb2.ListFailedJobsRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_jobs__pb2.ListFailedJobsResponse.SerializeToString,
+            ),
+            'RetryJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryJobs,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_jobs__pb2.RetryJobsRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_jobs__pb2.RetryJobsResponse.SerializeToString,
+            ),
+            'DiscardJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiscardJobs,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_jobs__pb2.DiscardJobsRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_jobs__pb2.DiscardJobsResponse.SerializeToString,
             ),
             'RequestCancel': grpc.unary_unary_rpc_method_handler(
                     servicer.RequestCancel,
@@ -759,6 +837,114 @@ class ProductionMemoryService:
             '/kari.production_memory.v1.ProductionMemoryService/Reindex',
             kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ReindexRequest.SerializeToString,
             kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ReindexResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/CountJobs',
+            kari_dot_production__memory_dot_v1_dot_jobs__pb2.CountJobsRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_jobs__pb2.CountJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFailedJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/ListFailedJobs',
+            kari_dot_production__memory_dot_v1_dot_jobs__pb2.ListFailedJobsRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_jobs__pb2.ListFailedJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/RetryJobs',
+            kari_dot_production__memory_dot_v1_dot_jobs__pb2.RetryJobsRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_jobs__pb2.RetryJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiscardJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/DiscardJobs',
+            kari_dot_production__memory_dot_v1_dot_jobs__pb2.DiscardJobsRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_jobs__pb2.DiscardJobsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ The only writer of turns, memories and embeddings."""
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from kari.production_memory.v1 import jobs_pb2 as _jobs_pb2
 from kari.production_memory.v1 import production_memory_pb2 as _production_memory_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -57,9 +58,20 @@ class ProductionMemoryServiceStub:
     Embed: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.EmbedRequest, _production_memory_pb2.EmbedResponse]
     """Vectors of texts that are looked for, made as those of messages are."""
     Reindex: _grpc.UnaryStreamMultiCallable[_production_memory_pb2.ReindexRequest, _production_memory_pb2.ReindexResponse]
-    """Makes the vectors of all messages of all tenants again, while the system serves. Tells how far it has
-    come, until every job is done; a caller that goes away can go on from the last place it was told.
+    """Makes the vectors of all messages and memories of all tenants again, while the system serves. Tells
+    how far it has come, until every job is done; a caller that goes away can go on from the last place
+    it was told.
     """
+    CountJobs: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.CountJobsRequest, _jobs_pb2.CountJobsResponse]
+    """How much work waits behind the turns, of all tenants, and how much was set aside."""
+    ListFailedJobs: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.ListFailedJobsRequest, _jobs_pb2.ListFailedJobsResponse]
+    """The jobs that were set aside, of all tenants: what cannot be done, or has failed too often while others
+    went through.
+    """
+    RetryJobs: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.RetryJobsRequest, _jobs_pb2.RetryJobsResponse]
+    """Puts jobs that were set aside back into the queue."""
+    DiscardJobs: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.DiscardJobsRequest, _jobs_pb2.DiscardJobsResponse]
+    """Drops jobs that were set aside."""
     RequestCancel: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.RequestCancelRequest, _production_memory_pb2.RequestCancelResponse]
     """Marks a turn as called off. One that nobody leads ends here and now."""
     GetTurn: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnRequest, _production_memory_pb2.GetTurnResponse]
@@ -83,27 +95,37 @@ class ProductionMemoryServiceStub:
     ListMemories: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ListMemoriesRequest, _production_memory_pb2.ListMemoriesResponse]
     """What is remembered of the caller, or of the domain, the latest first."""
     CorrectMemory: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.CorrectMemoryRequest, _production_memory_pb2.CorrectMemoryResponse]
-    """Puts another statement in the place of a memory; the old one is kept as what held until now."""
+    """Puts another statement in the place of a memory; the old one is kept as what held until now. What
+    the domain knows needs the role chat.config.edit.
+    """
     ForgetMemories: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ForgetMemoriesRequest, _production_memory_pb2.ForgetMemoriesResponse]
-    """Erases memories, with all versions before them, from every store, and gives a receipt. A store that is
-    away forgets as soon as it is back; the receipt says so.
+    """Erases memories, with all versions of them, earlier and later, from every store, and gives a receipt.
+    A store that is away forgets as soon as it is back; the receipt says so. What the domain knows needs
+    the role chat.config.edit. The messages in which something was said stay.
     """
     GetForgetReceipt: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetForgetReceiptRequest, _production_memory_pb2.GetForgetReceiptResponse]
     """A receipt, as it stands by now."""
     RecallMemories: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.RecallMemoriesRequest, _production_memory_pb2.RecallMemoriesResponse]
     """The memories that are most relevant to a query: similarity x importance x exp(-decay x hours) + 0.1 x
-    ln(1 + reads). Reading does not count as a read; being put into a prompt does.
+    ln(1 + reads), the hours since they were last stated. Reading does not count as a read; being put
+    into a prompt does. Unavailable without the embedder or Milvus, unless there is nothing to recall.
     """
     RecallProcedures: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.RecallProceduresRequest, _production_memory_pb2.RecallProceduresResponse]
-    """NeuroRecall: what worked in cases like this one, by similarity alone. Reads only."""
+    """NeuroRecall: what worked in cases like this one, for the caller or in the domain, by similarity alone.
+    Reads only.
+    """
     GetMemories: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetMemoriesRequest, _production_memory_pb2.GetMemoriesResponse]
     """Memories of the caller or of the domain by id; unknown ones are left out."""
     ClaimSummaries: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ClaimSummariesRequest, _production_memory_pb2.ClaimSummariesResponse]
     """Leases conversations, of every tenant, that are due for a summary: so many turns since the last one, or
-    at rest. A claim that is not answered by WriteSummary runs out and is given again.
+    at rest. A claim that is not answered by WriteSummary runs out and is given again, then each time later.
+    While turns are answered there may be none although some are due: they have the cores first.
     """
     WriteSummary: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.WriteSummaryRequest, _production_memory_pb2.WriteSummaryResponse]
-    """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once."""
+    """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once.
+    Those of a kind follow each other without gap or overlap: it begins behind the last one of its kind, or
+    is refused with REASON_VERSION_CONFLICT.
+    """
     ListSummaries: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ListSummariesRequest, _production_memory_pb2.ListSummariesResponse]
     """The summaries of a conversation, the latest first."""
     GetSummaries: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetSummariesRequest, _production_memory_pb2.GetSummariesResponse]
@@ -138,9 +160,20 @@ class ProductionMemoryServiceAsyncStub(ProductionMemoryServiceStub):
     Embed: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.EmbedRequest, _production_memory_pb2.EmbedResponse]  # type: ignore[assignment]
     """Vectors of texts that are looked for, made as those of messages are."""
     Reindex: _aio.UnaryStreamMultiCallable[_production_memory_pb2.ReindexRequest, _production_memory_pb2.ReindexResponse]  # type: ignore[assignment]
-    """Makes the vectors of all messages of all tenants again, while the system serves. Tells how far it has
-    come, until every job is done; a caller that goes away can go on from the last place it was told.
+    """Makes the vectors of all messages and memories of all tenants again, while the system serves. Tells
+    how far it has come, until every job is done; a caller that goes away can go on from the last place
+    it was told.
     """
+    CountJobs: _aio.UnaryUnaryMultiCallable[_jobs_pb2.CountJobsRequest, _jobs_pb2.CountJobsResponse]  # type: ignore[assignment]
+    """How much work waits behind the turns, of all tenants, and how much was set aside."""
+    ListFailedJobs: _aio.UnaryUnaryMultiCallable[_jobs_pb2.ListFailedJobsRequest, _jobs_pb2.ListFailedJobsResponse]  # type: ignore[assignment]
+    """The jobs that were set aside, of all tenants: what cannot be done, or has failed too often while others
+    went through.
+    """
+    RetryJobs: _aio.UnaryUnaryMultiCallable[_jobs_pb2.RetryJobsRequest, _jobs_pb2.RetryJobsResponse]  # type: ignore[assignment]
+    """Puts jobs that were set aside back into the queue."""
+    DiscardJobs: _aio.UnaryUnaryMultiCallable[_jobs_pb2.DiscardJobsRequest, _jobs_pb2.DiscardJobsResponse]  # type: ignore[assignment]
+    """Drops jobs that were set aside."""
     RequestCancel: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.RequestCancelRequest, _production_memory_pb2.RequestCancelResponse]  # type: ignore[assignment]
     """Marks a turn as called off. One that nobody leads ends here and now."""
     GetTurn: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnRequest, _production_memory_pb2.GetTurnResponse]  # type: ignore[assignment]
@@ -164,27 +197,37 @@ class ProductionMemoryServiceAsyncStub(ProductionMemoryServiceStub):
     ListMemories: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ListMemoriesRequest, _production_memory_pb2.ListMemoriesResponse]  # type: ignore[assignment]
     """What is remembered of the caller, or of the domain, the latest first."""
     CorrectMemory: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.CorrectMemoryRequest, _production_memory_pb2.CorrectMemoryResponse]  # type: ignore[assignment]
-    """Puts another statement in the place of a memory; the old one is kept as what held until now."""
+    """Puts another statement in the place of a memory; the old one is kept as what held until now. What
+    the domain knows needs the role chat.config.edit.
+    """
     ForgetMemories: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ForgetMemoriesRequest, _production_memory_pb2.ForgetMemoriesResponse]  # type: ignore[assignment]
-    """Erases memories, with all versions before them, from every store, and gives a receipt. A store that is
-    away forgets as soon as it is back; the receipt says so.
+    """Erases memories, with all versions of them, earlier and later, from every store, and gives a receipt.
+    A store that is away forgets as soon as it is back; the receipt says so. What the domain knows needs
+    the role chat.config.edit. The messages in which something was said stay.
     """
     GetForgetReceipt: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetForgetReceiptRequest, _production_memory_pb2.GetForgetReceiptResponse]  # type: ignore[assignment]
     """A receipt, as it stands by now."""
     RecallMemories: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.RecallMemoriesRequest, _production_memory_pb2.RecallMemoriesResponse]  # type: ignore[assignment]
     """The memories that are most relevant to a query: similarity x importance x exp(-decay x hours) + 0.1 x
-    ln(1 + reads). Reading does not count as a read; being put into a prompt does.
+    ln(1 + reads), the hours since they were last stated. Reading does not count as a read; being put
+    into a prompt does. Unavailable without the embedder or Milvus, unless there is nothing to recall.
     """
     RecallProcedures: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.RecallProceduresRequest, _production_memory_pb2.RecallProceduresResponse]  # type: ignore[assignment]
-    """NeuroRecall: what worked in cases like this one, by similarity alone. Reads only."""
+    """NeuroRecall: what worked in cases like this one, for the caller or in the domain, by similarity alone.
+    Reads only.
+    """
     GetMemories: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetMemoriesRequest, _production_memory_pb2.GetMemoriesResponse]  # type: ignore[assignment]
     """Memories of the caller or of the domain by id; unknown ones are left out."""
     ClaimSummaries: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ClaimSummariesRequest, _production_memory_pb2.ClaimSummariesResponse]  # type: ignore[assignment]
     """Leases conversations, of every tenant, that are due for a summary: so many turns since the last one, or
-    at rest. A claim that is not answered by WriteSummary runs out and is given again.
+    at rest. A claim that is not answered by WriteSummary runs out and is given again, then each time later.
+    While turns are answered there may be none although some are due: they have the cores first.
     """
     WriteSummary: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.WriteSummaryRequest, _production_memory_pb2.WriteSummaryResponse]  # type: ignore[assignment]
-    """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once."""
+    """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once.
+    Those of a kind follow each other without gap or overlap: it begins behind the last one of its kind, or
+    is refused with REASON_VERSION_CONFLICT.
+    """
     ListSummaries: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ListSummariesRequest, _production_memory_pb2.ListSummariesResponse]  # type: ignore[assignment]
     """The summaries of a conversation, the latest first."""
     GetSummaries: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetSummariesRequest, _production_memory_pb2.GetSummariesResponse]  # type: ignore[assignment]
@@ -270,9 +313,44 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _production_memory_pb2.ReindexRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_production_memory_pb2.ReindexResponse], _abc.AsyncIterator[_production_memory_pb2.ReindexResponse]]:
-        """Makes the vectors of all messages of all tenants again, while the system serves. Tells how far it has
-        come, until every job is done; a caller that goes away can go on from the last place it was told.
+        """Makes the vectors of all messages and memories of all tenants again, while the system serves. Tells
+        how far it has come, until every job is done; a caller that goes away can go on from the last place
+        it was told.
         """
+
+    @_abc_1.abstractmethod
+    def CountJobs(
+        self,
+        request: _jobs_pb2.CountJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_pb2.CountJobsResponse, _abc.Awaitable[_jobs_pb2.CountJobsResponse]]:
+        """How much work waits behind the turns, of all tenants, and how much was set aside."""
+
+    @_abc_1.abstractmethod
+    def ListFailedJobs(
+        self,
+        request: _jobs_pb2.ListFailedJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_pb2.ListFailedJobsResponse, _abc.Awaitable[_jobs_pb2.ListFailedJobsResponse]]:
+        """The jobs that were set aside, of all tenants: what cannot be done, or has failed too often while others
+        went through.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryJobs(
+        self,
+        request: _jobs_pb2.RetryJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_pb2.RetryJobsResponse, _abc.Awaitable[_jobs_pb2.RetryJobsResponse]]:
+        """Puts jobs that were set aside back into the queue."""
+
+    @_abc_1.abstractmethod
+    def DiscardJobs(
+        self,
+        request: _jobs_pb2.DiscardJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_pb2.DiscardJobsResponse, _abc.Awaitable[_jobs_pb2.DiscardJobsResponse]]:
+        """Drops jobs that were set aside."""
 
     @_abc_1.abstractmethod
     def RequestCancel(
@@ -350,7 +428,9 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _production_memory_pb2.CorrectMemoryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_production_memory_pb2.CorrectMemoryResponse, _abc.Awaitable[_production_memory_pb2.CorrectMemoryResponse]]:
-        """Puts another statement in the place of a memory; the old one is kept as what held until now."""
+        """Puts another statement in the place of a memory; the old one is kept as what held until now. What
+        the domain knows needs the role chat.config.edit.
+        """
 
     @_abc_1.abstractmethod
     def ForgetMemories(
@@ -358,8 +438,9 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _production_memory_pb2.ForgetMemoriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_production_memory_pb2.ForgetMemoriesResponse, _abc.Awaitable[_production_memory_pb2.ForgetMemoriesResponse]]:
-        """Erases memories, with all versions before them, from every store, and gives a receipt. A store that is
-        away forgets as soon as it is back; the receipt says so.
+        """Erases memories, with all versions of them, earlier and later, from every store, and gives a receipt.
+        A store that is away forgets as soon as it is back; the receipt says so. What the domain knows needs
+        the role chat.config.edit. The messages in which something was said stay.
         """
 
     @_abc_1.abstractmethod
@@ -377,7 +458,8 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_production_memory_pb2.RecallMemoriesResponse, _abc.Awaitable[_production_memory_pb2.RecallMemoriesResponse]]:
         """The memories that are most relevant to a query: similarity x importance x exp(-decay x hours) + 0.1 x
-        ln(1 + reads). Reading does not count as a read; being put into a prompt does.
+        ln(1 + reads), the hours since they were last stated. Reading does not count as a read; being put
+        into a prompt does. Unavailable without the embedder or Milvus, unless there is nothing to recall.
         """
 
     @_abc_1.abstractmethod
@@ -386,7 +468,9 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _production_memory_pb2.RecallProceduresRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_production_memory_pb2.RecallProceduresResponse, _abc.Awaitable[_production_memory_pb2.RecallProceduresResponse]]:
-        """NeuroRecall: what worked in cases like this one, by similarity alone. Reads only."""
+        """NeuroRecall: what worked in cases like this one, for the caller or in the domain, by similarity alone.
+        Reads only.
+        """
 
     @_abc_1.abstractmethod
     def GetMemories(
@@ -403,7 +487,8 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_production_memory_pb2.ClaimSummariesResponse, _abc.Awaitable[_production_memory_pb2.ClaimSummariesResponse]]:
         """Leases conversations, of every tenant, that are due for a summary: so many turns since the last one, or
-        at rest. A claim that is not answered by WriteSummary runs out and is given again.
+        at rest. A claim that is not answered by WriteSummary runs out and is given again, then each time later.
+        While turns are answered there may be none although some are due: they have the cores first.
         """
 
     @_abc_1.abstractmethod
@@ -412,7 +497,10 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _production_memory_pb2.WriteSummaryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_production_memory_pb2.WriteSummaryResponse, _abc.Awaitable[_production_memory_pb2.WriteSummaryResponse]]:
-        """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once."""
+        """Keeps a summary, with the job that makes it searchable. One of the same kind and range is kept once.
+        Those of a kind follow each other without gap or overlap: it begins behind the last one of its kind, or
+        is refused with REASON_VERSION_CONFLICT.
+        """
 
     @_abc_1.abstractmethod
     def ListSummaries(

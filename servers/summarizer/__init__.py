@@ -1,0 +1,1 @@
+"""Rolling and episodic summaries in one fixed format."""
