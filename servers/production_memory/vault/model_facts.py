@@ -87,6 +87,4 @@ def _fact(item: Any) -> Fact:
         raise ValueError("a statement is none about the user, or is too long")
     compared = normalized(value) if without_personal_data(value) == value else ""
     known = slot in SLOTS and bool(compared)
-    return Fact(
-        said, kind, IMPORTANCE, slot=slot if known else "", value=compared if known else ""
-    )
+    return Fact(said, kind, IMPORTANCE, slot=slot if known else "", value=compared if known else "")
