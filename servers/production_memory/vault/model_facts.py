@@ -81,6 +81,7 @@ def _fact(item: Any) -> Fact:
         case _:
             raise ValueError("an item has not the form that was asked for")
     said = said.strip()
+    said.encode()  # a ValueError for half of a surrogate pair, which JSON may hold and no store
     if set(item) != _KEYS or kind not in ("semantic", "episodic") or "\0" in said:
         raise ValueError("an item has not the form that was asked for")
     if not said.lower().startswith("the user") or len(said) > LONGEST_STATEMENT:
