@@ -1,7 +1,7 @@
 """Finding what a prompt of the past was made of."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 from kari.conversation_models.v1.context_pb2 import ContextCandidate
@@ -14,7 +14,14 @@ from kari.production_memory.v1.production_memory_pb2 import (
     GetSummariesResponse,
     GetTurnManifestRequest,
 )
-from servers.context_integrator.replay import Replayed, Texts, in_prompt, message_ids, replayed
+from servers.context_integrator.replay import (
+    Replayed,
+    Texts,
+    in_prompt,
+    message_ids,
+    replayed,
+    without,
+)
 
 if TYPE_CHECKING:
     from kari.production_memory.v1.production_memory_pb2_grpc import (
@@ -31,14 +38,15 @@ class Replaying:
     def __init__(self, production_memory: "ProductionMemoryServiceAsyncStub") -> None:
         self._production_memory = production_memory
 
-    async def replay(self, turn_id: str) -> Replayed | None:
-        """The prompt of a turn; None if it has no manifest. NotFound if there is no such turn."""
+    async def replay(self, turn_id: str, withheld: Container[str] = ()) -> Replayed | None:
+        """The prompt of a turn, without what is of the withheld conversations; None if it has no
+        manifest. NotFound if there is no such turn."""
         found = await self._production_memory.GetTurnManifest(
             GetTurnManifestRequest(turn_id=turn_id)
         )
         if not found.HasField("manifest"):
             return None
-        candidates = in_prompt(found.manifest)
+        candidates = without(in_prompt(found.manifest), withheld)
         return replayed(found.manifest, await self._texts(candidates, found.turn.conversation_id))
 
     async def _texts(self, candidates: Sequence[ContextCandidate], conversation_id: str) -> Texts:
