@@ -53,7 +53,7 @@ def pins(found: Findings, conversation: Conversation, current: Message) -> list[
 
 def offers(found: Findings, conversation: Conversation, current: Message) -> list[Candidate]:
     """All other candidates, each message, memory and summary once: as the recent message it is
-    before as something recalled."""
+    before as something recalled. What came without its text is none."""
     wanted, now = keywords(current.content), current.timestamp.ToMilliseconds()
     recent = visible(_recent(found.memories), conversation, current)
     candidates = [
@@ -67,7 +67,7 @@ def offers(found: Findings, conversation: Conversation, current: Message) -> lis
     ]
     taken = {current.id, *conversation.pinned_message_ids, *(m.id for m in recent)}
     for part in _recalled(found, conversation):
-        if part.id in taken or _hidden(part, conversation, current):
+        if not part.text or part.id in taken or _hidden(part, conversation, current):
             continue
         taken.add(part.id)
         similarity = found.similarities.get(part.id, 0.0)

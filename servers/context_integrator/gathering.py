@@ -13,9 +13,9 @@ from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
 from kari.conversation_models.v1.message_pb2 import Message
 from kari.conversation_search.v1.conversation_search_pb2 import SearchRequest, SearchResponse
 from kari.memory_processor.v1.memory_processor_pb2 import RetrieveRequest, RetrieveResponse
-from kari.production_memory.v1.production_memory_pb2 import GetMessagesRequest
 from servers.context_integrator.candidates import Findings
 from servers.context_integrator.question import filter_of, query_of, sources_of
+from servers.context_integrator.reading import whole_messages
 from servers.runtime.remembering import MOST_CHARACTERS
 
 if TYPE_CHECKING:
@@ -92,10 +92,7 @@ class Gathering:
         ids = request.conversation.pinned_message_ids
         if not ids:
             return ()
-        response = await self._production_memory.GetMessages(
-            GetMessagesRequest(conversation_id=request.conversation.id, message_ids=ids)
-        )
-        return response.messages
+        return await whole_messages(self._production_memory, request.conversation.id, ids)
 
     async def _search(self, request: AssembleRequest, query: str) -> SearchResponse:
         """What fits in other conversations and further back; nothing, and said so, if search is

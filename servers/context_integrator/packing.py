@@ -225,6 +225,8 @@ def noted(candidate: Candidate, tokens: int, verdict: ContextVerdict.ValueType) 
     if part.source in (PAST_THREAD, LONG_TERM):
         entry.conversation_id, entry.start = part.conversation_id, part.start
         entry.characters = len(part.text)
+    elif part.source == SUMMARY:
+        entry.conversation_id = part.conversation_id
     elif verdict == SHORTENED:
         entry.characters = len(part.text)
     return entry

@@ -1,7 +1,7 @@
 """A prompt of the past, from its manifest and the texts that it names. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from kari.conversation_models.v1.context_pb2 import (
@@ -43,6 +43,13 @@ class Replayed:
     bundle: ContextBundle
     identical: bool
     missing_ids: Sequence[str]
+
+
+def without(
+    candidates: Iterable[ContextCandidate], conversation_ids: Container[str]
+) -> list[ContextCandidate]:
+    """The candidates that are not of these conversations."""
+    return [c for c in candidates if c.conversation_id not in conversation_ids]
 
 
 def in_prompt(manifest: ContextManifest) -> list[ContextCandidate]:

@@ -1,28 +1,31 @@
 """Finding what a prompt of the past was made of."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 from kari.conversation_models.v1.context_pb2 import ContextCandidate
-from kari.conversation_models.v1.message_pb2 import Message
 from kari.production_memory.v1.production_memory_pb2 import (
     GetMemoriesRequest,
     GetMemoriesResponse,
-    GetMessagesRequest,
     GetSummariesRequest,
     GetSummariesResponse,
     GetTurnManifestRequest,
 )
-from servers.context_integrator.replay import Replayed, Texts, in_prompt, message_ids, replayed
+from servers.context_integrator.reading import whole_messages
+from servers.context_integrator.replay import (
+    Replayed,
+    Texts,
+    in_prompt,
+    message_ids,
+    replayed,
+    without,
+)
 
 if TYPE_CHECKING:
     from kari.production_memory.v1.production_memory_pb2_grpc import (
         ProductionMemoryServiceAsyncStub,
     )
-
-MOST_MESSAGES = 200
-"""As many as production memory gives at once."""
 
 
 class Replaying:
@@ -31,20 +34,23 @@ class Replaying:
     def __init__(self, production_memory: "ProductionMemoryServiceAsyncStub") -> None:
         self._production_memory = production_memory
 
-    async def replay(self, turn_id: str) -> Replayed | None:
-        """The prompt of a turn; None if it has no manifest. NotFound if there is no such turn."""
+    async def replay(self, turn_id: str, withheld: Container[str] = ()) -> Replayed | None:
+        """The prompt of a turn, without what is of the withheld conversations; None if it has no
+        manifest. NotFound if there is no such turn."""
         found = await self._production_memory.GetTurnManifest(
             GetTurnManifestRequest(turn_id=turn_id)
         )
         if not found.HasField("manifest"):
             return None
-        candidates = in_prompt(found.manifest)
+        candidates = without(in_prompt(found.manifest), withheld)
         return replayed(found.manifest, await self._texts(candidates, found.turn.conversation_id))
 
     async def _texts(self, candidates: Sequence[ContextCandidate], conversation_id: str) -> Texts:
         wanted = message_ids(candidates, conversation_id)
         messages, memories, summaries = await asyncio.gather(
-            asyncio.gather(*(self._messages(where, ids) for where, ids in wanted.items())),
+            asyncio.gather(
+                *(whole_messages(self._production_memory, *each) for each in wanted.items())
+            ),
             self._memories([c.memory_id for c in candidates if c.memory_id]),
             self._summaries([c.summary_id for c in candidates if c.summary_id]),
         )
@@ -53,21 +59,6 @@ class Replaying:
             {memory.id: memory for memory in memories.memories},
             {summary.id: summary for summary in summaries.summaries},
         )
-
-    async def _messages(self, conversation_id: str, ids: Sequence[str]) -> list[Message]:
-        """All of them, asked for again as often as there are more than one answer holds: it gives
-        long texts up to a limit, but one at least."""
-        found, left = list[Message](), list(ids)
-        while left:
-            response = await self._production_memory.GetMessages(
-                GetMessagesRequest(
-                    conversation_id=conversation_id, message_ids=left[:MOST_MESSAGES]
-                )
-            )
-            found += [message for message in response.messages if message.content]
-            without = [message.id for message in response.messages if not message.content]
-            left = without + left[MOST_MESSAGES:]
-        return found
 
     async def _memories(self, ids: Sequence[str]) -> GetMemoriesResponse:
         if not ids:

@@ -51,7 +51,9 @@ class ContextIntegrator(ContextIntegratorServiceServicer):
         self, request: ReplayContextRequest, context: Context
     ) -> ReplayContextResponse:
         """The prompt of a past turn; see the contract."""
-        replayed = await self._replaying.replay(request.turn_id)
+        replayed = await self._replaying.replay(
+            request.turn_id, frozenset(request.withheld_conversation_ids)
+        )
         if replayed is None:
             return ReplayContextResponse()
         return ReplayContextResponse(

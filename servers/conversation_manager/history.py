@@ -17,6 +17,7 @@ from kari.production_memory.v1.production_memory_pb2 import (
     ListMessagesResponse,
 )
 from servers.conversation_manager.conversation import unknown_conversation
+from servers.conversation_manager.manifest import shown_to_others
 from servers.conversation_manager.tables import QUERIES
 from servers.runtime.call import Principal
 from servers.runtime.errors import NotFound
@@ -60,11 +61,15 @@ class History:
         return found
 
     async def manifest(self, turn_id: str, who: Principal) -> GetTurnManifestResponse:
-        """How the prompt of a turn came about; as above."""
+        """How the prompt of a turn came about; as above. Only who sent its message is told what of
+        their own went in."""
         found = await self._production_memory.GetTurnManifest(
             GetTurnManifestRequest(turn_id=turn_id)
         )
         await self._require_turn(found.turn, who)
+        if found.HasField("manifest") and found.turn.user_id != who.user_id:
+            shown = shown_to_others(found.manifest, found.turn.conversation_id)
+            return GetTurnManifestResponse(turn=found.turn, manifest=shown)
         return found
 
     async def require_messages(

@@ -157,3 +157,18 @@ async def test_a_message_without_words_looks_for_nothing(desk: Desk) -> None:
     response = await desk.assembled(led.message)
     assert kept(response) == []
     assert Feature.FEATURE_PAST_THREADS not in [d.feature for d in response.degradations]
+
+
+async def test_long_pins_are_all_looked_at(desk: Desk) -> None:
+    """Production memory gives texts up to a limit: the newest pin is in the prompt, whatever the
+    others have."""
+    conversation = await desk.library.conversation()
+    long = [f"Ann: pin {n} " + "\U0001f43b" * 99_000 for n in range(6)]
+    pins = [id_ for each in long for id_ in await desk.library.said(conversation, each)]
+    pins += await desk.library.said(conversation, "Ann: the newest pin")
+    led = await desk.asked(conversation, "hello")
+    response = await desk.assembled(led.message, budget=500, pinned_message_ids=pins)
+    assert response.bundle.messages[1].content == "the newest pin"
+    assert response.bundle.manifest.pins_left_out == len(long)
+    await desk.answered(led, response.bundle.manifest)
+    assert (await desk.replayed(led.turn.id)).identical

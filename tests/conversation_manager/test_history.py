@@ -1,11 +1,21 @@
 """Messages and turns are shown to participants only."""
 
 from kari.conversation_manager.v1 import conversation_manager_pb2 as contract
-from kari.conversation_models.v1.context_pb2 import ContextManifest
+from kari.conversation_models.v1.context_pb2 import (
+    ContextCandidate,
+    ContextManifest,
+    ContextSource,
+)
+from kari.conversation_models.v1.conversation_pb2 import ConversationChange
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.ids import new_id
 from tests.conversation_manager.manager import Manager
 from tests.production_memory.memory import refusal
+
+PAST_THREAD = ContextSource.CONTEXT_SOURCE_PAST_THREAD
+RECENT = ContextSource.CONTEXT_SOURCE_RECENT
+SUMMARY = ContextSource.CONTEXT_SOURCE_SUMMARY
+VAULT = ContextSource.CONTEXT_SOURCE_VAULT
 
 
 async def test_participants_read_messages_in_pages(manager: Manager) -> None:
@@ -40,6 +50,35 @@ async def test_participants_read_how_a_turn_s_prompt_came_about(manager: Manager
     await memory.advance(turn_id, manifest=manifest)
     found = await manager.stub.GetTurnManifest(request)
     assert (found.turn.id, found.manifest) == (turn_id, manifest)
+
+
+async def test_participants_are_not_told_of_what_is_another_s_alone(manager: Manager) -> None:
+    """Which memories and which other conversations went into a prompt is its sender's to know."""
+    made, colleague = await manager.create(), manager.colleague()
+    memory = manager.memory(made.id)
+    turn_id = (await memory.begin("question")).led_turn.turn.id
+    here, there = made.id, new_id("conv")
+    candidates = [
+        ContextCandidate(source=VAULT, memory_id="mem_1", score=1.5),
+        ContextCandidate(source=PAST_THREAD, message_id="msg_1", conversation_id=there),
+        ContextCandidate(source=SUMMARY, summary_id="sum_1", conversation_id=there),
+        ContextCandidate(source=SUMMARY, summary_id="sum_2", conversation_id=here),
+        ContextCandidate(source=RECENT, message_id="msg_2"),
+    ]
+    await memory.advance(turn_id, manifest=ContextManifest(candidates=candidates))
+    join = ConversationChange(add_participant_id=colleague.somebody.user_id)
+    await manager.update(made.id, join)
+    request = contract.GetTurnManifestRequest(turn_id=turn_id)
+    mine = (await manager.stub.GetTurnManifest(request)).manifest
+    assert list(mine.candidates) == candidates
+    with colleague.somebody.acts(colleague.wiring):
+        seen = (await colleague.stub.GetTurnManifest(request)).manifest.candidates
+    assert [c.memory_id or c.message_id or c.summary_id for c in seen] == [
+        *("", "", ""),
+        *("sum_2", "msg_2"),
+    ]
+    assert seen[0].score == 1.5
+    assert there not in str(seen)
 
 
 async def test_a_colleague_who_takes_no_part_reads_nothing(manager: Manager) -> None:

@@ -31,7 +31,7 @@ from kari.conversation_models.v1 import model_pb2 as kari_dot_conversation__mode
 from kari.policy.v1 import policy_pb2 as kari_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3kari/context_integrator/v1/context_integrator.proto\x12\x1akari.context_integrator.v1\x1a\x1b\x62uf/validate/validate.proto\x1a)kari/conversation_models/v1/context.proto\x1a.kari/conversation_models/v1/conversation.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a)kari/conversation_models/v1/message.proto\x1a\'kari/conversation_models/v1/model.proto\x1a\x1bkari/policy/v1/policy.proto\"C\n\x14ReplayContextRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"{\n\x15ReplayContextResponse\x12:\n\x06\x62undle\x18\x01 \x01(\x0b\x32*.kari.conversation_models.v1.ContextBundle\x12\x11\n\tidentical\x18\x02 \x01(\x08\x12\x13\n\x0bmissing_ids\x18\x03 \x03(\t\"\x86\x02\n\x0f\x41ssembleRequest\x12G\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.ConversationB\x06\xbaH\x03\xc8\x01\x01\x12\x45\n\x0f\x63urrent_message\x18\x02 \x01(\x0b\x32$.kari.conversation_models.v1.MessageB\x06\xbaH\x03\xc8\x01\x01\x12\x1e\n\rbudget_tokens\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(@\x12\x43\n\ttokenizer\x18\x04 \x01(\x0e\x32&.kari.conversation_models.v1.TokenizerB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\x8e\x01\n\x10\x41ssembleResponse\x12:\n\x06\x62undle\x18\x01 \x01(\x0b\x32*.kari.conversation_models.v1.ContextBundle\x12>\n\x0c\x64\x65gradations\x18\x02 \x03(\x0b\x32(.kari.conversation_models.v1.Degradation2\xb4\x02\n\x18\x43ontextIntegratorService\x12\x7f\n\x08\x41ssemble\x12+.kari.context_integrator.v1.AssembleRequest\x1a,.kari.context_integrator.v1.AssembleResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x8e\x01\n\rReplayContext\x12\x30.kari.context_integrator.v1.ReplayContextRequest\x1a\x31.kari.context_integrator.v1.ReplayContextResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3kari/context_integrator/v1/context_integrator.proto\x12\x1akari.context_integrator.v1\x1a\x1b\x62uf/validate/validate.proto\x1a)kari/conversation_models/v1/context.proto\x1a.kari/conversation_models/v1/conversation.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a)kari/conversation_models/v1/message.proto\x1a\'kari/conversation_models/v1/model.proto\x1a\x1bkari/policy/v1/policy.proto\"\x8a\x01\n\x14ReplayContextRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\x12\x45\n\x19withheld_conversation_ids\x18\x02 \x03(\tB\"\xbaH\x1f\x92\x01\x1c\x10\xe8\x07\"\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\"{\n\x15ReplayContextResponse\x12:\n\x06\x62undle\x18\x01 \x01(\x0b\x32*.kari.conversation_models.v1.ContextBundle\x12\x11\n\tidentical\x18\x02 \x01(\x08\x12\x13\n\x0bmissing_ids\x18\x03 \x03(\t\"\x86\x02\n\x0f\x41ssembleRequest\x12G\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.ConversationB\x06\xbaH\x03\xc8\x01\x01\x12\x45\n\x0f\x63urrent_message\x18\x02 \x01(\x0b\x32$.kari.conversation_models.v1.MessageB\x06\xbaH\x03\xc8\x01\x01\x12\x1e\n\rbudget_tokens\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(@\x12\x43\n\ttokenizer\x18\x04 \x01(\x0e\x32&.kari.conversation_models.v1.TokenizerB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\x8e\x01\n\x10\x41ssembleResponse\x12:\n\x06\x62undle\x18\x01 \x01(\x0b\x32*.kari.conversation_models.v1.ContextBundle\x12>\n\x0c\x64\x65gradations\x18\x02 \x03(\x0b\x32(.kari.conversation_models.v1.Degradation2\xb4\x02\n\x18\x43ontextIntegratorService\x12\x7f\n\x08\x41ssemble\x12+.kari.context_integrator.v1.AssembleRequest\x1a,.kari.context_integrator.v1.AssembleResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x8e\x01\n\rReplayContext\x12\x30.kari.context_integrator.v1.ReplayContextRequest\x1a\x31.kari.context_integrator.v1.ReplayContextResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +40,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REPLAYCONTEXTREQUEST'].fields_by_name['turn_id']._loaded_options = None
   _globals['_REPLAYCONTEXTREQUEST'].fields_by_name['turn_id']._serialized_options = b'\272H\027r\0252\023^turn_[0-9a-f]{32}$'
+  _globals['_REPLAYCONTEXTREQUEST'].fields_by_name['withheld_conversation_ids']._loaded_options = None
+  _globals['_REPLAYCONTEXTREQUEST'].fields_by_name['withheld_conversation_ids']._serialized_options = b'\272H\037\222\001\034\020\350\007\"\027r\0252\023^conv_[0-9a-f]{32}$'
   _globals['_ASSEMBLEREQUEST'].fields_by_name['conversation']._loaded_options = None
   _globals['_ASSEMBLEREQUEST'].fields_by_name['conversation']._serialized_options = b'\272H\003\310\001\001'
   _globals['_ASSEMBLEREQUEST'].fields_by_name['current_message']._loaded_options = None
@@ -54,14 +56,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTEXTINTEGRATORSERVICE'].methods_by_name['Assemble']._serialized_options = b'\220\002\001\242\273\030\021\n\tchat.user\032\002\010\005 \001'
   _globals['_CONTEXTINTEGRATORSERVICE'].methods_by_name['ReplayContext']._loaded_options = None
   _globals['_CONTEXTINTEGRATORSERVICE'].methods_by_name['ReplayContext']._serialized_options = b'\220\002\001\242\273\030\021\n\tchat.user\032\002\010\005 \002'
-  _globals['_REPLAYCONTEXTREQUEST']._serialized_start=363
-  _globals['_REPLAYCONTEXTREQUEST']._serialized_end=430
-  _globals['_REPLAYCONTEXTRESPONSE']._serialized_start=432
-  _globals['_REPLAYCONTEXTRESPONSE']._serialized_end=555
-  _globals['_ASSEMBLEREQUEST']._serialized_start=558
-  _globals['_ASSEMBLEREQUEST']._serialized_end=820
-  _globals['_ASSEMBLERESPONSE']._serialized_start=823
-  _globals['_ASSEMBLERESPONSE']._serialized_end=965
-  _globals['_CONTEXTINTEGRATORSERVICE']._serialized_start=968
-  _globals['_CONTEXTINTEGRATORSERVICE']._serialized_end=1276
+  _globals['_REPLAYCONTEXTREQUEST']._serialized_start=364
+  _globals['_REPLAYCONTEXTREQUEST']._serialized_end=502
+  _globals['_REPLAYCONTEXTRESPONSE']._serialized_start=504
+  _globals['_REPLAYCONTEXTRESPONSE']._serialized_end=627
+  _globals['_ASSEMBLEREQUEST']._serialized_start=630
+  _globals['_ASSEMBLEREQUEST']._serialized_end=892
+  _globals['_ASSEMBLERESPONSE']._serialized_start=895
+  _globals['_ASSEMBLERESPONSE']._serialized_end=1037
+  _globals['_CONTEXTINTEGRATORSERVICE']._serialized_start=1040
+  _globals['_CONTEXTINTEGRATORSERVICE']._serialized_end=1348
 # @@protoc_insertion_point(module_scope)

@@ -30,16 +30,22 @@ class ReplayContextRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TURN_ID_FIELD_NUMBER: _builtins.int
+    WITHHELD_CONVERSATION_IDS_FIELD_NUMBER: _builtins.int
     turn_id: _builtins.str
     """The turn."""
+    @_builtins.property
+    def withheld_conversation_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Conversations in which the caller takes no part any more: what was quoted from them is missing."""
+
     def __init__(
         self,
         *,
         turn_id: _builtins.str = ...,
+        withheld_conversation_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["turn_id", b"turn_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["turn_id", b"turn_id", "withheld_conversation_ids", b"withheld_conversation_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -62,7 +68,7 @@ class ReplayContextResponse(_message.Message):
 
     @_builtins.property
     def missing_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ids of what was forgotten since and is missing."""
+        """Ids of what was forgotten since, or withheld, and is missing."""
 
     def __init__(
         self,

@@ -346,7 +346,7 @@ class ContextCandidate(_message.Message):
     verdict: Global___ContextVerdict.ValueType
     """What became of it."""
     conversation_id: _builtins.str
-    """Conversation of the message, where it is another one than that of the turn."""
+    """Conversation of the message or summary; empty if it stands in the thread of the turn."""
     memory_id: _builtins.str
     """Memory it is, where it is one."""
     summary_id: _builtins.str
