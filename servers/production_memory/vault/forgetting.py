@@ -18,7 +18,7 @@ from servers.production_memory.vault.permission import (
     unknown_memory,
     unknown_receipt,
 )
-from servers.production_memory.vault.tables import QUERIES
+from servers.production_memory.vault.tables import QUERIES, lock_owners
 from servers.production_memory.vault.vectors import MemoryVectors
 from servers.production_memory.writes import written
 from servers.runtime import remembering
@@ -114,10 +114,9 @@ class Forgetting:
 
 async def _lock_owners(connection: Connection, asked: Sequence[str], who: Principal) -> None:
     """The caller, whose request it is, and the domain only if one of its memories is asked for:
-    all others of the tenant would wait. Always in this order."""
+    all others of the tenant would wait."""
     rows = await connection.fetch(QUERIES.memories_by_id, asked, [DOMAIN])
-    for owner in (DOMAIN, who.user_id) if rows else (who.user_id,):
-        await connection.execute(QUERIES.lock_owner, owner)
+    await lock_owners(connection, who.user_id, *(row["user_id"] for row in rows))
 
 
 async def _require_own(connection: Connection, asked: Sequence[str], who: Principal) -> None:
