@@ -107,18 +107,22 @@ ORDER BY m.id;
 -- name: shown
 -- $1 messages, $2 any of the lexemes, may be empty, $3 options of ts_headline for whole texts and $4
 -- for parts of long ones, $5 characters of a text that is shown whole, $6 of one that is looked into.
--- `start` is where the shown part begins, in characters. ts_headline leaves tags out: a text with
--- tags in it is shown as it is, without marks.
+-- `start` is where the shown part begins, in characters. ts_headline would leave tags out, so it is
+-- given spaces for what begins them: `headline` says where the words stand, `content` what is shown.
 SELECT id, conversation_id, sequence, role, user_id, author, created_at,
-  CASE WHEN at > 0 THEN headline ELSE left(text, $5) END AS headline, greatest(at - 1, 0) AS start
+  CASE WHEN at > 0 THEN headline ELSE left(text, $5) END AS headline,
+  CASE WHEN at > 0 THEN substr(text, at, length(translate(headline, E'\x02\x03', '')))
+    ELSE left(text, $5) END AS content,
+  greatest(at - 1, 0) AS start
 FROM (
   SELECT m.id, m.conversation_id, m.sequence, m.role, m.user_id, m.author, m.created_at, t.text,
-    h.headline, strpos(t.text, translate(h.headline, E'\x02\x03', '')) AS at
+    h.headline, strpos(s.untagged, translate(h.headline, E'\x02\x03', '')) AS at
   FROM messages AS m, translate(m.content, E'\x02\x03', '') AS t (text),
+    translate(t.text, '<', ' ') AS s (untagged),
     LATERAL (SELECT CASE
-      WHEN $2 = '' THEN left(t.text, $5)
-      WHEN length(t.text) <= $5 THEN ts_headline('english', t.text, $2::tsquery, $3)
-      ELSE ts_headline('english', left(t.text, $6), $2::tsquery, $4)
+      WHEN $2 = '' THEN left(s.untagged, $5)
+      WHEN length(t.text) <= $5 THEN ts_headline('english', s.untagged, $2::tsquery, $3)
+      ELSE ts_headline('english', left(s.untagged, $6), $2::tsquery, $4)
     END) AS h (headline)
   WHERE m.id = ANY($1)
 ) AS found;

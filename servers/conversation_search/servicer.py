@@ -16,7 +16,7 @@ from kari.conversation_search.v1.conversation_search_pb2_grpc import (
 )
 from servers.conversation_search.ranking import Scored
 from servers.conversation_search.searching import Searching
-from servers.conversation_search.snippet import snippet
+from servers.conversation_search.snippet import marks
 from servers.runtime.call import principal
 from servers.runtime.grpc_types import Context
 
@@ -39,18 +39,17 @@ class ConversationSearch(ConversationSearchServiceServicer):
 
 
 def _result(row: Record, scored: Scored) -> SearchResult:
-    text, highlights = snippet(row["headline"])
     result = SearchResult(
         message_id=row["id"],
         conversation_id=row["conversation_id"],
-        content=text,
+        content=row["content"],
         score=scored.score,
         role=MessageRole.Value(f"MESSAGE_ROLE_{row['role'].upper()}"),
         author=row["author"],
         user_id=row["user_id"],
         sequence=row["sequence"],
         start=row["start"],
-        highlights=highlights,
+        highlights=marks(row["headline"]),
         similarity=scored.similarity,
     )
     result.timestamp.FromDatetime(row["created_at"])

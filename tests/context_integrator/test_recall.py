@@ -1,5 +1,7 @@
 """What goes into a prompt beside the conversation, from real servers and stores."""
 
+import pytest
+
 from kari.conversation_models.v1.degradation_pb2 import Feature
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.ids import new_id
@@ -172,3 +174,32 @@ async def test_long_pins_are_all_looked_at(desk: Desk) -> None:
     assert response.bundle.manifest.pins_left_out == len(long)
     await desk.answered(led, response.bundle.manifest)
     assert (await desk.replayed(led.turn.id)).identical
+
+
+FILLER = "They eat grass at night and sleep by day in the shade of old trees. " * 12
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the wombat Bruno\r\nwas born\r\n\r\nin <b>Perth</b> &amp; <wombat>Bruno</wombat>",
+        "\x02the wombat\x03 Bruno \x02was born\x03 in Perth, they say",
+        "wombat \x1c Bruno \x85 born \u2028 Perth \u200b\ufeff",
+        f"{FILLER} The wombat Bruno was born in Perth. {FILLER}",
+        f"{FILLER}\r\n<p>The wombat Bruno was born in Perth.</p>\r\n\r\n{FILLER}",
+        f"{FILLER} \x02\x03\x02 The wombat Bruno was \x03 born in Perth. {FILLER}",
+        f"\U0001f43b\u0301 {FILLER} e\u0301 The wombat Bruno was born in Perth \U0001f43b {FILLER}",
+        f"{FILLER} http://wombat.example/bruno?born=perth#born - wombat,Bruno;born... {FILLER}",
+    ],
+)
+async def test_whatever_is_quoted_is_quoted_again(desk: Desk, text: str) -> None:
+    """Tags, control characters, line ends, the part of a long text that fits best."""
+    await desk.library.said(await desk.library.conversation(), f"Ann: {text}")
+    led = await desk.asked(await desk.library.conversation(), "the wombat Bruno was born in Perth")
+    response = await desk.assembled(led.message)
+    assert kept(response) == ["past_thread"]
+    assert len(told(response).splitlines()) == len(told(response).split("\n"))
+    await desk.answered(led, response.bundle.manifest)
+    again = await desk.replayed(led.turn.id)
+    assert again.identical
+    assert list(again.bundle.messages) == list(response.bundle.messages)

@@ -224,6 +224,17 @@ async def test_texts_are_shown_as_they_are(library: Library) -> None:
     assert marked(result) == ["bears", "bears"]
 
 
+async def test_of_a_long_text_with_tags_the_part_that_fits_is_shown(library: Library) -> None:
+    """Marked, and with its tags."""
+    filler = "<li>Nothing happened that day.</li>\r\n" * 60
+    said = f"{filler}<p class='x'>a bear came & left</p>\r\n{filler}"
+    await library.said(await library.conversation(), f"Ada: {said}")
+    (result,) = (await library.search("bear", way=WORDS)).results
+    assert "<p class='x'>a bear came & left</p>" in result.content
+    assert said[result.start :].startswith(result.content)
+    assert marked(result) == ["bear"]
+
+
 async def test_a_message_of_100_kb_is_taken_in_and_found(library: Library) -> None:
     conversation = await library.conversation()
     text = " ".join(f"w{n}" for n in range(16_000))[:99_000]
