@@ -24,6 +24,9 @@ from servers.runtime.settings import Settings
 COLLECTION = "messages"
 DIMENSIONS = 384
 CALL_SECONDS = 5.0
+LEAST_EF = 64
+"""Candidates of an HNSW search: twice as many as are asked for, as its authors advise, and so many
+at least."""
 HTTP2_SETTINGS = 4
 NO_COLLECTION = 100
 """Milvus' code for a collection that is not there."""
@@ -187,8 +190,7 @@ def _nearest(
             data=[list(vector)],
             filter=only,
             limit=most,
-            # Twice as many as are asked for: what HNSW's authors advise.
-            search_params={"params": {"ef": 2 * most}},
+            search_params={"params": {"ef": max(LEAST_EF, 2 * most)}},
             # Nothing beside: the embedded one would send the vectors along.
             output_fields=["id"],
             timeout=CALL_SECONDS,
