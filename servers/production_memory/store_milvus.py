@@ -12,9 +12,6 @@ from servers.runtime.settings import Settings
 
 THREADS = 4
 """So that whoever recalls does not wait for what is being written."""
-LEAST_EF = 64
-"""Candidates of an HNSW search: twice as many as are asked for, as its authors advise, and so many
-at least."""
 
 
 @asynccontextmanager
@@ -59,18 +56,7 @@ class MilvusStore:
             f"user_id in {json.dumps(list(user_ids))}",
             *([f"kind in {json.dumps(list(kinds))}"] if kinds else []),
         ]
-        (hits,) = await self._milvus.call(
-            lambda client: client.search(
-                MEMORIES.name,
-                data=[list(values)],
-                filter=" and ".join(parts),
-                limit=most,
-                output_fields=["id"],
-                search_params={"params": {"ef": max(LEAST_EF, 2 * most)}},
-                timeout=CALL_SECONDS,
-            )
-        )
-        return {str(hit["id"]): float(hit["distance"]) for hit in hits}
+        return await self._milvus.nearest(MEMORIES.name, values, " and ".join(parts), most)
 
     async def ping(self) -> None:
         """Raises if Milvus does not answer."""

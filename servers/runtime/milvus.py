@@ -24,6 +24,9 @@ from servers.runtime.settings import Settings
 COLLECTION = "messages"
 DIMENSIONS = 384
 CALL_SECONDS = 5.0
+LEAST_EF = 64
+"""Candidates of an HNSW search: twice as many as are asked for, as its authors advise, and so many
+at least."""
 HTTP2_SETTINGS = 4
 NO_COLLECTION = 100
 """Milvus' code for a collection that is not there."""
@@ -67,6 +70,8 @@ class Milvus:
         self._prepare = prepare
         self._threads = ThreadPoolExecutor(threads, "milvus")
         self._connecting = Lock()
+        # Not the same: whoever has an answer does not wait for who connects.
+        self._counting = Lock()
         self._client: _Shared | None = None
 
     async def call(self, work: Callable[[Any], T]) -> T:
@@ -120,37 +125,47 @@ class Milvus:
 
     def _connected(self) -> "_Shared":
         """The client, for one more call."""
+        with self._connecting:
+            if (shared := self._taken()) is None:
+                shared = _Shared(self._new_client(), calls=1)
+                with self._counting:
+                    self._client = shared
+            return shared
+
+    def _new_client(self) -> Any:
         from pymilvus import MilvusClient
 
         # It logs every failure with a traceback, and raises it as well.
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
-        with self._connecting:
-            if self._client is None:
-                client = MilvusClient(uri=self._url, token=self._token, timeout=CALL_SECONDS)
-                try:
-                    self._prepare(client)
-                except BaseException:
-                    client.close()
-                    raise
-                self._client = _Shared(client)
-            self._client.calls += 1
+        client = MilvusClient(uri=self._url, token=self._token, timeout=CALL_SECONDS)
+        try:
+            self._prepare(client)
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    def _taken(self) -> "_Shared | None":
+        with self._counting:
+            if self._client is not None:
+                self._client.calls += 1
             return self._client
 
     def _drop(self, failed: "_Shared") -> None:
         """The next call connects anew, unless another one has done so since."""
-        with self._connecting:
+        with self._counting:
             if self._client is failed:
                 self._client = None
 
     def _give_back(self, shared: "_Shared") -> None:
         """Closes a client that was dropped, after its last call: others were using it as well."""
-        with self._connecting:
+        with self._counting:
             shared.calls -= 1
             if not shared.calls and self._client is not shared:
                 shared.client.close()
 
     def _disconnect(self) -> None:
-        with self._connecting:
+        with self._counting:
             shared, self._client = self._client, None
             if shared is not None and not shared.calls:
                 shared.client.close()
@@ -175,8 +190,7 @@ def _nearest(
             data=[list(vector)],
             filter=only,
             limit=most,
-            # Twice as many as are asked for: what HNSW's authors advise.
-            search_params={"params": {"ef": 2 * most}},
+            search_params={"params": {"ef": max(LEAST_EF, 2 * most)}},
             # Nothing beside: the embedded one would send the vectors along.
             output_fields=["id"],
             timeout=CALL_SECONDS,
