@@ -9,7 +9,6 @@ from kari.conversation_manager.v1 import conversation_manager_pb2 as pb
 from kari.conversation_manager.v1 import conversation_manager_pb2_grpc
 from kari.conversation_models.v1.context_pb2 import ContextManifest
 from kari.conversation_models.v1.conversation_pb2 import Conversation, ConversationChange
-from kari.conversation_models.v1.memory_pb2 import Memory, RememberOutcome
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
 from kari.conversation_models.v1.turn_pb2 import Turn
 from kari.errors.v1.errors_pb2 import Reason
@@ -148,12 +147,6 @@ class ScriptedConversations(ScriptedMemories):
         except NotFound:
             raise NotFound(Reason.REASON_TURN_NOT_FOUND, "there is no such turn") from None
         return turn, answer
-
-    async def Remember(self, request: pb.RememberRequest, context: Context) -> pb.RememberResponse:
-        return pb.RememberResponse(
-            memory=Memory(id=new_id("mem"), content=request.content),
-            outcome=RememberOutcome.REMEMBER_OUTCOME_STORED,
-        )
 
     def _seen(self, conversation_id: str) -> Conversation:
         who = principal()
