@@ -167,7 +167,7 @@ def _backlog(counts: Iterable[JobCount], now: float) -> Iterator[Finding]:
     if oldest < OLD_SECONDS:
         yield Finding("jobs", State.OK, note)
     else:
-        way_out = "see milvus and model_factory above, and `embedding waits` in the logs"
+        way_out = "see milvus and model_factory above, and `jobs wait` in the logs"
         yield Finding("jobs", State.DEGRADED, note, way_out)
 
 

@@ -128,6 +128,43 @@ def reindex(after: str) -> None:
     sys.exit(run(after))
 
 
+@kari.group()
+def audit() -> None:
+    """The signed trail of who did what."""
+
+
+@audit.command("verify")
+def audit_verify() -> None:
+    """Say whether the trail is as it was written, or which record is the first that is not."""
+    from cli.audit import verify
+
+    sys.exit(verify())
+
+
+@audit.command("tail")
+@click.option("-n", "count", default=20, show_default=True, help="How many of the last records.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with those that come. Ctrl-C ends it.")
+@click.option("--tenant", default="", metavar="ID", help="Only of this tenant.")
+@click.option("--user", default="", metavar="ID", help="Only of this user.")
+@click.option("--action", default="", metavar="TEXT", help="Only actions that begin so.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
+def audit_tail(
+    count: int, follow: bool, tenant: str, user: str, action: str, as_json: bool
+) -> None:
+    """Print the last records: place, time, who, outcome, what."""
+    from cli.audit import tail
+    from kari.audit.v1.audit_pb2 import ListRecordsRequest
+
+    request = ListRecordsRequest(
+        after_sequence=-max(1, count),
+        tenant_id=tenant,
+        user_id=user,
+        action_prefix=action,
+        page_size=200,
+    )
+    sys.exit(tail(request, follow=follow, as_json=as_json))
+
+
 @kari.group(invoke_without_command=True)
 @click.pass_context
 def jobs(context: click.Context) -> None:

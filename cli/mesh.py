@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
+from kari.audit.v1 import audit_pb2, audit_pb2_grpc
 from kari.chat_hub.v1 import chat_hub_pb2, chat_hub_pb2_grpc
 from kari.identity.v1 import identity_pb2, identity_pb2_grpc
 from kari.identity.v1.identity_pb2 import IssueTokenRequest, IssueTokenResponse
@@ -22,6 +23,7 @@ from servers.runtime.mesh_key import OPERATOR
 from servers.runtime.settings import Placement, Settings
 
 if TYPE_CHECKING:
+    from kari.audit.v1.audit_pb2_grpc import AuditServiceAsyncStub
     from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceAsyncStub
     from kari.identity.v1.identity_pb2_grpc import IdentityServiceAsyncStub
     from kari.production_memory.v1.production_memory_pb2_grpc import (
@@ -40,6 +42,7 @@ class Mesh:
     hub: "ChatHubServiceAsyncStub"
     identity: "IdentityServiceAsyncStub"
     memory: "ProductionMemoryServiceAsyncStub"
+    audit: "AuditServiceAsyncStub"
 
     async def sign_in(self, user: str, tenant: str) -> IssueTokenResponse:
         """Issues a token as the operator and acts as that user from now on."""
@@ -64,7 +67,7 @@ async def connected(settings: Settings) -> AsyncIterator[Mesh]:
         )
     channels = Channels(
         OPERATOR,
-        frozenset({"chat_hub", "identity", "production_memory"}),
+        frozenset({"chat_hub", "identity", "production_memory", "audit"}),
         partial(_address, settings),
         mesh_key(file),
     )
@@ -74,11 +77,13 @@ async def connected(settings: Settings) -> AsyncIterator[Mesh]:
         "production_memory",
         production_memory_pb2.DESCRIPTOR.services_by_name["ProductionMemoryService"],
     )
+    trail = channels.to("audit", audit_pb2.DESCRIPTOR.services_by_name["AuditService"])
     try:
         yield Mesh(
             chat_hub_pb2_grpc.ChatHubServiceStub(hub),
             identity_pb2_grpc.IdentityServiceStub(identity),
             production_memory_pb2_grpc.ProductionMemoryServiceStub(memory),
+            audit_pb2_grpc.AuditServiceStub(trail),
         )
     except grpc.aio.AioRpcError as error:
         # A server that answers says what is unavailable.

@@ -4,11 +4,14 @@ Its length is that of a list: a function for each server, which says what is giv
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
+from kari.audit.v1.audit_pb2 import AppendRequest
+from kari.audit.v1.audit_pb2_grpc import AuditServiceStub, add_AuditServiceServicer_to_server
 from kari.chat_hub.v1.chat_hub_pb2_grpc import add_ChatHubServiceServicer_to_server
 from kari.chat_orchestrator.v1.chat_orchestrator_pb2_grpc import (
     ChatOrchestratorServiceStub,
@@ -48,6 +51,11 @@ from kari.stream_processor.v1.stream_processor_pb2_grpc import (
     add_StreamProcessorServiceServicer_to_server,
 )
 from kari.summarizer.v1.summarizer_pb2_grpc import add_SummarizerServiceServicer_to_server
+from servers.audit.appending import Appending
+from servers.audit.chain import Key as AuditKey
+from servers.audit.reading import Reading as TrailReading
+from servers.audit.servicer import Audit
+from servers.audit.store import Trail
 from servers.chat_hub.admitted import Admitted
 from servers.chat_hub.attending import Attending
 from servers.chat_hub.board import Board
@@ -121,9 +129,10 @@ from servers.production_memory.vault.memory_jobs import LearnJob, MemoryJob
 from servers.production_memory.vault.vault import vault_of
 from servers.production_memory.vectorizing import Vectorizing
 from servers.production_memory.working import Pace, Work, Worker
+from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.bootstrap import Bootstrap, Hook, Hosted
 from servers.runtime.ended_sessions import EndedSessions
-from servers.runtime.keys import identity_key
+from servers.runtime.keys import audit_key, identity_key
 from servers.runtime.resources import Resource
 from servers.runtime.session_buffer import SessionBuffer
 from servers.stream_processor.guarded import GuardedJournal
@@ -137,7 +146,8 @@ from servers.summarizer.due import Due
 from servers.summarizer.servicer import Summarizer
 from servers.summarizer.summarizing import Summarizing
 from servers.summarizer.writing import Writing
-from servers.wiring import Wiring, contract_of, port_of
+from servers.topology import NODES, service_of
+from servers.wiring import Wiring, contract_of
 
 if TYPE_CHECKING:
     from gateway.app import Gateway
@@ -378,6 +388,19 @@ def conversation_search(w: Wiring) -> Hosted:
     )
 
 
+def audit(w: Wiring) -> Hosted:
+    """Audit."""
+    key = AuditKey(audit_key(w.keys.audit))
+    trail = Trail(w.database("audit", largest=4), key)
+    appending = Appending(trail)
+    return _hosted(
+        "audit",
+        add_AuditServiceServicer_to_server,
+        Audit(appending, TrailReading(trail, key)),
+        close=appending.close,
+    )
+
+
 def summarizer(w: Wiring) -> Hosted:
     """Summarizer."""
     stub, settings = partial(w.stub, "summarizer"), w.settings
@@ -406,6 +429,7 @@ HOW: Mapping[str, Callable[[Wiring], Hosted]] = {
     "conversation_search": conversation_search,
     "summarizer": summarizer,
     "identity": identity,
+    "audit": audit,
 }
 """How each server is put together, by name."""
 
@@ -431,15 +455,35 @@ def _hosted(
     )
 
 
-def bootstrap(w: Wiring, names: Sequence[str]) -> Bootstrap:
-    """The named servers, ready to start on the port of the first."""
-    hosted = [HOW[name](w) for name in names]
-    address = f"{w.settings.grpc_host}:{port_of(names[0], w.settings)}"
+def _trail(w: Wiring, name: str) -> AuditTrail:
+    stub = w.stub(name, "audit", AuditServiceStub)
+    return AuditTrail(lambda entries: stub.Append(AppendRequest(entries=entries)))
+
+
+def _reporting(hosted: Hosted, trail: AuditTrail | None) -> Hosted:
+    """A server with its way to the audit trail, if it has one."""
+    if trail is None:
+        return hosted
+    own = hosted.close
+
+    async def close() -> None:
+        if own is not None:
+            await own()
+        await trail.close()
+
+    return replace(hosted, loops=(*hosted.loops, trail.run), flush=trail.flush, close=close)
+
+
+def bootstrap(w: Wiring, names: Sequence[str], others: Sequence[Hosted] = ()) -> Bootstrap:
+    """The named servers, and others that are put together already, ready to start on the port of
+    the first."""
+    trails = {name: _trail(w, name) for name in names if "audit" in NODES[name].calls}
+    hosted = [*(_reporting(HOW[name](w), trails.get(name)) for name in names), *others]
     return Bootstrap(
         hosted,
         w.resources,
-        w.security(),
-        address,
+        w.security({service_of(name): trail.report for name, trail in trails.items()}),
+        w.address_of(hosted[0].name),
         w.port,
         reuse_port=w.settings.several_workers,
     )

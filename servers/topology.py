@@ -67,7 +67,12 @@ SERVERS = (
     ),
     Node("model_factory", port=6),
     Node("stream_processor", port=7, stores=("redis",)),
-    Node("conversation_manager", port=8, calls=("production_memory",), stores=("postgres",)),
+    Node(
+        "conversation_manager",
+        port=8,
+        calls=("production_memory", "audit"),
+        stores=("postgres",),
+    ),
     Node(
         "conversation_search",
         port=10,
@@ -75,7 +80,8 @@ SERVERS = (
         stores=("postgres", "milvus"),
     ),
     Node("summarizer", port=11, calls=("production_memory", "model_factory")),
-    Node("identity", port=9, stores=("postgres", "redis")),
+    Node("identity", port=9, calls=("audit",), stores=("postgres", "redis")),
+    Node("audit", port=12, stores=("postgres",)),
 )
 
 NODES = {node.name: node for node in (GATEWAY, *SERVERS)}

@@ -15,6 +15,7 @@ from servers.runtime.access_tokens import AccessTokens
 from servers.runtime.bootstrap import Security
 from servers.runtime.channels import Channels
 from servers.runtime.in_process import Port
+from servers.runtime.interceptors.auditing import Report
 from servers.runtime.keys import KeyFiles, mesh_key
 from servers.runtime.mesh_key import MeshKey
 from servers.runtime.resources import Resource, Resources
@@ -23,6 +24,7 @@ from servers.runtime.settings import Placement, Settings
 Stub = TypeVar("Stub")
 
 NO_OPTIONS: Mapping[str, str] = {}
+NO_TRAILS: Mapping[str, Report] = {}
 
 
 class Wiring:
@@ -73,12 +75,12 @@ class Wiring:
         """Where a server lives in this placement."""
         return f"{self.settings.grpc_host}:{port_of(peer, self.settings)}"
 
-    def security(self) -> Security:
-        """Keys, and the arrows as the interceptors want them."""
+    def security(self, trails: Mapping[str, Report] = NO_TRAILS) -> Security:
+        """Keys, the arrows as the interceptors want them, and where records go, by service."""
         callers = {
             topology.service_of(n.name): topology.callers_of(n.name) for n in topology.SERVERS
         }
-        return Security(self.access_tokens, self.mesh_key, callers)
+        return Security(self.access_tokens, self.mesh_key, callers, trails)
 
     async def close(self) -> None:
         """Closes the channels, and the resources of a process that has no bootstrap to do so."""

@@ -11,7 +11,7 @@ import asyncpg
 
 from embedded.stores import EmbeddedStores
 from servers import dependencies, topology
-from servers.runtime.bootstrap import Bootstrap, Hosted, serving
+from servers.runtime.bootstrap import Hosted, serving
 from servers.runtime.call import Call, Principal, acting
 from servers.runtime.ids import new_correlation_id, new_id
 from servers.runtime.keys import ensure_keys
@@ -32,10 +32,7 @@ async def hosting(
     here = settings.model_copy(update={"grpc_port": free_block(len(topology.SERVERS))})
     inside = () if sockets else (*names, *(other.name for other in others))
     wiring = Wiring(here, ensure_keys(here), here=inside)
-    hosted = [*(dependencies.HOW[name](wiring) for name in names), *others]
-    address = wiring.address_of(hosted[0].name)
-    bootstrap = Bootstrap(hosted, wiring.resources, wiring.security(), address, wiring.port)
-    async with serving(bootstrap, 2.0):
+    async with serving(dependencies.bootstrap(wiring, names, others), 2.0):
         yield wiring
     await wiring.close()
 

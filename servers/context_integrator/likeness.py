@@ -3,8 +3,7 @@
 from collections import defaultdict
 from math import ceil
 
-from servers.context_integrator.ranking import keywords
-from servers.runtime.remembering import remembered
+from servers.context_integrator.ranking import keywords, words_of
 
 LEAST_WORDS = 6
 """Texts with fewer words that carry meaning are the same only if they are equal: one word more or
@@ -26,7 +25,7 @@ class Said:
     def add(self, speaker: int, text: str) -> None:
         """Adds a text."""
         self._plain[plain(text)].add(speaker)
-        words = keywords(text)
+        words = _words(speaker, text)
         if len(words) >= LEAST_WORDS:
             self._words[len(words)].append((speaker, words))
 
@@ -37,7 +36,7 @@ class Said:
 
     def has_nearly(self, speaker: int, text: str) -> bool:
         """Whether the speaker said nearly the same; or anybody, for what is quoted."""
-        words = keywords(text)
+        words = _words(speaker, text)
         if len(words) < LEAST_WORDS:
             return False
         # Sets whose sizes differ by more cannot be that alike.
@@ -50,7 +49,10 @@ class Said:
         )
 
 
-@remembered
 def plain(text: str) -> str:
     """A text without what does not change what it says: case, white space, marks at its end."""
     return " ".join(text.casefold().split()).rstrip(".!?\u2026 ")
+
+
+def _words(speaker: int, text: str) -> frozenset[str]:
+    return words_of(text) if speaker == ANYBODY else keywords(text)

@@ -23,6 +23,7 @@ from servers.context_integrator.part import (
 )
 from servers.context_integrator.prompt import RECALLED, TITLES, line, messages_of, prompt_hash
 from servers.context_integrator.ranking import Candidate, ranked
+from servers.runtime.sharing import water_level
 from servers.runtime.tokens import MESSAGE_OVERHEAD, PROMPT_OVERHEAD
 
 KEPT = ContextVerdict.CONTEXT_VERDICT_KEPT
@@ -240,14 +241,3 @@ def _speaker(part: Part) -> int:
 
 def _of(candidates: Sequence[Candidate], sources: frozenset[int]) -> list[Candidate]:
     return [candidate for candidate in candidates if candidate.part.source in sources]
-
-
-def water_level(sizes: Sequence[int], room: int) -> int:
-    """The largest level for which the sizes, each cut off at it, fit the room together."""
-    left, open_ = room, len(sizes)
-    for size in sorted(sizes):
-        if size * open_ > left:
-            return left // open_
-        left -= size
-        open_ -= 1
-    return max(sizes, default=0)

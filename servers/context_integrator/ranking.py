@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from servers.context_integrator.part import PINNED, SUMMARY, THREAD, Part
+from servers.context_integrator.part import DOMAIN, PINNED, SUMMARY, THREAD, VAULT, Part
 from servers.runtime.remembering import remembered
 
 # The flow contract's weights.
@@ -19,6 +19,10 @@ KEYWORD_LENGTH = 4
 RELEVANT_SIMILARITY = 0.3
 """Below this cosine, two sentences in MiniLM's space have little to do with each other: its
 authors' own examples of unrelated pairs lie under it."""
+RELEVANT_MEMORY = 0.22
+"""The same for memories, which say little in few words: "Where do I live?" has 0.30 with "The user
+lives in Perth.", "who am I" 0.26 with the user's name; what has nothing to do with a question has
+more than 0.2 seldom."""
 RELEVANT_SHARE = 0.5
 """Whatever has half of the wanted words is relevant however it was found."""
 
@@ -38,17 +42,23 @@ class Candidate:
     relevant: bool = True
 
 
-@remembered
-def keywords(text: str) -> frozenset[str]:
+def words_of(text: str) -> frozenset[str]:
     """The words of a text that can be matched exactly."""
     return frozenset(w for w in _WORD.findall(text.lower()) if len(w) >= KEYWORD_LENGTH)
+
+
+keywords = remembered(words_of)
+"""The same for messages, which are looked at turn after turn. Not for memories: what a user has had
+forgotten is not to be found in this process."""
 
 
 def rated(part: Part, wanted: frozenset[str], recency: float, similarity: float = 0.0) -> Candidate:
     """A candidate with the weighted sum of being pinned, of the share of wanted words it has, of
     similarity and of recency (all 0 to 1). Rounded, so that equal inputs give equal bytes on every
     machine."""
-    share = len(wanted & keywords(part.text)) / len(wanted) if wanted else 0.0
+    recalled = part.source in (VAULT, DOMAIN)
+    words = words_of(part.text) if recalled else keywords(part.text)
+    share = len(wanted & words) / len(wanted) if wanted else 0.0
     similarity = round(min(max(similarity, 0.0), 1.0), 6)
     total = (
         PINNED_WEIGHT * (part.source == PINNED)
@@ -56,8 +66,9 @@ def rated(part: Part, wanted: frozenset[str], recency: float, similarity: float 
         + SIMILARITY_WEIGHT * similarity
         + RECENCY_WEIGHT * recency
     )
+    least = RELEVANT_MEMORY if recalled else RELEVANT_SIMILARITY
     needs_none = part.source in THREAD or part.source == SUMMARY
-    relevant = needs_none or similarity >= RELEVANT_SIMILARITY or share >= RELEVANT_SHARE
+    relevant = needs_none or similarity >= least or share >= RELEVANT_SHARE
     return Candidate(part, round(total, 6), similarity, relevant)
 
 

@@ -262,8 +262,13 @@ SELECT tenant_id, id FROM summaries_to_index($1, $2, $3);
 -- name: summaries_of_all
 SELECT summaries_of_all();
 
+-- name: last_job
+SELECT coalesce(max(id), 0) FROM pgqueuer;
+
 -- name: jobs_left
-SELECT count(*) FROM pgqueuer WHERE status IN ('queued', 'picked');
+-- $1 kinds, $2 the last job that counts: those of turns that go on meanwhile come behind it.
+SELECT count(*) FROM pgqueuer
+WHERE status IN ('queued', 'picked') AND entrypoint = ANY($1::text[]) AND id <= $2;
 
 -- name: put_back
 -- As they were.

@@ -38,6 +38,8 @@ KINDS = (
     Kind("sum_", QUERIES.summaries_to_index, QUERIES.summaries_of_all, EmbedJob),
 )
 """One kind after the other."""
+ENTRYPOINTS = (EmbedJob.entrypoint, MemoryJob.entrypoint)
+"""The jobs that make vectors."""
 
 
 class Reindexing:
@@ -53,7 +55,8 @@ class Reindexing:
 
     async def run(self, page_token: str) -> AsyncGenerator[ReindexResponse, None]:
         """Queues all that is behind a place (empty: all), telling after each page how far it has
-        come; then tells how many jobs wait, until none does. Each page is committed by itself."""
+        come; then tells how many of the jobs that make vectors wait, until none of those does that
+        were queued by then. Each page is committed by itself."""
         database = await self._database.get()
         async with database.across_tenants() as connection:
             total = sum([await connection.fetchval(kind.counted) for kind in KINDS])
@@ -66,7 +69,8 @@ class Reindexing:
                 place = rows[-1]["tenant_id"], rows[-1]["id"]
                 page_token = paging.token_of(*place)
                 yield ReindexResponse(queued=queued, messages=total, page_token=page_token)
-        while left := await self._left(database):
+        last = await self._last(database)
+        while left := await self._left(database, last):
             yield ReindexResponse(
                 queued=queued, messages=total, jobs_left=left, page_token=page_token
             )
@@ -81,9 +85,14 @@ class Reindexing:
         self._jobs.wake()
         return rows
 
-    async def _left(self, database: Database) -> int:
+    async def _last(self, database: Database) -> int:
         async with database.across_tenants() as connection:
-            left: int = await connection.fetchval(QUERIES.jobs_left)
+            last: int = await connection.fetchval(QUERIES.last_job)
+        return last
+
+    async def _left(self, database: Database, last: int) -> int:
+        async with database.across_tenants() as connection:
+            left: int = await connection.fetchval(QUERIES.jobs_left, list(ENTRYPOINTS), last)
         return left
 
 

@@ -22,6 +22,7 @@ from servers.runtime.errors import Unavailable
 from servers.runtime.ids import new_correlation_id
 from servers.runtime.in_process import InProcessServer, Port
 from servers.runtime.interceptors import server_interceptors
+from servers.runtime.interceptors.auditing import Report
 from servers.runtime.interceptors.chain import Chain
 from servers.runtime.interceptors.under_way import UnderWay
 from servers.runtime.mesh_key import MeshKey
@@ -41,7 +42,8 @@ Hook = Callable[[], Awaitable[None]]
 class Hosted:
     """A servicer, ready to be served. `prepare` is awaited before the process says that it serves,
     again and again until it does not raise Unavailable; `loops` run while it serves; `drain` is
-    awaited before it stops: it refuses new work and sees work under way to its end."""
+    awaited before it stops: it refuses new work and sees work under way to its end; `flush` after
+    that, to send what is still on its way while others still serve."""
 
     name: str
     service: ServiceDescriptor
@@ -49,16 +51,19 @@ class Hosted:
     prepare: Hook | None = None
     loops: tuple[Hook, ...] = ()
     drain: Hook | None = None
+    flush: Hook | None = None
     close: Hook | None = None
 
 
 @dataclass(frozen=True)
 class Security:
-    """What the interceptors need to know who calls. `callers` is by full service name."""
+    """What the interceptors need to know who calls, and where its record goes: both are by
+    full service name."""
 
     access_tokens: AccessTokens
     mesh_key: MeshKey
     callers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    trails: Mapping[str, Report] = field(default_factory=dict)
 
 
 class Bootstrap:
@@ -88,6 +93,7 @@ class Bootstrap:
             security.mesh_key,
             security.callers,
             self._under_way,
+            security.trails,
         )
         chain = Chain(arounds)
         self._inside = InProcessServer(port or Port(), (chain,))
@@ -143,6 +149,7 @@ class Bootstrap:
         await self._health.enter_graceful_shutdown()
         drains = [h.drain() for h in self._hosted if h.drain is not None]
         await asyncio.gather(self._under_way.finished(), *drains)
+        await asyncio.gather(*(h.flush() for h in self._hosted if h.flush is not None))
 
     async def stop(self, grace: float) -> None:
         """Second stage: no new calls, `grace` seconds for those under way, then everything

@@ -20,6 +20,9 @@ from servers.runtime import private_files
 from servers.runtime.mesh_key import MeshKey
 from servers.runtime.settings import Settings
 
+AUDIT_KEY_BYTES = 128
+"""A block of SHA-512: the largest key that HMAC takes as it is."""
+
 
 @dataclass(frozen=True)
 class KeyFiles:
@@ -28,6 +31,7 @@ class KeyFiles:
     identity: Path
     jwks: Path
     mesh: Path
+    audit: Path
 
 
 def key_files(settings: Settings) -> KeyFiles:
@@ -37,6 +41,7 @@ def key_files(settings: Settings) -> KeyFiles:
         identity=settings.identity_key_file or folder / "identity.pem",
         jwks=folder / "jwks.json",
         mesh=settings.mesh_key_file or folder / "mesh.key",
+        audit=settings.audit_key_file or folder / "audit.key",
     )
 
 
@@ -47,6 +52,7 @@ def ensure_keys(settings: Settings) -> KeyFiles:
     files.jwks.parent.mkdir(mode=0o700, exist_ok=True)
     private_files.create(files.identity, _new_identity_key())
     private_files.create(files.mesh, base64.b64encode(secrets.token_bytes(32)))
+    private_files.create(files.audit, base64.b64encode(secrets.token_bytes(AUDIT_KEY_BYTES)))
     private_files.replace(files.jwks, jwks(identity_key(files.identity)).encode())
     return files
 
@@ -62,6 +68,11 @@ def identity_key(file: Path) -> Ed25519PrivateKey:
 def mesh_key(file: Path) -> MeshKey:
     """The key of the mesh."""
     return MeshKey(base64.b64decode(file.read_bytes()))
+
+
+def audit_key(file: Path) -> bytes:
+    """The secret with which the audit trail is signed."""
+    return base64.b64decode(file.read_bytes())
 
 
 def public_jwk(key: Ed25519PrivateKey) -> dict[str, str]:

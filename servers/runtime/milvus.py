@@ -11,6 +11,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 from typing import Any, TypeVar
@@ -66,7 +67,7 @@ class Milvus:
         self._prepare = prepare
         self._threads = ThreadPoolExecutor(threads, "milvus")
         self._connecting = Lock()
-        self._client: Any = None
+        self._client: _Shared | None = None
 
     async def call(self, work: Callable[[Any], T]) -> T:
         """What `work` gives, which is called with a client on a thread. Unavailable if it fails."""
@@ -106,12 +107,19 @@ class Milvus:
     def _tried(self, work: Callable[[Any], T]) -> tuple[T | None, Exception | None]:
         """Gives the failure back: pymilvus lets errors of many kinds through."""
         try:
-            return work(self._connected()), None
+            shared = self._connected()
         except Exception as error:  # noqa: BLE001  # see above
-            self._disconnect()
             return None, error
+        try:
+            return work(shared.client), None
+        except Exception as error:  # noqa: BLE001  # see above
+            self._drop(shared)
+            return None, error
+        finally:
+            self._give_back(shared)
 
-    def _connected(self) -> Any:
+    def _connected(self) -> "_Shared":
+        """The client, for one more call."""
         from pymilvus import MilvusClient
 
         # It logs every failure with a traceback, and raises it as well.
@@ -124,14 +132,36 @@ class Milvus:
                 except BaseException:
                     client.close()
                     raise
-                self._client = client
+                self._client = _Shared(client)
+            self._client.calls += 1
             return self._client
+
+    def _drop(self, failed: "_Shared") -> None:
+        """The next call connects anew, unless another one has done so since."""
+        with self._connecting:
+            if self._client is failed:
+                self._client = None
+
+    def _give_back(self, shared: "_Shared") -> None:
+        """Closes a client that was dropped, after its last call: others were using it as well."""
+        with self._connecting:
+            shared.calls -= 1
+            if not shared.calls and self._client is not shared:
+                shared.client.close()
 
     def _disconnect(self) -> None:
         with self._connecting:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
+            shared, self._client = self._client, None
+            if shared is not None and not shared.calls:
+                shared.client.close()
+
+
+@dataclass
+class _Shared:
+    """A client and how many calls are using it."""
+
+    client: Any
+    calls: int = 0
 
 
 def _nearest(

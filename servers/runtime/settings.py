@@ -93,6 +93,12 @@ class Settings(BaseSettings):
         "other; unset keeps one in the data folder.",
     )
 
+    audit_key_file: Path | None = Field(
+        None,
+        description="Key (64 bytes or more, base64) that signs the audit trail; unset keeps one in "
+        "the data folder.",
+    )
+
     access_token_seconds: int = Field(900, ge=5, description="Life of an access token.")
     refresh_token_days: int = Field(30, ge=1, description="Life of a refresh token, unused.")
 

@@ -144,8 +144,8 @@ class Due:
 
     async def _messages(self, task: SummaryTask) -> list[Message]:
         """The messages that the task covers, in order."""
-        found, token = list[Message](), ""
-        while not found or (token and found[-1].sequence > task.first_sequence):
+        found, token, more = list[Message](), "", True
+        while more:
             page = await self._memory.ListMessages(
                 ListMessagesRequest(
                     conversation_id=task.conversation_id,
@@ -156,6 +156,7 @@ class Due:
             )
             found += page.messages
             token = page.next_page_token
+            more = bool(token) and found[-1].sequence > task.first_sequence
         covered = [message for message in found if message.sequence >= task.first_sequence]
         return covered[::-1]
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TypeVar
 
-from servers.summarizer.passages import Passage, share
+from servers.runtime.sharing import water_level
+from servers.summarizer.passages import Passage
 from servers.summarizer.sentences import sentences
 from servers.summarizer.words import words
 
@@ -32,7 +33,7 @@ def material(passages: Sequence[Passage]) -> list[Sentence]:
     told = [_told(place, passage) for place, passage in enumerate(passages)]
     telling = [[each for each in of if len(words(each.text)) >= FEWEST_WORDS] for of in told]
     parts = telling if any(telling) else told
-    most = share([len(part) for part in parts], MOST_SENTENCES)
+    most = water_level([len(part) for part in parts], MOST_SENTENCES)
     kept = chain.from_iterable(evenly(part, max(most, 1)) for part in parts)
     return evenly(_each_once(kept), MOST_SENTENCES)
 

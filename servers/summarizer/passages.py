@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
+from servers.runtime.sharing import water_level
 
 READ_CHARACTERS = 400_000
 """Of all texts of a summary together: a second of splitting, and seldom reached."""
@@ -35,20 +36,8 @@ def passages_of(messages: Sequence[Message]) -> list[Passage]:
 
 def shortened(passages: Sequence[Passage], room: int) -> list[Passage]:
     """The passages with at most `room` characters of text together: long ones lose their ends."""
-    most = share([len(passage.text) for passage in passages], room)
+    most = water_level([len(passage.text) for passage in passages], room)
     return [Passage(each.speaker, each.text[:most]) for each in passages]
-
-
-def share(sizes: Sequence[int], room: int) -> int:
-    """How much each of several may have, so that all together take no more than the room: who wants
-    less leaves the rest to the others."""
-    left, most = room, 0
-    for place, size in enumerate(sorted(sizes)):
-        most = left // (len(sizes) - place)
-        if size >= most:
-            return most
-        left -= size
-    return max(sizes, default=most)
 
 
 def episode(messages: Sequence[Message], rest: timedelta) -> Sequence[Message]:

@@ -240,6 +240,24 @@ async def test_everything_is_indexed_anew(mesh: Mesh) -> None:
     assert "page_token" in output
 
 
+async def test_the_trail_is_shown_and_verified(mesh: Mesh) -> None:
+    """Who did what, in order, and that nobody touched it."""
+    await mesh.kari.command("chat", "--once", "hello")
+    code, output = await mesh.kari.command("audit", "tail", "-n", "500")
+    assert code == 0, output
+    assert "kari.identity.v1.IdentityService/IssueToken" in output
+    assert "kari.conversation_manager.v1.ConversationManagerService/CreateConversation" in output
+    code, output = await mesh.kari.command(
+        *("audit", "tail", "--json", "--action", "kari.identity")
+    )
+    assert code == 0, output
+    for record in map(json.loads, output.splitlines()):
+        assert record["entry"]["action"].startswith("kari.identity")
+    code, output = await mesh.kari.command("audit", "verify")
+    assert code == 0, output
+    assert "all as they were written" in output
+
+
 async def test_a_server_behind_the_hub_is_closed_to_users(mesh: Mesh) -> None:
     """A user's token opens no server of the mesh's inside."""
     _, token = await mesh.kari.command("token")

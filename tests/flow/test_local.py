@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, async_playwright, expect
 
-from tests.gateway.test_page import ARGUMENTS, CHROMIUM, say, visiting
+from tests.gateway.browser import ARGUMENTS, CHROMIUM, say, visiting
 from tests.running import ROOT, Kari
 from tests.socket_client import kinds_of, login, opened, text_of
 

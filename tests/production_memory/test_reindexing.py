@@ -43,6 +43,28 @@ async def test_whoever_goes_on_begins_behind_what_was_queued(memory: Memory) -> 
     assert (await reindexed(memory, token))[-1].queued == 0
 
 
+async def test_what_is_queued_meanwhile_is_not_waited_for(memory: Memory) -> None:
+    """Under load there is always a job; nor is another kind's waited for."""
+    await memory.exchange("question", "answer")
+    connection = await memory.connect()
+    add = (
+        "INSERT INTO pgqueuer (priority, entrypoint, payload, status, execute_after)"
+        " VALUES (0, $1, '{}', 'queued', now() + interval '1 hour') RETURNING id"
+    )
+    jobs = [await connection.fetchval(add, kind) for kind in ("learn", "embed")]
+    steps: list[ReindexResponse] = []
+    with acting(Call(new_correlation_id())):
+        async for step in memory.stub.Reindex(ReindexRequest()):
+            steps.append(step)
+            if step.jobs_left and len(jobs) == 2:
+                jobs.append(await connection.fetchval(add, "embed"))
+                await connection.execute("DELETE FROM pgqueuer WHERE id = $1", jobs[1])
+    await connection.execute("DELETE FROM pgqueuer WHERE id = ANY($1::bigint[])", jobs)
+    await connection.close()
+    assert len(jobs) == 3
+    assert steps[-1].jobs_left == 0
+
+
 async def test_summaries_get_their_vectors_back_as_well(memory: Memory) -> None:
     """After the messages; whoever goes on behind one goes on among summaries."""
     await memory.exchange("question", "answer")

@@ -50,6 +50,7 @@ def test_processes_that_make_keys_at_once_agree(tmp_path: Path) -> None:
     assert [maker.wait(60) for maker in makers] == [0] * 4
     files = key_files(Settings(data=tmp_path))
     assert sorted(f.name for f in files.jwks.parent.iterdir()) == [
+        "audit.key",
         "identity.pem",
         "jwks.json",
         "mesh.key",

@@ -33,7 +33,7 @@ async def test_a_refused_call_is_on_the_record(mesh: Mesh) -> None:
     stub = await mesh.user_stub()
     with capture_logs() as logs, pytest.raises(grpc.aio.AioRpcError):
         await stub.GetConversation(get_conversation())
-    assert audits(logs) == [("GetConversation", "REASON_TOKEN_MISSING")]
+    assert audits(logs) == [("GetConversation", "refused")]
 
 
 async def test_an_admitted_read_is_not(mesh: Mesh) -> None:
@@ -55,7 +55,7 @@ async def test_an_admitted_change_is_with_who_did_it(mesh: Mesh) -> None:
     with capture_logs() as logs:
         await stub.UpdateConversation(request, metadata=metadata)
     (line,) = [line for line in logs if line["event"] == "audit"]
-    assert (line["user"], line["caller"], line["outcome"]) == ("user_7", "chat_hub", "admitted")
+    assert (line["user"], line["caller"], line["outcome"]) == ("user_7", "chat_hub", "done")
     assert "private" not in str(line)
 
 

@@ -3,8 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from hypothesis import given
-from hypothesis import strategies as st
 
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
 from servers.summarizer.passages import (
@@ -13,7 +11,6 @@ from servers.summarizer.passages import (
     Passage,
     episode,
     passages_of,
-    share,
 )
 
 USER, ASSISTANT = MessageRole.MESSAGE_ROLE_USER, MessageRole.MESSAGE_ROLE_ASSISTANT
@@ -55,17 +52,6 @@ def test_of_too_much_text_everybody_keeps_a_share() -> None:
     assert sum(len(each.text) for each in passages) <= READ_CHARACTERS
     assert passages[-1].text == "short"
     assert len(passages[0].text) == (READ_CHARACTERS - 5) // 9
-
-
-@given(st.lists(st.integers(0, 1000), max_size=20), st.integers(0, 5000))
-def test_shares_fill_the_room_and_no_more(sizes: list[int], room: int) -> None:
-    most = share(sizes, room)
-    used = sum(min(size, most) for size in sizes)
-    assert used <= room or used == 0
-    if sizes and sum(sizes) > room:
-        assert sum(min(size, most + 1) for size in sizes) > room
-    if sum(sizes) <= room:
-        assert used == sum(sizes)
 
 
 def test_an_episode_ends_at_the_first_rest() -> None:

@@ -18,7 +18,7 @@ from servers.production_memory.vault.permission import (
     unknown_memory,
     unknown_receipt,
 )
-from servers.production_memory.vault.tables import QUERIES
+from servers.production_memory.vault.tables import QUERIES, lock_owners
 from servers.production_memory.vault.vectors import MemoryVectors
 from servers.production_memory.writes import written
 from servers.runtime import remembering
@@ -68,9 +68,8 @@ class Forgetting:
     async def _forget(
         self, connection: Connection, request: ForgetMemoriesRequest, who: Principal
     ) -> Record:
-        for owner in (DOMAIN, who.user_id):
-            await connection.execute(QUERIES.lock_owner, owner)
         asked = sorted(set(request.memory_ids))
+        await _lock_owners(connection, asked, who)
         before = await connection.fetchrow(QUERIES.receipt_before, who.user_id, request.request_id)
         if before is not None:
             _require_same(before, asked)
@@ -111,6 +110,13 @@ class Forgetting:
                 await self._vectors.do([job])
         except (KariError, TimeoutError, LookupError) as error:  # LookupError: no Milvus is set
             log.warning("vectors are erased later", error=type(error).__name__)
+
+
+async def _lock_owners(connection: Connection, asked: Sequence[str], who: Principal) -> None:
+    """The caller, whose request it is, and the domain only if one of its memories is asked for:
+    all others of the tenant would wait."""
+    rows = await connection.fetch(QUERIES.memories_by_id, asked, [DOMAIN])
+    await lock_owners(connection, who.user_id, *(row["user_id"] for row in rows))
 
 
 async def _require_own(connection: Connection, asked: Sequence[str], who: Principal) -> None:

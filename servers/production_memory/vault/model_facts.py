@@ -81,12 +81,11 @@ def _fact(item: Any) -> Fact:
         case _:
             raise ValueError("an item has not the form that was asked for")
     said = said.strip()
+    said.encode()  # a ValueError for half of a surrogate pair, which JSON may hold and no store
     if set(item) != _KEYS or kind not in ("semantic", "episodic") or "\0" in said:
         raise ValueError("an item has not the form that was asked for")
     if not said.lower().startswith("the user") or len(said) > LONGEST_STATEMENT:
         raise ValueError("a statement is none about the user, or is too long")
     compared = normalized(value) if without_personal_data(value) == value else ""
     known = slot in SLOTS and bool(compared)
-    return Fact(
-        said, kind, IMPORTANCE, slot=slot if known else "", value=compared if known else ""
-    )
+    return Fact(said, kind, IMPORTANCE, slot=slot if known else "", value=compared if known else "")

@@ -78,8 +78,9 @@ SELECT id FROM chain ORDER BY id;
 SELECT id FROM memories WHERE id = ANY($1) ORDER BY id FOR UPDATE;
 
 -- name: erase_memories
+-- $1 all versions of them: of a request that replaced one, what took its place is among them as well.
 WITH emptied AS (
-  UPDATE memory_requests SET digest = '' WHERE memory_id = ANY($1) OR replaced_id = ANY($1)
+  UPDATE memory_requests SET digest = '' WHERE memory_id = ANY($1)
 )
 DELETE FROM memories WHERE id = ANY($1);
 

@@ -14,7 +14,7 @@ from servers.production_memory.vault.permission import require_may_write, unknow
 from servers.production_memory.vault.personal_data import without_personal_data
 from servers.production_memory.vault.requests import Source, Written, digest_of, note, repeated
 from servers.production_memory.vault.statement import normalized
-from servers.production_memory.vault.tables import QUERIES
+from servers.production_memory.vault.tables import QUERIES, lock_owners
 from servers.production_memory.vault.writing import Detail, Statement, Writing
 from servers.production_memory.writes import written
 from servers.runtime.call import Principal
@@ -135,7 +135,7 @@ async def _locked(connection: Connection, memory_id: str, who: Principal) -> Rec
     if row is None:
         raise unknown_memory()
     require_may_write(row["user_id"], who)
-    await connection.execute(QUERIES.lock_owner, row["user_id"])
+    await lock_owners(connection, row["user_id"], who.user_id)
     row = await connection.fetchrow(QUERIES.memory, memory_id)
     if row is None:
         raise unknown_memory()

@@ -19,7 +19,7 @@ from servers.production_memory.vault.metrics import CONTRADICTIONS, GATE_BLIND, 
 from servers.production_memory.vault.nearness import Nearness
 from servers.production_memory.vault.personal_data import without_personal_data
 from servers.production_memory.vault.requests import Source, Written, note, repeated, was_done
-from servers.production_memory.vault.tables import QUERIES
+from servers.production_memory.vault.tables import QUERIES, lock_owners
 from servers.production_memory.writes import written
 from servers.runtime.errors import KariError
 from servers.runtime.ids import new_id
@@ -82,7 +82,7 @@ class Writing:
         database = await self._database.get()
         with written("memories"):
             async with database.transaction(tenant_id) as connection:
-                await connection.execute(QUERIES.lock_owner, owner)
+                await lock_owners(connection, owner, source.user_id)
                 result = await repeated(connection, source)
                 if result is None:
                     result = await self._decided(connection, owner, statement)
@@ -99,7 +99,7 @@ class Writing:
         database = await self._database.get()
         with written("memories"):
             async with database.transaction(tenant_id) as connection:
-                await connection.execute(QUERIES.lock_owner, owner)
+                await lock_owners(connection, owner, source.user_id)
                 if await was_done(connection, source):
                     return 0
                 results = [await self._decided(connection, owner, each) for each in statements]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from servers.runtime.interceptors.auditing import Auditing, Report
 from servers.runtime.interceptors.authentication import (
     Authentication,
     VerifyUser,
@@ -27,10 +28,12 @@ def server_interceptors(
     mesh_key: MeshKey,
     callers: Mapping[str, frozenset[str]],
     under_way: UnderWay,
+    trails: Mapping[str, Report],
 ) -> tuple[Around, ...]:
     """Outermost first. The id comes before everything that logs; spans and counts see what Status
     made of an error; Status sees what Deadline and everything inside raise; nobody's fields are
-    validated before it is known who sends them; what is recorded was let in."""
+    validated before it is known who sends them; what is logged was let in. Auditing sees who was
+    refused and what everything inside raises."""
     return (
         Correlation(),
         Tracing(),
@@ -38,6 +41,7 @@ def server_interceptors(
         Status(),
         under_way,
         Deadline(policies),
+        Auditing(policies, trails),
         Authentication(policies, verify_user, mesh_key, callers),
         Validation(),
         Recording(),

@@ -2,12 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
-import structlog
-
 from kari.errors.v1.errors_pb2 import Reason
-from kari.policy.v1.policy_pb2 import AuditLevel
 from servers.runtime.call import Principal, admit, current
-from servers.runtime.errors import Forbidden, KariError, Unauthenticated
+from servers.runtime.errors import Forbidden, Unauthenticated
 from servers.runtime.interceptors.chain import Around, Enter, Incoming
 from servers.runtime.interceptors.sending import Outgoing, Send
 from servers.runtime.mesh_key import OPERATOR, MeshKey
@@ -16,13 +13,11 @@ from servers.runtime.policy import FieldRoles, MethodPolicy, Policies
 USER_HEADER = "authorization"
 CALLER_HEADER = "x-kari-caller"
 
-audit = structlog.get_logger("kari.audit")
-
 VerifyUser = Callable[[str], Principal]
 
 
 class Authentication(Around):
-    """Verifies tokens and enforces the contract's policy; every refusal is on the record."""
+    """Verifies tokens and enforces the contract's policy."""
 
     def __init__(
         self,
@@ -42,19 +37,10 @@ class Authentication(Around):
         """Lets a call in, with its principal, or refuses it."""
         policy = self._policies.of(method)
         service = method[1:].partition("/")[0]
-        audits_calls = policy.audit == AuditLevel.AUDIT_LEVEL_CALLS
-        audits_refusals = policy.audit != AuditLevel.AUDIT_LEVEL_UNSPECIFIED
         callers = self._callers.get(service, frozenset()) | {OPERATOR}
 
         def enter(call: Incoming) -> None:
-            try:
-                self._admit(call, policy, callers)
-            except KariError as refusal:
-                if audits_refusals:
-                    _record(method, Reason.Name(refusal.reason))
-                raise
-            if audits_calls:
-                _record(method, "admitted")
+            self._admit(call, policy, callers)
 
         return enter
 
@@ -114,16 +100,3 @@ def _require_roles(who: Principal, roles: frozenset[str]) -> None:
     if missing:
         names = ", ".join(sorted(missing))
         raise Forbidden(Reason.REASON_ROLE_MISSING, f"this needs the role {names}", role=names)
-
-
-def _record(method: str, outcome: str) -> None:
-    """A line of the audit log: who, what, outcome; never content."""
-    call = current()
-    who = call.principal
-    audit.info(
-        "audit",
-        method=method,
-        outcome=outcome,
-        user=who.user_id if who else "",
-        caller=call.caller,
-    )

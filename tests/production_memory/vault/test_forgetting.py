@@ -28,6 +28,14 @@ async def rows_with(vault: Vault, text: str) -> int:
     return count
 
 
+async def digests(vault: Vault) -> int:
+    """Requests that still say what was asked, by a digest."""
+    connection = await vault.turns.connect(vault.somebody.tenant_id)
+    count = await connection.fetchval("SELECT count(*) FROM memory_requests WHERE digest <> ''")
+    await connection.close()
+    return count
+
+
 async def test_a_forgotten_memory_is_gone_everywhere_with_its_versions(vault: Vault) -> None:
     first = await vault.remembered("I live in Paris")
     second = await vault.remembered("I live in Rome")
@@ -41,6 +49,7 @@ async def test_a_forgotten_memory_is_gone_everywhere_with_its_versions(vault: Va
     assert await vault.memories(include_past=True) == [other]
     assert await vault.get(first.id, second.id, third.id) == []
     assert await rows_with(vault, "Rome") == 0
+    assert await digests(vault) == 1
     assert await vault.receipt(receipt.id) == receipt
 
 
@@ -126,6 +135,25 @@ async def test_forgetting_waits_for_a_vector_that_is_being_written(vault: Vault)
     await writing.rollback()
     await writer.close()
     assert erasures(await forgetting)["milvus"] == (1, True)
+
+
+async def test_who_forgets_waits_for_no_colleague_who_does(vault: Vault) -> None:
+    """One of them waits for a vector that is being written, for as long as Milvus takes."""
+    memory = await vault.remembered("I take sugar in my tea")
+    await vault.indexed(memory)
+    writer = await vault.turns.connect(vault.somebody.tenant_id)
+    writing = writer.transaction()
+    await writing.start()
+    await writer.execute("SELECT id FROM memories WHERE id = $1 FOR KEY SHARE", memory.id)
+    forgetting = asyncio.create_task(vault.forget(memory))
+    with vault.colleague():
+        other = await vault.remembered("I take milk in my tea")
+        async with asyncio.timeout(5):
+            assert list((await vault.forget(other)).memory_ids) == [other.id]
+    assert not forgetting.done()
+    await writing.rollback()
+    await writer.close()
+    assert list((await forgetting).memory_ids) == [memory.id]
 
 
 async def test_nothing_of_it_is_remembered_in_this_process(vault: Vault) -> None:

@@ -39,6 +39,7 @@ def test_a_slot_that_is_none_of_ours_or_has_no_value_is_none(change: dict) -> No
         json.dumps([ITEM | {"statement": "Oslo"}]),
         json.dumps([ITEM | {"statement": "The user " + "x" * 400}]),
         json.dumps([ITEM | {"statement": "The user\0"}]),
+        json.dumps([ITEM | {"statement": "The user lives in Oslo \ud800."}]),
         json.dumps([ITEM | {"value": 7}]),
         json.dumps([ITEM] * 11),
         json.dumps([ITEM]) + " That is all.",

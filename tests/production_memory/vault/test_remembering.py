@@ -2,9 +2,11 @@
 
 import asyncio
 
+import grpc
 from prometheus_client import REGISTRY
 
 from kari.errors.v1.errors_pb2 import Reason
+from servers.runtime.errors import from_rpc
 from servers.runtime.ids import new_id
 from tests.production_memory.memory import refusal
 from tests.production_memory.vault.vault import (
@@ -18,6 +20,7 @@ from tests.production_memory.vault.vault import (
     SEMANTIC,
     STORED,
     TRIVIAL,
+    USER,
     Vault,
 )
 
@@ -83,6 +86,20 @@ async def test_a_request_id_is_not_used_for_another_statement(vault: Vault) -> N
     await vault.remember("I take sugar in my tea", request_id="r1")
     refused = await refusal(vault.remember("I take milk in my tea", request_id="r1"))
     assert refused.reason == Reason.REASON_REQUEST_ID_REUSED
+
+
+async def test_nor_for_one_of_the_domain_at_the_same_time(vault: Vault) -> None:
+    """One of the two statements is kept, whichever comes first; the other is a conflict."""
+    with vault.acts(tenant_id=vault.somebody.tenant_id, roles=EDITOR):
+        said = await asyncio.gather(
+            *(
+                vault.remember("Green tea is pleasant", request_id="r1", scope=scope)
+                for scope in (USER, DOMAIN, USER, DOMAIN)
+            ),
+            return_exceptions=True,
+        )
+    refused = [from_rpc(each) for each in said if isinstance(each, grpc.aio.AioRpcError)]
+    assert [each.reason for each in refused] == [Reason.REASON_REQUEST_ID_REUSED] * 2
 
 
 async def test_a_request_id_is_known_to_its_user_only(vault: Vault) -> None:

@@ -162,7 +162,9 @@ class ReindexResponse(_message.Message):
     messages: _builtins.int
     """Messages, memories and summaries that there are, about."""
     jobs_left: _builtins.int
-    """Jobs that wait or are under way, once everything is queued; 0 before, and at the end."""
+    """Jobs that make vectors and wait or are under way, of those that were there once everything was
+    queued; 0 before, and at the end.
+    """
     page_token: _builtins.str
     """Place behind the last one that was queued."""
     def __init__(

@@ -1,0 +1,196 @@
+"""The audit server on a real Postgres: one trail for all, so these tests share one database."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+
+from kari.audit.v1.audit_pb2 import (
+    AppendRequest,
+    Damage,
+    ListRecordsRequest,
+    ListRecordsResponse,
+    Verdict,
+    VerifyRequest,
+)
+from kari.audit.v1.audit_pb2_grpc import AuditServiceStub
+from kari.conversation_models.v1.audit_pb2 import AuditEntry, AuditOutcome
+from kari.errors.v1.errors_pb2 import Reason
+from servers.runtime.channels import Channels
+from servers.runtime.ids import new_id
+from servers.runtime.mesh_key import OPERATOR
+from servers.wiring import Wiring, contract_of
+from tests.breakable_stores import BreakableStores
+from tests.hosting import hosting
+from tests.production_memory.memory import refusal
+
+
+class Books:
+    """The server, and the database behind its back."""
+
+    def __init__(self, wiring: Wiring, stores: BreakableStores) -> None:
+        channels = Channels(OPERATOR, frozenset({"audit"}), wiring.address_of, wiring.mesh_key)
+        self.stub = AuditServiceStub(channels.to("audit", contract_of("audit")))
+        self.stores = stores
+        self._url = wiring.settings.postgres_url
+
+    async def append(self, *entries: AuditEntry) -> list[int]:
+        """Keeps entries; gives their places."""
+        return list((await self.stub.Append(AppendRequest(entries=entries))).sequences)
+
+    async def verdict(self) -> Verdict:
+        """Whether the trail is whole."""
+        steps = [step async for step in self.stub.Verify(VerifyRequest())]
+        assert all(not step.HasField("verdict") for step in steps[:-1])
+        return steps[-1].verdict
+
+    async def page(self, **fields: Any) -> ListRecordsResponse:
+        """A page of records."""
+        return await self.stub.ListRecords(ListRecordsRequest(**fields))
+
+    async def owner(self, *statements: str) -> None:
+        """What somebody with all rights in the database does."""
+        assert isinstance(self._url, SecretStr)
+        connection = await asyncpg.connect(self._url.get_secret_value())
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+UNLOCK = "ALTER TABLE audit.records DISABLE TRIGGER append_only"
+
+
+@pytest_asyncio.fixture
+async def books(tmp_path: Path) -> AsyncIterator[Books]:
+    """A trail of its own."""
+    async with (
+        BreakableStores(tmp_path) as stores,
+        hosting(stores.settings(), "audit") as wiring,
+    ):
+        yield Books(wiring, stores)
+
+
+def happened(**fields: Any) -> AuditEntry:
+    """Something that happened."""
+    given = {
+        "id": new_id("rec"),
+        "action": "tool.call",
+        "outcome": AuditOutcome.AUDIT_OUTCOME_DONE,
+    } | fields
+    made = AuditEntry(**given)
+    made.happened_at.GetCurrentTime()
+    return made
+
+
+async def test_records_are_kept_in_order_and_verified(books: Books) -> None:
+    """From several at once; each has its place, none is lost, and what was given comes back."""
+    assert (await books.verdict()).whole
+    entries = [happened(details={"n": str(n)}, resource="tool.clock") for n in range(40)]
+    places = await asyncio.gather(*(books.append(entry) for entry in entries))
+    assert sorted(place for (place,) in places) == list(range(1, 41))
+    assert (await books.verdict()).whole
+    records = (await books.page(page_size=100)).records
+    assert [r.sequence for r in records] == list(range(1, 41))
+    assert {r.entry.details["n"] for r in records} == {str(n) for n in range(40)}
+    assert {r.server for r in records} == {OPERATOR}
+
+
+async def test_a_repeated_entry_is_kept_once(books: Books) -> None:
+    """Also within a request."""
+    one, two = happened(), happened()
+    assert await books.append(one) == [1]
+    assert await books.append(one, two, two) == [1, 2, 2]
+    assert (await books.verdict()).whole
+
+
+async def test_pages_and_filters(books: Books) -> None:
+    """From the end, from a place on, by tenant, user and action."""
+    await books.append(*(happened(tenant_id=f"tenant_{n % 2}", user_id=f"u{n}") for n in range(6)))
+    await books.append(happened(action="code.run"))
+    assert [r.sequence for r in (await books.page(after_sequence=-2)).records] == [6, 7]
+    assert [r.sequence for r in (await books.page(tenant_id="tenant_1")).records] == [2, 4, 6]
+    assert [r.sequence for r in (await books.page(user_id="u3")).records] == [4]
+    assert [r.sequence for r in (await books.page(action_prefix="code.")).records] == [7]
+    page = await books.page(page_size=3)
+    assert page.through_sequence == 3
+    rest = await books.page(page_size=5, after_sequence=page.through_sequence)
+    assert [r.sequence for r in rest.records] == [4, 5, 6, 7]
+    assert (await books.page(after_sequence=7)).through_sequence == 7
+
+
+@pytest.mark.parametrize(
+    ("statement", "place", "damage"),
+    [
+        ("UPDATE audit.records SET user_id = 'x' WHERE sequence = 3", 3, Damage.DAMAGE_CHANGED),
+        ("DELETE FROM audit.records WHERE sequence = 3", 3, Damage.DAMAGE_REMOVED),
+        ("DELETE FROM audit.records WHERE sequence > 3", 4, Damage.DAMAGE_CUT_OFF),
+        (
+            "UPDATE audit.records SET sequence = CASE sequence WHEN 3 THEN 104 ELSE 103 END"
+            " WHERE sequence IN (3, 4);"
+            "UPDATE audit.records SET sequence = sequence - 100 WHERE sequence > 100",
+            3,
+            Damage.DAMAGE_REORDERED,
+        ),
+    ],
+    ids=["changed", "removed", "cut off", "swapped"],
+)
+async def test_what_somebody_with_all_rights_did_is_found(
+    books: Books, statement: str, place: int, damage: int
+) -> None:
+    """And named."""
+    await books.append(*(happened(user_id=f"u{n}") for n in range(6)))
+    await books.owner(UNLOCK, statement)
+    verdict = await books.verdict()
+    assert (verdict.first_broken_sequence, verdict.damage) == (place, damage)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit.records SET user_id = 'x'",
+        "DELETE FROM audit.records",
+        "TRUNCATE audit.records",
+        "DELETE FROM audit.head",
+    ],
+)
+async def test_the_table_is_only_appended_to(books: Books, statement: str) -> None:
+    """Not even its owner changes it by mistake."""
+    await books.append(happened())
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="appended"):
+        await books.owner(statement)
+
+
+async def test_a_postgres_that_is_away_is_said_and_nothing_is_lost(books: Books) -> None:
+    """Who reports is told to try again, and the chain goes on where it was."""
+    await books.append(happened())
+    entry = happened()
+    await books.stores.kill("postgres")
+    refused = await refusal(books.stub.Append(AppendRequest(entries=[entry])))
+    assert (refused.reason, refused.retryable) == (Reason.REASON_STORE_UNAVAILABLE, True)
+    await books.stores.start("postgres")
+    assert await books.append(entry) == [2]
+    assert (await books.verdict()).whole
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"id": "mine"}, "id"),
+        ({"outcome": AuditOutcome.AUDIT_OUTCOME_UNSPECIFIED}, "outcome"),
+        ({"action": ""}, "action"),
+        ({"details": {"k": "v" * 1001}}, "details"),
+    ],
+)
+async def test_entries_that_break_the_contract_are_refused(
+    books: Books, fields: dict[str, Any], wrong: str
+) -> None:
+    """The field is named."""
+    refused = await refusal(books.append(happened(**fields)))
+    assert wrong in str(refused)
