@@ -74,6 +74,11 @@ def missed(degradations: Iterable[Degradation]) -> str:
     return ", ".join(names)
 
 
+def on_a_terminal(text: str) -> str:
+    """A text without what would steer the terminal that shows it."""
+    return "".join(c for c in text if c in "\n\t" or c.isprintable())
+
+
 async def _ask(
     turn_id: str, user: str, tenant: str, *, prompt: bool
 ) -> tuple[GetTurnManifestResponse, ReplayContextResponse | None]:
@@ -104,8 +109,9 @@ def _print(found: GetTurnManifestResponse) -> None:
 
 def _print_prompt(replayed: ReplayContextResponse) -> int:
     """The prompt goes to standard output, what is to be said about it to standard error."""
+    shown = on_a_terminal if sys.stdout.isatty() else str
     for message in replayed.bundle.messages:
-        sys.stdout.write(_said(message))
+        sys.stdout.write(shown(_said(message)))
     if replayed.identical:
         sys.stderr.write("these are the bytes that the model was given\n")
         return 0

@@ -1,12 +1,11 @@
 """The nearest vectors, from Milvus."""
 
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from servers.conversation_search.store import Limits, Near, Scope
-from servers.runtime.milvus import COLLECTION, Milvus, open_milvus
+from servers.runtime.milvus import COLLECTION, Milvus, open_milvus, quoted
 from servers.runtime.settings import Settings
 
 THREADS = 4
@@ -41,7 +40,7 @@ class MilvusNearest:
         found = await self._milvus.nearest(COLLECTION, vector, only, most + ROOM)
         near = parted(found, most)
         if len(near.cosines) < most and len(found) == most + ROOM:
-            alone = f"{only} and role != {json.dumps(SUMMARY)}"
+            alone = f"{only} and role != {quoted(SUMMARY)}"
             messages = await self._milvus.nearest(COLLECTION, vector, alone, most)
             near = Near(messages, near.summaries)
         return near
@@ -62,13 +61,13 @@ def expression(tenant_id: str, scope: Scope, limits: Limits) -> str:
     """The filter, in Milvus' language."""
     conversations = list(scope.conversation_ids[:MOST_CONVERSATIONS])
     parts = [
-        f"tenant_id == {json.dumps(tenant_id)}",
-        f"conversation_id in {json.dumps(conversations)}",
+        f"tenant_id == {quoted(tenant_id)}",
+        f"conversation_id in {quoted(conversations)}",
         f"created_at_ms >= {_milliseconds(limits.since)}",
         f"created_at_ms < {_milliseconds(limits.until)}",
     ]
     if limits.roles:
-        parts.append(f"role in {json.dumps(list(limits.roles))}")
+        parts.append(f"role in {quoted(list(limits.roles))}")
     return " and ".join(parts)
 
 

@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import grpc
+import structlog
+
 from kari.conversation_models.v1.context_pb2 import MemorySource
 from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
 from kari.conversation_models.v1.message_pb2 import Message
@@ -17,6 +20,7 @@ from kari.production_memory.v1.production_memory_pb2 import (
 from servers.memory_processor.candidates import earlier
 from servers.memory_processor.source import Asked, Found
 from servers.memory_processor.store import NearestVectors
+from servers.runtime.errors import KariError
 from servers.runtime.resources import Resource
 
 if TYPE_CHECKING:
@@ -24,10 +28,14 @@ if TYPE_CHECKING:
         ProductionMemoryServiceAsyncStub,
     )
 
+log = structlog.get_logger("kari.memory_processor")
+
 SHORT = 20
 """A conversation of so few messages has no earlier turns: all of it is recent."""
 MOST = 40
 """The nearest of a conversation; a prompt of usual size has no room for more."""
+NEAR_SECONDS = 0.7
+"""Vectors are not waited for longer: what is found without them has to be in time as well."""
 LATEST_SUMMARIES = 3
 """Summaries that are found without being near: the latest say how it came to this."""
 
@@ -51,15 +59,25 @@ class LongTerm:
         """See the protocol. A short conversation is not looked at."""
         if asked.through_sequence <= SHORT:
             return Found()
-        near, latest = await asyncio.gather(self._near(asked), self._latest(asked))
+        (near, missing), latest = await asyncio.gather(self._near(asked), self._latest(asked))
         known = {summary.id for summary in latest}
         messages, summaries = await asyncio.gather(
             self._messages(asked, [id_ for id_ in near if id_.startswith("msg_")]),
             self._summaries([id_ for id_ in near if id_.startswith("sum_") and id_ not in known]),
         )
-        return Found(earlier(messages, [*latest, *summaries], near))
+        outcome = "degraded" if missing else "hit"
+        return Found(earlier(messages, [*latest, *summaries], near), missing, outcome)
 
-    async def _near(self, asked: Asked) -> Mapping[str, float]:
+    async def _near(self, asked: Asked) -> tuple[Mapping[str, float], Sequence[Degradation]]:
+        """The nearest, or what is missing: the latest summaries are there without vectors."""
+        try:
+            async with asyncio.timeout(NEAR_SECONDS):
+                return await self._nearest(asked), ()
+        except (KariError, grpc.aio.AioRpcError, TimeoutError) as error:
+            log.warning("nothing near is looked for", error=type(error).__name__)
+            return {}, (self.missing,)
+
+    async def _nearest(self, asked: Asked) -> Mapping[str, float]:
         embedded = await self._production_memory.Embed(EmbedRequest(texts=[asked.query]))
         vectors = await self._vectors.get()
         return await vectors.nearest(

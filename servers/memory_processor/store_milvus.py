@@ -1,10 +1,9 @@
 """The nearest vectors, from Milvus."""
 
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from servers.runtime.milvus import COLLECTION, Milvus, open_milvus
+from servers.runtime.milvus import COLLECTION, Milvus, open_milvus, quoted
 from servers.runtime.settings import Settings
 
 THREADS = 4
@@ -27,10 +26,7 @@ class MilvusNearest:
         self, tenant_id: str, conversation_id: str, vector: Sequence[float], most: int
     ) -> Mapping[str, float]:
         """See the protocol. While nothing was written yet there is nothing near."""
-        only = (
-            f"tenant_id == {json.dumps(tenant_id)} "
-            f"and conversation_id == {json.dumps(conversation_id)}"
-        )
+        only = f"tenant_id == {quoted(tenant_id)} and conversation_id == {quoted(conversation_id)}"
         return await self._milvus.nearest(COLLECTION, vector, only, most)
 
     async def ping(self) -> None:

@@ -1,13 +1,12 @@
 """Vectors in Milvus: collections of all tenants, partitioned by tenant; texts are not in them."""
 
-import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from servers.production_memory.store import MemoryVector, Vector
 from servers.production_memory.vector_collections import MEMORIES, MESSAGES, make_collections
-from servers.runtime.milvus import CALL_SECONDS, Milvus, open_milvus
+from servers.runtime.milvus import CALL_SECONDS, Milvus, open_milvus, quoted
 from servers.runtime.settings import Settings
 
 THREADS = 4
@@ -37,7 +36,7 @@ class MilvusStore:
 
     async def erase_memories(self, tenant_id: str, memory_ids: Sequence[str]) -> None:
         """Erases vectors of memories."""
-        only = f"tenant_id == {json.dumps(tenant_id)} and id in {json.dumps(list(memory_ids))}"
+        only = f"tenant_id == {quoted(tenant_id)} and id in {quoted(list(memory_ids))}"
         await self._milvus.call(
             lambda client: client.delete(MEMORIES.name, filter=only, timeout=CALL_SECONDS)
         )
@@ -52,9 +51,9 @@ class MilvusStore:
     ) -> dict[str, float]:
         """The nearest memories with their cosines."""
         parts = [
-            f"tenant_id == {json.dumps(tenant_id)}",
-            f"user_id in {json.dumps(list(user_ids))}",
-            *([f"kind in {json.dumps(list(kinds))}"] if kinds else []),
+            f"tenant_id == {quoted(tenant_id)}",
+            f"user_id in {quoted(list(user_ids))}",
+            *([f"kind in {quoted(list(kinds))}"] if kinds else []),
         ]
         return await self._milvus.nearest(MEMORIES.name, values, " and ".join(parts), most)
 

@@ -6,6 +6,7 @@ does not have.)
 """
 
 import asyncio
+import json
 import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -36,6 +37,11 @@ T = TypeVar("T")
 
 def nothing(_client: Any) -> None:
     """For who takes Milvus as it is."""
+
+
+def quoted(value: str | Sequence[str]) -> str:
+    """A text, or a list of them, as Milvus' filters have it. Milvus Lite knows no `\\u` escapes."""
+    return json.dumps(value if isinstance(value, str) else list(value), ensure_ascii=False)
 
 
 @asynccontextmanager
