@@ -20,7 +20,7 @@ from kari.production_memory.v1.production_memory_pb2 import (
     ImportMessagesRequest,
 )
 from servers.runtime.access_tokens import AccessTokens
-from servers.runtime.call import Call, acting
+from servers.runtime.call import Call, acting, principal
 from servers.runtime.channels import Channels
 from servers.runtime.ids import new_correlation_id, new_id
 from servers.runtime.keys import key_files, mesh_key
@@ -124,6 +124,14 @@ class Client:
         """Takes all waiting jobs out of the queue; gives their number."""
         dropped = await self.postgres.execute("DELETE FROM production_memory.pgqueuer")
         return int(dropped.rpartition(" ")[2])
+
+    async def put_off_summaries(self) -> None:
+        """No conversation that there is now is summarized any more."""
+        tenant_id = principal().tenant_id
+        await self.postgres.execute("SELECT set_config('kari.tenant', $1, false)", tenant_id)
+        await self.postgres.execute(
+            "UPDATE production_memory.threads SET summary_look_at = 'infinity'"
+        )
 
     async def indexed(self, say: Say) -> None:
         """Returns when no job waits any more."""
