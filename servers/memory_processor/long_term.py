@@ -32,8 +32,8 @@ log = structlog.get_logger("kari.memory_processor")
 
 SHORT = 20
 """A conversation of so few messages has no earlier turns: all of it is recent."""
-MOST = 40
-"""The nearest of a conversation; a prompt of usual size has no room for more."""
+MOST = 20
+"""The nearest of a conversation: more than a quarter of any usual budget holds."""
 NEAR_SECONDS = 0.7
 """Vectors are not waited for longer: what is found without them has to be in time as well."""
 LATEST_SUMMARIES = 3
