@@ -14,6 +14,7 @@ from gateway.session import (
     MOST_FRAMES,
     MOST_PENDING,
     MOST_RUBBISH,
+    REQUESTS,
     RUBBISH_IN_A_ROW,
     Session,
     Terms,
@@ -29,7 +30,7 @@ from kari.conversation_models.v1.turn_pb2 import (
     Turn,
     TurnEvent,
 )
-from kari.edge.v1.frames_pb2 import Limits, ServerFrame
+from kari.edge.v1.frames_pb2 import ClientFrame, Limits, ServerFrame
 from kari.errors.v1.errors_pb2 import ErrorType, Reason
 from servers.runtime.call import Principal
 from servers.runtime.errors import NotFound, Unauthenticated, Unavailable
@@ -496,3 +497,10 @@ def test_causes_differ_even_where_a_client_repeats_an_id() -> None:
     causes = {only(say(session, "same", commands={}), Ask).cause for _ in range(3)}
     assert len(causes) == 3
     assert all(isinstance(cause, Cause) for cause in causes)
+
+
+def test_every_kind_of_frame_of_the_contract_is_taken() -> None:
+    """One that nobody takes would end the socket of whoever sends it."""
+    kinds = {field.name for field in ClientFrame.DESCRIPTOR.oneofs_by_name["kind"].fields}
+    taken = {name.removeprefix("_on_") for name in vars(Session) if name.startswith("_on_")}
+    assert kinds == taken | set(REQUESTS)
