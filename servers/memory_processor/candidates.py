@@ -34,8 +34,14 @@ def earlier(
     """Earlier messages and summaries, the nearest first. The score is the cosine of their vector
     and the query's, 0 for a summary that is not among the nearest."""
     found = [
-        *(_item(m.id, cosines, timestamp=m.timestamp, message=m) for m in messages),
-        *(_item(s.id, cosines, timestamp=s.created_at, summary=s) for s in summaries),
+        *(
+            _near(MemoryItem(timestamp=m.timestamp, message=m), cosines.get(m.id, 0.0))
+            for m in messages
+        ),
+        *(
+            _near(MemoryItem(timestamp=s.created_at, summary=s), cosines.get(s.id, 0.0))
+            for s in summaries
+        ),
     ]
     return sorted(found, key=lambda item: (-item.score, item.message.id, item.summary.id))
 
@@ -56,6 +62,7 @@ def remembered(
     ]
 
 
-def _item(id_: str, cosines: Mapping[str, float], **item: object) -> MemoryItem:
-    cosine = max(0.0, cosines.get(id_, 0.0))
-    return MemoryItem(source=LONG_TERM, score=cosine, similarity=cosine, **item)  # type: ignore[arg-type]
+def _near(item: MemoryItem, cosine: float) -> MemoryItem:
+    item.source = LONG_TERM
+    item.score = item.similarity = max(0.0, cosine)
+    return item
