@@ -1,7 +1,7 @@
 """Reporting to the audit trail what the contracts' audit levels ask for.
 
 A call is not held up by its record: records leave together, in the background, and are kept in
-memory while the trail is away. What must be on record before it happens waits for `written`.
+memory while the trail is away.
 """
 
 import asyncio
@@ -80,13 +80,6 @@ class AuditTrail:
         self._waiting.append(reported)
         WAITING.inc()
         self._some.set()
-
-    async def written(self, reported: AuditEntry) -> None:
-        """Returns once a record is kept. The error of the trail, as one of ours, if it is away."""
-        try:
-            await self._append([reported])
-        except grpc.aio.AioRpcError as error:
-            raise from_rpc(error) from error
 
     async def run(self) -> None:
         """Sends what waits, for ever; after a failure again, with growing pauses."""
