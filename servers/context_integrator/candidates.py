@@ -95,7 +95,12 @@ def _recent(memories: Iterable[MemoryItem]) -> list[Message]:
 
 
 def _recalled(found: Findings, conversation: Conversation) -> Iterator[Part]:
-    """In a fixed order of sources; of what was found twice the first counts."""
+    """In a fixed order of sources; of what was found twice the first counts: of long messages a
+    search gives the part that fits."""
+    for result in found.results:
+        part = of_result(result)
+        here = result.conversation_id == conversation.id
+        yield replace(part, source=LONG_TERM) if here else part
     for item in found.memories:
         if item.source == MemorySource.MEMORY_SOURCE_SHORT_TERM:
             continue
@@ -106,10 +111,6 @@ def _recalled(found: Findings, conversation: Conversation) -> Iterator[Part]:
         elif item.HasField("memory"):
             mine = item.source == MemorySource.MEMORY_SOURCE_VAULT
             yield of_memory(item.memory, VAULT if mine else DOMAIN)
-    for result in found.results:
-        part = of_result(result)
-        here = result.conversation_id == conversation.id
-        yield replace(part, source=LONG_TERM) if here else part
     for summary in found.summaries:
         yield of_summary(summary.summary)
 

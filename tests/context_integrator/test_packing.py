@@ -245,6 +245,15 @@ def test_the_message_itself_is_not_found() -> None:
     assert len(bundle.manifest.candidates) == 2
 
 
+def test_of_a_long_message_the_part_that_fits_is_quoted() -> None:
+    """A search knows it; long-term memory has the beginning."""
+    whole, part = message(1, "x" * 700 + " wombat"), message(1, "the wombat")
+    bundle = assembled(
+        [], current="wombat", found_=found(earlier(whole, 0.9), results=[(part, 0.9)])
+    )
+    assert told(bundle).endswith("the wombat")
+
+
 def test_recency_fades_by_the_day() -> None:
     """Of two that fit as well the newer one ranks higher."""
     old, new = message(1, "wombat one", conversation=8), message(2, "wombat two", conversation=8)
