@@ -12,10 +12,14 @@ import grpc
 
 from kari.audit.v1.audit_pb2 import AppendRequest
 from kari.audit.v1.audit_pb2_grpc import AuditServiceStub, add_AuditServiceServicer_to_server
+from kari.capsules.v1.capsules_pb2_grpc import add_CapsulesServiceServicer_to_server
 from kari.chat_hub.v1.chat_hub_pb2_grpc import add_ChatHubServiceServicer_to_server
 from kari.chat_orchestrator.v1.chat_orchestrator_pb2_grpc import (
     ChatOrchestratorServiceStub,
     add_ChatOrchestratorServiceServicer_to_server,
+)
+from kari.code_execution.v1.code_execution_pb2_grpc import (
+    add_CodeExecutionServiceServicer_to_server,
 )
 from kari.context_integrator.v1.context_integrator_pb2_grpc import (
     ContextIntegratorServiceStub,
@@ -51,11 +55,15 @@ from kari.stream_processor.v1.stream_processor_pb2_grpc import (
     add_StreamProcessorServiceServicer_to_server,
 )
 from kari.summarizer.v1.summarizer_pb2_grpc import add_SummarizerServiceServicer_to_server
+from kari.tool_integration.v1.tool_integration_pb2_grpc import (
+    add_ToolIntegrationServiceServicer_to_server,
+)
 from servers.audit.appending import Appending
 from servers.audit.chain import Key as AuditKey
 from servers.audit.reading import Reading as TrailReading
 from servers.audit.servicer import Audit
 from servers.audit.store import Trail
+from servers.capsules.servicer import Capsules
 from servers.chat_hub.admitted import Admitted
 from servers.chat_hub.attending import Attending
 from servers.chat_hub.board import Board
@@ -71,6 +79,7 @@ from servers.chat_orchestrator.peers import Peers
 from servers.chat_orchestrator.replaying import Replaying as TurnReplaying
 from servers.chat_orchestrator.servicer import ChatOrchestrator
 from servers.chat_orchestrator.turns import Turns
+from servers.code_execution.servicer import CodeExecution
 from servers.context_integrator.gathering import Gathering
 from servers.context_integrator.replaying import Replaying
 from servers.context_integrator.servicer import ContextIntegrator
@@ -146,6 +155,7 @@ from servers.summarizer.due import Due
 from servers.summarizer.servicer import Summarizer
 from servers.summarizer.summarizing import Summarizing
 from servers.summarizer.writing import Writing
+from servers.tool_integration.servicer import ToolIntegration
 from servers.topology import NODES, service_of
 from servers.wiring import Wiring, contract_of
 
@@ -416,6 +426,23 @@ def summarizer(w: Wiring) -> Hosted:
     )
 
 
+def tool_integration(w: Wiring) -> Hosted:
+    """Tool integration."""
+    return _hosted(
+        "tool_integration", add_ToolIntegrationServiceServicer_to_server, ToolIntegration()
+    )
+
+
+def code_execution(w: Wiring) -> Hosted:
+    """Code execution."""
+    return _hosted("code_execution", add_CodeExecutionServiceServicer_to_server, CodeExecution())
+
+
+def capsules(w: Wiring) -> Hosted:
+    """Capsules."""
+    return _hosted("capsules", add_CapsulesServiceServicer_to_server, Capsules())
+
+
 HOW: Mapping[str, Callable[[Wiring], Hosted]] = {
     "chat_hub": chat_hub,
     "instruction_processor": instruction_processor,
@@ -430,6 +457,9 @@ HOW: Mapping[str, Callable[[Wiring], Hosted]] = {
     "summarizer": summarizer,
     "identity": identity,
     "audit": audit,
+    "tool_integration": tool_integration,
+    "code_execution": code_execution,
+    "capsules": capsules,
 }
 """How each server is put together, by name."""
 

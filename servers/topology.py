@@ -15,6 +15,8 @@ class Node:
     port: int
     calls: tuple[str, ...] = ()
     stores: tuple[str, ...] = ()
+    calls_back: tuple[str, ...] = ()
+    """Those of `calls` that lead back to a caller: they close the mesh's one circle."""
 
 
 GATEWAY = Node("gateway", port=-1, calls=("chat_hub", "identity"), stores=("redis",))
@@ -62,10 +64,24 @@ SERVERS = (
             "context_integrator",
             "production_memory",
             "model_factory",
+            "tool_integration",
             "stream_processor",
         ),
     ),
     Node("model_factory", port=6),
+    Node(
+        "tool_integration",
+        port=13,
+        calls=(
+            "code_execution",
+            "capsules",
+            "memory_processor",
+            "conversation_search",
+            "audit",
+        ),
+        stores=("redis",),
+    ),
+    Node("code_execution", port=14, calls=("audit",)),
     Node("stream_processor", port=7, stores=("redis",)),
     Node(
         "conversation_manager",
@@ -80,6 +96,20 @@ SERVERS = (
         stores=("postgres", "milvus"),
     ),
     Node("summarizer", port=11, calls=("production_memory", "model_factory")),
+    Node(
+        "capsules",
+        port=15,
+        calls=(
+            "model_factory",
+            "memory_processor",
+            "conversation_search",
+            "conversation_manager",
+            "tool_integration",
+            "audit",
+        ),
+        stores=("postgres",),
+        calls_back=("tool_integration",),
+    ),
     Node("identity", port=9, calls=("audit",), stores=("postgres", "redis")),
     Node("audit", port=12, stores=("postgres",)),
 )
@@ -108,11 +138,12 @@ def service_of(name: str) -> str:
 
 
 def waves() -> list[list[str]]:
-    """The servers by wave: each calls only servers of waves before its own."""
+    """The servers by wave: each calls only servers of waves before its own, but for the calls
+    back."""
     left, found = list(SERVERS), list[list[str]]()
     while left:
         names = {node.name for node in left}
-        wave = [node.name for node in left if not names & set(node.calls)]
+        wave = [node.name for node in left if not names & (set(node.calls) - set(node.calls_back))]
         if not wave:
             raise ValueError(f"the arrows go in a circle: {sorted(names)}")
         found.append(wave)

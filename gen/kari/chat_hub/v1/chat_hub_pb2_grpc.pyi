@@ -85,6 +85,18 @@ class ChatHubServiceStub:
     """
     GetForgetReceipt: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.GetForgetReceiptRequest, _chat_hub_pb2.GetForgetReceiptResponse]
     """A receipt, as it stands by now."""
+    ListTools: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.ListToolsRequest, _chat_hub_pb2.ListToolsResponse]
+    """The tools that the caller's roles allow, by id."""
+    CallTool: _grpc.UnaryStreamMultiCallable[_chat_hub_pb2.CallToolRequest, _chat_hub_pb2.CallToolResponse]
+    """Calls a tool outside of a turn, as the caller. What is wrong with the call or the tool is told by the
+    result, which is the last event; a status is an error of the mesh. A tool that asks for approval needs
+    `approved`.
+    """
+    AnswerApproval: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.AnswerApprovalRequest, _chat_hub_pb2.AnswerApprovalResponse]
+    """Answers whether a tool may run. Only the user whose turn asks may. The turn goes on as soon as all of its
+    questions are answered. Answering again changes nothing; REASON_CALL_NOT_FOUND if nobody is asked, not
+    any more either.
+    """
 
 @_typing.type_check_only
 class ChatHubServiceAsyncStub(ChatHubServiceStub):
@@ -143,6 +155,18 @@ class ChatHubServiceAsyncStub(ChatHubServiceStub):
     """
     GetForgetReceipt: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.GetForgetReceiptRequest, _chat_hub_pb2.GetForgetReceiptResponse]  # type: ignore[assignment]
     """A receipt, as it stands by now."""
+    ListTools: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.ListToolsRequest, _chat_hub_pb2.ListToolsResponse]  # type: ignore[assignment]
+    """The tools that the caller's roles allow, by id."""
+    CallTool: _aio.UnaryStreamMultiCallable[_chat_hub_pb2.CallToolRequest, _chat_hub_pb2.CallToolResponse]  # type: ignore[assignment]
+    """Calls a tool outside of a turn, as the caller. What is wrong with the call or the tool is told by the
+    result, which is the last event; a status is an error of the mesh. A tool that asks for approval needs
+    `approved`.
+    """
+    AnswerApproval: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.AnswerApprovalRequest, _chat_hub_pb2.AnswerApprovalResponse]  # type: ignore[assignment]
+    """Answers whether a tool may run. Only the user whose turn asks may. The turn goes on as soon as all of its
+    questions are answered. Answering again changes nothing; REASON_CALL_NOT_FOUND if nobody is asked, not
+    any more either.
+    """
 
 class ChatHubServiceServicer(metaclass=_abc_1.ABCMeta):
     """Routes every chat event: messages to the orchestrator, commands to the instruction processor."""
@@ -318,5 +342,35 @@ class ChatHubServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_chat_hub_pb2.GetForgetReceiptResponse, _abc.Awaitable[_chat_hub_pb2.GetForgetReceiptResponse]]:
         """A receipt, as it stands by now."""
+
+    @_abc_1.abstractmethod
+    def ListTools(
+        self,
+        request: _chat_hub_pb2.ListToolsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_hub_pb2.ListToolsResponse, _abc.Awaitable[_chat_hub_pb2.ListToolsResponse]]:
+        """The tools that the caller's roles allow, by id."""
+
+    @_abc_1.abstractmethod
+    def CallTool(
+        self,
+        request: _chat_hub_pb2.CallToolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_chat_hub_pb2.CallToolResponse], _abc.AsyncIterator[_chat_hub_pb2.CallToolResponse]]:
+        """Calls a tool outside of a turn, as the caller. What is wrong with the call or the tool is told by the
+        result, which is the last event; a status is an error of the mesh. A tool that asks for approval needs
+        `approved`.
+        """
+
+    @_abc_1.abstractmethod
+    def AnswerApproval(
+        self,
+        request: _chat_hub_pb2.AnswerApprovalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_hub_pb2.AnswerApprovalResponse, _abc.Awaitable[_chat_hub_pb2.AnswerApprovalResponse]]:
+        """Answers whether a tool may run. Only the user whose turn asks may. The turn goes on as soon as all of its
+        questions are answered. Answering again changes nothing; REASON_CALL_NOT_FOUND if nobody is asked, not
+        any more either.
+        """
 
 def add_ChatHubServiceServicer_to_server(servicer: ChatHubServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

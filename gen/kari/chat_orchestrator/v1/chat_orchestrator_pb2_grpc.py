@@ -50,6 +50,21 @@ class ChatOrchestratorServiceStub:
                 request_serializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.ReplayContextRequest.SerializeToString,
                 response_deserializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.ReplayContextResponse.FromString,
                 _registered_method=True)
+        self.ListTools = channel.unary_unary(
+                '/kari.chat_orchestrator.v1.ChatOrchestratorService/ListTools',
+                request_serializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.ListToolsRequest.SerializeToString,
+                response_deserializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.ListToolsResponse.FromString,
+                _registered_method=True)
+        self.CallTool = channel.unary_stream(
+                '/kari.chat_orchestrator.v1.ChatOrchestratorService/CallTool',
+                request_serializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.CallToolRequest.SerializeToString,
+                response_deserializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.CallToolResponse.FromString,
+                _registered_method=True)
+        self.AnswerApproval = channel.unary_unary(
+                '/kari.chat_orchestrator.v1.ChatOrchestratorService/AnswerApproval',
+                request_serializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.AnswerApprovalRequest.SerializeToString,
+                response_deserializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.AnswerApprovalResponse.FromString,
+                _registered_method=True)
 
 
 class ChatOrchestratorServiceServicer:
@@ -79,6 +94,31 @@ class ChatOrchestratorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListTools(self, request, context):
+        """The tools that the caller's roles allow, by id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CallTool(self, request, context):
+        """Calls a tool outside of a turn, as the caller. What is wrong with the call or the tool is told by the
+        result, which is the last event; a status is an error of the mesh. A tool that asks for approval needs
+        `approved`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnswerApproval(self, request, context):
+        """Answers whether a tool may run. Only the user whose turn asks may. The turn goes on as soon as all of its
+        questions are answered. Answering again changes nothing; REASON_CALL_NOT_FOUND if nobody is asked, not
+        any more either.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ChatOrchestratorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -96,6 +136,21 @@ def add_ChatOrchestratorServiceServicer_to_server(servicer, server):
                     servicer.ReplayContext,
                     request_deserializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.ReplayContextRequest.FromString,
                     response_serializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.ReplayContextResponse.SerializeToString,
+            ),
+            'ListTools': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTools,
+                    request_deserializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.ListToolsRequest.FromString,
+                    response_serializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.ListToolsResponse.SerializeToString,
+            ),
+            'CallTool': grpc.unary_stream_rpc_method_handler(
+                    servicer.CallTool,
+                    request_deserializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.CallToolRequest.FromString,
+                    response_serializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.CallToolResponse.SerializeToString,
+            ),
+            'AnswerApproval': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerApproval,
+                    request_deserializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.AnswerApprovalRequest.FromString,
+                    response_serializer=kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.AnswerApprovalResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -180,6 +235,87 @@ class ChatOrchestratorService:
             '/kari.chat_orchestrator.v1.ChatOrchestratorService/ReplayContext',
             kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.ReplayContextRequest.SerializeToString,
             kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.ReplayContextResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTools(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.chat_orchestrator.v1.ChatOrchestratorService/ListTools',
+            kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.ListToolsRequest.SerializeToString,
+            kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.ListToolsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CallTool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/kari.chat_orchestrator.v1.ChatOrchestratorService/CallTool',
+            kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.CallToolRequest.SerializeToString,
+            kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.CallToolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerApproval(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.chat_orchestrator.v1.ChatOrchestratorService/AnswerApproval',
+            kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.AnswerApprovalRequest.SerializeToString,
+            kari_dot_chat__orchestrator_dot_v1_dot_chat__orchestrator__pb2.AnswerApprovalResponse.FromString,
             options,
             channel_credentials,
             insecure,

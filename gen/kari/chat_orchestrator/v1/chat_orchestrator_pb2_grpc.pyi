@@ -43,6 +43,18 @@ class ChatOrchestratorServiceStub:
     """Rebuilds the prompt of a past turn of the caller's conversations, byte for byte, and says whether it is
     the one that the model was given: it is not if something in it was forgotten since.
     """
+    ListTools: _grpc.UnaryUnaryMultiCallable[_chat_orchestrator_pb2.ListToolsRequest, _chat_orchestrator_pb2.ListToolsResponse]
+    """The tools that the caller's roles allow, by id."""
+    CallTool: _grpc.UnaryStreamMultiCallable[_chat_orchestrator_pb2.CallToolRequest, _chat_orchestrator_pb2.CallToolResponse]
+    """Calls a tool outside of a turn, as the caller. What is wrong with the call or the tool is told by the
+    result, which is the last event; a status is an error of the mesh. A tool that asks for approval needs
+    `approved`.
+    """
+    AnswerApproval: _grpc.UnaryUnaryMultiCallable[_chat_orchestrator_pb2.AnswerApprovalRequest, _chat_orchestrator_pb2.AnswerApprovalResponse]
+    """Answers whether a tool may run. Only the user whose turn asks may. The turn goes on as soon as all of its
+    questions are answered. Answering again changes nothing; REASON_CALL_NOT_FOUND if nobody is asked, not
+    any more either.
+    """
 
 @_typing.type_check_only
 class ChatOrchestratorServiceAsyncStub(ChatOrchestratorServiceStub):
@@ -58,6 +70,18 @@ class ChatOrchestratorServiceAsyncStub(ChatOrchestratorServiceStub):
     ReplayContext: _aio.UnaryUnaryMultiCallable[_chat_orchestrator_pb2.ReplayContextRequest, _chat_orchestrator_pb2.ReplayContextResponse]  # type: ignore[assignment]
     """Rebuilds the prompt of a past turn of the caller's conversations, byte for byte, and says whether it is
     the one that the model was given: it is not if something in it was forgotten since.
+    """
+    ListTools: _aio.UnaryUnaryMultiCallable[_chat_orchestrator_pb2.ListToolsRequest, _chat_orchestrator_pb2.ListToolsResponse]  # type: ignore[assignment]
+    """The tools that the caller's roles allow, by id."""
+    CallTool: _aio.UnaryStreamMultiCallable[_chat_orchestrator_pb2.CallToolRequest, _chat_orchestrator_pb2.CallToolResponse]  # type: ignore[assignment]
+    """Calls a tool outside of a turn, as the caller. What is wrong with the call or the tool is told by the
+    result, which is the last event; a status is an error of the mesh. A tool that asks for approval needs
+    `approved`.
+    """
+    AnswerApproval: _aio.UnaryUnaryMultiCallable[_chat_orchestrator_pb2.AnswerApprovalRequest, _chat_orchestrator_pb2.AnswerApprovalResponse]  # type: ignore[assignment]
+    """Answers whether a tool may run. Only the user whose turn asks may. The turn goes on as soon as all of its
+    questions are answered. Answering again changes nothing; REASON_CALL_NOT_FOUND if nobody is asked, not
+    any more either.
     """
 
 class ChatOrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -89,6 +113,36 @@ class ChatOrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_orchestrator_pb2.ReplayContextResponse, _abc.Awaitable[_chat_orchestrator_pb2.ReplayContextResponse]]:
         """Rebuilds the prompt of a past turn of the caller's conversations, byte for byte, and says whether it is
         the one that the model was given: it is not if something in it was forgotten since.
+        """
+
+    @_abc_1.abstractmethod
+    def ListTools(
+        self,
+        request: _chat_orchestrator_pb2.ListToolsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_orchestrator_pb2.ListToolsResponse, _abc.Awaitable[_chat_orchestrator_pb2.ListToolsResponse]]:
+        """The tools that the caller's roles allow, by id."""
+
+    @_abc_1.abstractmethod
+    def CallTool(
+        self,
+        request: _chat_orchestrator_pb2.CallToolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_chat_orchestrator_pb2.CallToolResponse], _abc.AsyncIterator[_chat_orchestrator_pb2.CallToolResponse]]:
+        """Calls a tool outside of a turn, as the caller. What is wrong with the call or the tool is told by the
+        result, which is the last event; a status is an error of the mesh. A tool that asks for approval needs
+        `approved`.
+        """
+
+    @_abc_1.abstractmethod
+    def AnswerApproval(
+        self,
+        request: _chat_orchestrator_pb2.AnswerApprovalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_orchestrator_pb2.AnswerApprovalResponse, _abc.Awaitable[_chat_orchestrator_pb2.AnswerApprovalResponse]]:
+        """Answers whether a tool may run. Only the user whose turn asks may. The turn goes on as soon as all of its
+        questions are answered. Answering again changes nothing; REASON_CALL_NOT_FOUND if nobody is asked, not
+        any more either.
         """
 
 def add_ChatOrchestratorServiceServicer_to_server(servicer: ChatOrchestratorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

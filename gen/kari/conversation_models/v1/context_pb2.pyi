@@ -14,6 +14,7 @@ from kari.conversation_models.v1 import memory_pb2 as _memory_pb2
 from kari.conversation_models.v1 import message_pb2 as _message_pb2
 from kari.conversation_models.v1 import model_pb2 as _model_pb2
 from kari.conversation_models.v1 import summary_pb2 as _summary_pb2
+from kari.conversation_models.v1 import tool_pb2 as _tool_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -221,19 +222,29 @@ class PromptMessage(_message.Message):
 
     ROLE_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
+    TOOL_CALLS_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
     role: _message_pb2.MessageRole.ValueType
     """Who speaks."""
     content: _builtins.str
-    """The text."""
+    """The text; of a tool, its result."""
+    tool_call_id: _builtins.str
+    """Call that this is the result of; only of a tool. Unset: the runtime called it by itself."""
+    @_builtins.property
+    def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[_tool_pb2.ToolCall]:
+        """Calls that the model asked for after the text; only of the assistant."""
+
     def __init__(
         self,
         *,
         role: _message_pb2.MessageRole.ValueType = ...,
         content: _builtins.str = ...,
+        tool_calls: _abc.Iterable[_tool_pb2.ToolCall] | None = ...,
+        tool_call_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "role", b"role", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

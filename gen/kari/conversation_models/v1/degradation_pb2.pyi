@@ -45,6 +45,8 @@ class _FeatureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feature.Value
     """Earlier turns and summaries of the conversation were not looked at."""
     FEATURE_PAST_THREADS: _Feature.ValueType  # 10
     """Other conversations were not looked at."""
+    FEATURE_TOOLS: _Feature.ValueType  # 11
+    """No tools could be called, or no more of them."""
 
 class Feature(_Feature, metaclass=_FeatureEnumTypeWrapper):
     """Features that may be missing while chat still answers."""
@@ -71,6 +73,8 @@ FEATURE_LONG_TERM_MEMORY: Feature.ValueType  # 9
 """Earlier turns and summaries of the conversation were not looked at."""
 FEATURE_PAST_THREADS: Feature.ValueType  # 10
 """Other conversations were not looked at."""
+FEATURE_TOOLS: Feature.ValueType  # 11
+"""No tools could be called, or no more of them."""
 Global___Feature: _TypeAlias = Feature  # noqa: Y015
 
 @_typing.final

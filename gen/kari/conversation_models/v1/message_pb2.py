@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from kari.conversation_models.v1 import tool_pb2 as kari_dot_conversation__models_dot_v1_dot_tool__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)kari/conversation_models/v1/message.proto\x12\x1bkari.conversation_models.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x03\n\x07Message\x12\n\n\x02id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x36\n\x04role\x18\x03 \x01(\x0e\x32(.kari.conversation_models.v1.MessageRole\x12\x14\n\x07\x63ontent\x18\x04 \x01(\tB\x03\x80\x01\x01\x12-\n\ttimestamp\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07user_id\x18\x06 \x01(\t\x12)\n\x08metadata\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08\x66ile_ids\x18\x08 \x03(\t\x12\x13\n\x0btokens_used\x18\t \x01(\x05\x12\x12\n\nmodel_used\x18\n \x01(\t\x12\x0f\n\x07turn_id\x18\x0b \x01(\t\x12\x10\n\x08sequence\x18\x0c \x01(\x03\x12\x1b\n\x13reply_to_message_id\x18\r \x01(\t\x12\x1a\n\x12mentioned_user_ids\x18\x0e \x03(\t\x12\x0f\n\x07partial\x18\x0f \x01(\x08\x12\x0e\n\x06\x61uthor\x18\x10 \x01(\t*\x8e\x01\n\x0bMessageRole\x12\x1c\n\x18MESSAGE_ROLE_UNSPECIFIED\x10\x00\x12\x15\n\x11MESSAGE_ROLE_USER\x10\x01\x12\x1a\n\x16MESSAGE_ROLE_ASSISTANT\x10\x02\x12\x17\n\x13MESSAGE_ROLE_SYSTEM\x10\x03\x12\x15\n\x11MESSAGE_ROLE_TOOL\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)kari/conversation_models/v1/message.proto\x12\x1bkari.conversation_models.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&kari/conversation_models/v1/tool.proto\"\xdb\x03\n\x07Message\x12\n\n\x02id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x36\n\x04role\x18\x03 \x01(\x0e\x32(.kari.conversation_models.v1.MessageRole\x12\x14\n\x07\x63ontent\x18\x04 \x01(\tB\x03\x80\x01\x01\x12-\n\ttimestamp\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07user_id\x18\x06 \x01(\t\x12)\n\x08metadata\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08\x66ile_ids\x18\x08 \x03(\t\x12\x13\n\x0btokens_used\x18\t \x01(\x05\x12\x12\n\nmodel_used\x18\n \x01(\t\x12\x0f\n\x07turn_id\x18\x0b \x01(\t\x12\x10\n\x08sequence\x18\x0c \x01(\x03\x12\x1b\n\x13reply_to_message_id\x18\r \x01(\t\x12\x1a\n\x12mentioned_user_ids\x18\x0e \x03(\t\x12\x0f\n\x07partial\x18\x0f \x01(\x08\x12\x0e\n\x06\x61uthor\x18\x10 \x01(\t\x12:\n\x0ctools_called\x18\x11 \x03(\x0b\x32$.kari.conversation_models.v1.ToolUse*\x8e\x01\n\x0bMessageRole\x12\x1c\n\x18MESSAGE_ROLE_UNSPECIFIED\x10\x00\x12\x15\n\x11MESSAGE_ROLE_USER\x10\x01\x12\x1a\n\x16MESSAGE_ROLE_ASSISTANT\x10\x02\x12\x17\n\x13MESSAGE_ROLE_SYSTEM\x10\x03\x12\x15\n\x11MESSAGE_ROLE_TOOL\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +36,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MESSAGE'].fields_by_name['content']._loaded_options = None
   _globals['_MESSAGE'].fields_by_name['content']._serialized_options = b'\200\001\001'
-  _globals['_MESSAGEROLE']._serialized_start=556
-  _globals['_MESSAGEROLE']._serialized_end=698
-  _globals['_MESSAGE']._serialized_start=138
-  _globals['_MESSAGE']._serialized_end=553
+  _globals['_MESSAGEROLE']._serialized_start=656
+  _globals['_MESSAGEROLE']._serialized_end=798
+  _globals['_MESSAGE']._serialized_start=178
+  _globals['_MESSAGE']._serialized_end=653
 # @@protoc_insertion_point(module_scope)

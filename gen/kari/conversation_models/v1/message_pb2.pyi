@@ -10,6 +10,7 @@ from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from kari.conversation_models.v1 import tool_pb2 as _tool_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -75,6 +76,7 @@ class Message(_message.Message):
     MENTIONED_USER_IDS_FIELD_NUMBER: _builtins.int
     PARTIAL_FIELD_NUMBER: _builtins.int
     AUTHOR_FIELD_NUMBER: _builtins.int
+    TOOLS_CALLED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`msg_` and a UUIDv7 in hex."""
     conversation_id: _builtins.str
@@ -115,6 +117,10 @@ class Message(_message.Message):
     def mentioned_user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of users it mentions."""
 
+    @_builtins.property
+    def tools_called(self) -> _containers.RepeatedCompositeFieldContainer[_tool_pb2.ToolUse]:
+        """Tools that were used for it, in the order in which they were called."""
+
     def __init__(
         self,
         *,
@@ -134,10 +140,11 @@ class Message(_message.Message):
         mentioned_user_ids: _abc.Iterable[_builtins.str] | None = ...,
         partial: _builtins.bool = ...,
         author: _builtins.str = ...,
+        tools_called: _abc.Iterable[_tool_pb2.ToolUse] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "timestamp", b"timestamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "content", b"content", "conversation_id", b"conversation_id", "file_ids", b"file_ids", "id", b"id", "mentioned_user_ids", b"mentioned_user_ids", "metadata", b"metadata", "model_used", b"model_used", "partial", b"partial", "reply_to_message_id", b"reply_to_message_id", "role", b"role", "sequence", b"sequence", "timestamp", b"timestamp", "tokens_used", b"tokens_used", "turn_id", b"turn_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "content", b"content", "conversation_id", b"conversation_id", "file_ids", b"file_ids", "id", b"id", "mentioned_user_ids", b"mentioned_user_ids", "metadata", b"metadata", "model_used", b"model_used", "partial", b"partial", "reply_to_message_id", b"reply_to_message_id", "role", b"role", "sequence", b"sequence", "timestamp", b"timestamp", "tokens_used", b"tokens_used", "tools_called", b"tools_called", "turn_id", b"turn_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -94,6 +94,8 @@ class _FinishReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FinishRe
     """It reached the most tokens of an answer."""
     FINISH_REASON_CONTENT_FILTER: _FinishReason.ValueType  # 3
     """The provider's policy stopped it."""
+    FINISH_REASON_TOOL_CALLS: _FinishReason.ValueType  # 4
+    """It wants tools called, and goes on with their results."""
 
 class FinishReason(_FinishReason, metaclass=_FinishReasonEnumTypeWrapper):
     """Why a model stopped."""
@@ -106,6 +108,8 @@ FINISH_REASON_LENGTH: FinishReason.ValueType  # 2
 """It reached the most tokens of an answer."""
 FINISH_REASON_CONTENT_FILTER: FinishReason.ValueType  # 3
 """The provider's policy stopped it."""
+FINISH_REASON_TOOL_CALLS: FinishReason.ValueType  # 4
+"""It wants tools called, and goes on with their results."""
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
 
 @_typing.final
@@ -121,6 +125,7 @@ class Model(_message.Message):
     TOKENIZER_FIELD_NUMBER: _builtins.int
     ROLES_FIELD_NUMBER: _builtins.int
     AVAILABLE_FIELD_NUMBER: _builtins.int
+    CALLS_TOOLS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`provider/model`, such as `local/smollm2-135m`."""
     provider: _builtins.str
@@ -133,6 +138,8 @@ class Model(_message.Message):
     """Tokenizer that counts for it."""
     available: _builtins.bool
     """False while its circuit breaker is open."""
+    calls_tools: _builtins.bool
+    """True if it asks for tools by itself; for others the runtime does, by fixed rules."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Roles that a user needs to choose it by name."""
@@ -147,10 +154,11 @@ class Model(_message.Message):
         tokenizer: Global___Tokenizer.ValueType = ...,
         roles: _abc.Iterable[_builtins.str] | None = ...,
         available: _builtins.bool = ...,
+        calls_tools: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "context_window", b"context_window", "id", b"id", "max_output_tokens", b"max_output_tokens", "provider", b"provider", "roles", b"roles", "tokenizer", b"tokenizer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "calls_tools", b"calls_tools", "context_window", b"context_window", "id", b"id", "max_output_tokens", b"max_output_tokens", "provider", b"provider", "roles", b"roles", "tokenizer", b"tokenizer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,10 +28,11 @@ from kari.conversation_models.v1 import conversation_pb2 as kari_dot_conversatio
 from kari.conversation_models.v1 import degradation_pb2 as kari_dot_conversation__models_dot_v1_dot_degradation__pb2
 from kari.conversation_models.v1 import message_pb2 as kari_dot_conversation__models_dot_v1_dot_message__pb2
 from kari.conversation_models.v1 import model_pb2 as kari_dot_conversation__models_dot_v1_dot_model__pb2
+from kari.conversation_models.v1 import tool_pb2 as kari_dot_conversation__models_dot_v1_dot_tool__pb2
 from kari.errors.v1 import errors_pb2 as kari_dot_errors_dot_v1_dot_errors__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&kari/conversation_models/v1/turn.proto\x12\x1bkari.conversation_models.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a.kari/conversation_models/v1/conversation.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a)kari/conversation_models/v1/message.proto\x1a\'kari/conversation_models/v1/model.proto\x1a\x1bkari/errors/v1/errors.proto\"\x95\x04\n\x04Turn\x12\n\n\x02id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x35\n\x05state\x18\x04 \x01(\x0e\x32&.kari.conversation_models.v1.TurnState\x12\x17\n\x0fuser_message_id\x18\x05 \x01(\t\x12\x1c\n\x14\x61ssistant_message_id\x18\x06 \x01(\t\x12\x0f\n\x07user_id\x18\x07 \x01(\t\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x05\x65rror\x18\n \x01(\x0b\x32\x1d.kari.errors.v1.ErrorEnvelope\x12>\n\tselection\x18\x0b \x01(\x0b\x32+.kari.conversation_models.v1.ModelSelection\x12\x31\n\x05usage\x18\x0c \x01(\x0b\x32\".kari.conversation_models.v1.Usage\x12>\n\x0c\x64\x65gradations\x18\r \x03(\x0b\x32(.kari.conversation_models.v1.Degradation\x12\x16\n\x0e\x63orrelation_id\x18\x0e \x01(\t\"Q\n\x0eStreamPosition\x12\x1a\n\tstream_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x14\n\x03seq\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xce\x06\n\tTurnEvent\x12=\n\x08position\x18\x01 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\x12\x16\n\x0e\x63orrelation_id\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x08\x61\x63\x63\x65pted\x18\x04 \x01(\x0b\x32%.kari.conversation_models.v1.AcceptedH\x00\x12\x42\n\rcontext_ready\x18\x05 \x01(\x0b\x32).kari.conversation_models.v1.ContextReadyH\x00\x12\x45\n\x0emodel_selected\x18\x06 \x01(\x0b\x32+.kari.conversation_models.v1.ModelSelectionH\x00\x12\x37\n\x05\x64\x65lta\x18\x07 \x01(\x0b\x32&.kari.conversation_models.v1.TextDeltaH\x00\x12;\n\treasoning\x18\x08 \x01(\x0b\x32&.kari.conversation_models.v1.TextDeltaH\x00\x12J\n\x11provider_switched\x18\t \x01(\x0b\x32-.kari.conversation_models.v1.ProviderSwitchedH\x00\x12<\n\x08\x64\x65graded\x18\n \x01(\x0b\x32(.kari.conversation_models.v1.DegradationH\x00\x12\x33\n\x05usage\x18\x0b \x01(\x0b\x32\".kari.conversation_models.v1.UsageH\x00\x12;\n\tcompleted\x18\x0c \x01(\x0b\x32&.kari.conversation_models.v1.CompletedH\x00\x12\x35\n\x06\x66\x61iled\x18\r \x01(\x0b\x32#.kari.conversation_models.v1.FailedH\x00\x12;\n\tcancelled\x18\x0e \x01(\x0b\x32&.kari.conversation_models.v1.CancelledH\x00\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"Q\n\x08\x41\x63\x63\x65pted\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32$.kari.conversation_models.v1.Message\x12\x0e\n\x06queued\x18\x02 \x01(\x08\"\xde\x01\n\x0c\x43ontextReady\x12W\n\x10tokens_by_source\x18\x01 \x03(\x0b\x32=.kari.conversation_models.v1.ContextReady.TokensBySourceEntry\x12>\n\x08snapshot\x18\x02 \x01(\x0b\x32,.kari.conversation_models.v1.ContextSnapshot\x1a\x35\n\x13TokensBySourceEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"\x1e\n\tTextDelta\x12\x11\n\x04text\x18\x01 \x01(\tB\x03\x80\x01\x01\"f\n\x10ProviderSwitched\x12\x12\n\nfrom_model\x18\x01 \x01(\t\x12\x10\n\x08to_model\x18\x02 \x01(\t\x12,\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1d.kari.errors.v1.ErrorEnvelope\"\x84\x01\n\tCompleted\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32$.kari.conversation_models.v1.Message\x12@\n\rfinish_reason\x18\x02 \x01(\x0e\x32).kari.conversation_models.v1.FinishReason\"m\n\x06\x46\x61iled\x12,\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1d.kari.errors.v1.ErrorEnvelope\x12\x35\n\x07message\x18\x02 \x01(\x0b\x32$.kari.conversation_models.v1.Message\"B\n\tCancelled\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32$.kari.conversation_models.v1.Message*\xf9\x01\n\tTurnState\x12\x1a\n\x16TURN_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13TURN_STATE_ACCEPTED\x10\x01\x12\x19\n\x15TURN_STATE_ASSEMBLING\x10\x02\x12\x19\n\x15TURN_STATE_GENERATING\x10\x03\x12\x1b\n\x17TURN_STATE_RUNNING_TOOL\x10\x04\x12\x19\n\x15TURN_STATE_COMMITTING\x10\x05\x12\x18\n\x14TURN_STATE_COMPLETED\x10\x06\x12\x15\n\x11TURN_STATE_FAILED\x10\x07\x12\x18\n\x14TURN_STATE_CANCELLED\x10\x08*k\n\x08WhenBusy\x12\x19\n\x15WHEN_BUSY_UNSPECIFIED\x10\x00\x12\x14\n\x10WHEN_BUSY_REJECT\x10\x01\x12\x15\n\x11WHEN_BUSY_ENQUEUE\x10\x02\x12\x17\n\x13WHEN_BUSY_INTERRUPT\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&kari/conversation_models/v1/turn.proto\x12\x1bkari.conversation_models.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a.kari/conversation_models/v1/conversation.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a)kari/conversation_models/v1/message.proto\x1a\'kari/conversation_models/v1/model.proto\x1a&kari/conversation_models/v1/tool.proto\x1a\x1bkari/errors/v1/errors.proto\"\xd3\x04\n\x04Turn\x12\n\n\x02id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x35\n\x05state\x18\x04 \x01(\x0e\x32&.kari.conversation_models.v1.TurnState\x12\x17\n\x0fuser_message_id\x18\x05 \x01(\t\x12\x1c\n\x14\x61ssistant_message_id\x18\x06 \x01(\t\x12\x0f\n\x07user_id\x18\x07 \x01(\t\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x05\x65rror\x18\n \x01(\x0b\x32\x1d.kari.errors.v1.ErrorEnvelope\x12>\n\tselection\x18\x0b \x01(\x0b\x32+.kari.conversation_models.v1.ModelSelection\x12\x31\n\x05usage\x18\x0c \x01(\x0b\x32\".kari.conversation_models.v1.Usage\x12>\n\x0c\x64\x65gradations\x18\r \x03(\x0b\x32(.kari.conversation_models.v1.Degradation\x12\x16\n\x0e\x63orrelation_id\x18\x0e \x01(\t\x12<\n\rpending_steps\x18\x0f \x03(\x0b\x32%.kari.conversation_models.v1.ToolStep\"Q\n\x0eStreamPosition\x12\x1a\n\tstream_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x14\n\x03seq\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xb0\t\n\tTurnEvent\x12=\n\x08position\x18\x01 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\x12\x16\n\x0e\x63orrelation_id\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x08\x61\x63\x63\x65pted\x18\x04 \x01(\x0b\x32%.kari.conversation_models.v1.AcceptedH\x00\x12\x42\n\rcontext_ready\x18\x05 \x01(\x0b\x32).kari.conversation_models.v1.ContextReadyH\x00\x12\x45\n\x0emodel_selected\x18\x06 \x01(\x0b\x32+.kari.conversation_models.v1.ModelSelectionH\x00\x12\x37\n\x05\x64\x65lta\x18\x07 \x01(\x0b\x32&.kari.conversation_models.v1.TextDeltaH\x00\x12;\n\treasoning\x18\x08 \x01(\x0b\x32&.kari.conversation_models.v1.TextDeltaH\x00\x12J\n\x11provider_switched\x18\t \x01(\x0b\x32-.kari.conversation_models.v1.ProviderSwitchedH\x00\x12<\n\x08\x64\x65graded\x18\n \x01(\x0b\x32(.kari.conversation_models.v1.DegradationH\x00\x12\x33\n\x05usage\x18\x0b \x01(\x0b\x32\".kari.conversation_models.v1.UsageH\x00\x12;\n\tcompleted\x18\x0c \x01(\x0b\x32&.kari.conversation_models.v1.CompletedH\x00\x12\x35\n\x06\x66\x61iled\x18\r \x01(\x0b\x32#.kari.conversation_models.v1.FailedH\x00\x12;\n\tcancelled\x18\x0e \x01(\x0b\x32&.kari.conversation_models.v1.CancelledH\x00\x12@\n\x0ctool_started\x18\x0f \x01(\x0b\x32(.kari.conversation_models.v1.ToolStartedH\x00\x12\x42\n\rtool_progress\x18\x10 \x01(\x0b\x32).kari.conversation_models.v1.ToolProgressH\x00\x12@\n\rtool_finished\x18\x11 \x01(\x0b\x32\'.kari.conversation_models.v1.ToolResultH\x00\x12L\n\x12\x61pproval_requested\x18\x12 \x01(\x0b\x32..kari.conversation_models.v1.ApprovalRequestedH\x00\x12J\n\x11\x61pproval_answered\x18\x13 \x01(\x0b\x32-.kari.conversation_models.v1.ApprovalAnsweredH\x00\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"Q\n\x08\x41\x63\x63\x65pted\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32$.kari.conversation_models.v1.Message\x12\x0e\n\x06queued\x18\x02 \x01(\x08\"\xde\x01\n\x0c\x43ontextReady\x12W\n\x10tokens_by_source\x18\x01 \x03(\x0b\x32=.kari.conversation_models.v1.ContextReady.TokensBySourceEntry\x12>\n\x08snapshot\x18\x02 \x01(\x0b\x32,.kari.conversation_models.v1.ContextSnapshot\x1a\x35\n\x13TokensBySourceEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"\x1e\n\tTextDelta\x12\x11\n\x04text\x18\x01 \x01(\tB\x03\x80\x01\x01\"f\n\x10ProviderSwitched\x12\x12\n\nfrom_model\x18\x01 \x01(\t\x12\x10\n\x08to_model\x18\x02 \x01(\t\x12,\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1d.kari.errors.v1.ErrorEnvelope\"d\n\x0bToolStarted\x12\x33\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32%.kari.conversation_models.v1.ToolCall\x12\x11\n\ttool_name\x18\x02 \x01(\t\x12\r\n\x05round\x18\x03 \x01(\x05\"\x9f\x01\n\x11\x41pprovalRequested\x12\x33\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32%.kari.conversation_models.v1.ToolCall\x12\x11\n\ttool_name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12-\n\tanswer_by\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x10\x41pprovalAnswered\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x10\n\x08\x61pproved\x18\x02 \x01(\x08\x12\x0f\n\x07\x65xpired\x18\x03 \x01(\x08\"\x84\x01\n\tCompleted\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32$.kari.conversation_models.v1.Message\x12@\n\rfinish_reason\x18\x02 \x01(\x0e\x32).kari.conversation_models.v1.FinishReason\"m\n\x06\x46\x61iled\x12,\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1d.kari.errors.v1.ErrorEnvelope\x12\x35\n\x07message\x18\x02 \x01(\x0b\x32$.kari.conversation_models.v1.Message\"B\n\tCancelled\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32$.kari.conversation_models.v1.Message*\x9b\x02\n\tTurnState\x12\x1a\n\x16TURN_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13TURN_STATE_ACCEPTED\x10\x01\x12\x19\n\x15TURN_STATE_ASSEMBLING\x10\x02\x12\x19\n\x15TURN_STATE_GENERATING\x10\x03\x12\x1b\n\x17TURN_STATE_RUNNING_TOOL\x10\x04\x12\x19\n\x15TURN_STATE_COMMITTING\x10\x05\x12\x18\n\x14TURN_STATE_COMPLETED\x10\x06\x12\x15\n\x11TURN_STATE_FAILED\x10\x07\x12\x18\n\x14TURN_STATE_CANCELLED\x10\x08\x12 \n\x1cTURN_STATE_AWAITING_APPROVAL\x10\t*k\n\x08WhenBusy\x12\x19\n\x15WHEN_BUSY_UNSPECIFIED\x10\x00\x12\x14\n\x10WHEN_BUSY_REJECT\x10\x01\x12\x15\n\x11WHEN_BUSY_ENQUEUE\x10\x02\x12\x17\n\x13WHEN_BUSY_INTERRUPT\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,30 +49,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTEXTREADY_TOKENSBYSOURCEENTRY']._serialized_options = b'8\001'
   _globals['_TEXTDELTA'].fields_by_name['text']._loaded_options = None
   _globals['_TEXTDELTA'].fields_by_name['text']._serialized_options = b'\200\001\001'
-  _globals['_TURNSTATE']._serialized_start=2568
-  _globals['_TURNSTATE']._serialized_end=2817
-  _globals['_WHENBUSY']._serialized_start=2819
-  _globals['_WHENBUSY']._serialized_end=2926
-  _globals['_TURN']._serialized_start=342
-  _globals['_TURN']._serialized_end=875
-  _globals['_STREAMPOSITION']._serialized_start=877
-  _globals['_STREAMPOSITION']._serialized_end=958
-  _globals['_TURNEVENT']._serialized_start=961
-  _globals['_TURNEVENT']._serialized_end=1807
-  _globals['_ACCEPTED']._serialized_start=1809
-  _globals['_ACCEPTED']._serialized_end=1890
-  _globals['_CONTEXTREADY']._serialized_start=1893
-  _globals['_CONTEXTREADY']._serialized_end=2115
-  _globals['_CONTEXTREADY_TOKENSBYSOURCEENTRY']._serialized_start=2062
-  _globals['_CONTEXTREADY_TOKENSBYSOURCEENTRY']._serialized_end=2115
-  _globals['_TEXTDELTA']._serialized_start=2117
-  _globals['_TEXTDELTA']._serialized_end=2147
-  _globals['_PROVIDERSWITCHED']._serialized_start=2149
-  _globals['_PROVIDERSWITCHED']._serialized_end=2251
-  _globals['_COMPLETED']._serialized_start=2254
-  _globals['_COMPLETED']._serialized_end=2386
-  _globals['_FAILED']._serialized_start=2388
-  _globals['_FAILED']._serialized_end=2497
-  _globals['_CANCELLED']._serialized_start=2499
-  _globals['_CANCELLED']._serialized_end=2565
+  _globals['_TURNSTATE']._serialized_start=3360
+  _globals['_TURNSTATE']._serialized_end=3643
+  _globals['_WHENBUSY']._serialized_start=3645
+  _globals['_WHENBUSY']._serialized_end=3752
+  _globals['_TURN']._serialized_start=382
+  _globals['_TURN']._serialized_end=977
+  _globals['_STREAMPOSITION']._serialized_start=979
+  _globals['_STREAMPOSITION']._serialized_end=1060
+  _globals['_TURNEVENT']._serialized_start=1063
+  _globals['_TURNEVENT']._serialized_end=2263
+  _globals['_ACCEPTED']._serialized_start=2265
+  _globals['_ACCEPTED']._serialized_end=2346
+  _globals['_CONTEXTREADY']._serialized_start=2349
+  _globals['_CONTEXTREADY']._serialized_end=2571
+  _globals['_CONTEXTREADY_TOKENSBYSOURCEENTRY']._serialized_start=2518
+  _globals['_CONTEXTREADY_TOKENSBYSOURCEENTRY']._serialized_end=2571
+  _globals['_TEXTDELTA']._serialized_start=2573
+  _globals['_TEXTDELTA']._serialized_end=2603
+  _globals['_PROVIDERSWITCHED']._serialized_start=2605
+  _globals['_PROVIDERSWITCHED']._serialized_end=2707
+  _globals['_TOOLSTARTED']._serialized_start=2709
+  _globals['_TOOLSTARTED']._serialized_end=2809
+  _globals['_APPROVALREQUESTED']._serialized_start=2812
+  _globals['_APPROVALREQUESTED']._serialized_end=2971
+  _globals['_APPROVALANSWERED']._serialized_start=2973
+  _globals['_APPROVALANSWERED']._serialized_end=3043
+  _globals['_COMPLETED']._serialized_start=3046
+  _globals['_COMPLETED']._serialized_end=3178
+  _globals['_FAILED']._serialized_start=3180
+  _globals['_FAILED']._serialized_end=3289
+  _globals['_CANCELLED']._serialized_start=3291
+  _globals['_CANCELLED']._serialized_end=3357
 # @@protoc_insertion_point(module_scope)

@@ -13,6 +13,7 @@ from kari.conversation_models.v1 import conversation_pb2 as _conversation_pb2
 from kari.conversation_models.v1 import degradation_pb2 as _degradation_pb2
 from kari.conversation_models.v1 import message_pb2 as _message_pb2
 from kari.conversation_models.v1 import model_pb2 as _model_pb2
+from kari.conversation_models.v1 import tool_pb2 as _tool_pb2
 from kari.errors.v1 import errors_pb2 as _errors_pb2
 import builtins as _builtins
 import sys
@@ -49,6 +50,8 @@ class _TurnStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TurnState.V
     """Ended with an error; text so far is kept."""
     TURN_STATE_CANCELLED: _TurnState.ValueType  # 8
     """Called off; text so far is kept."""
+    TURN_STATE_AWAITING_APPROVAL: _TurnState.ValueType  # 9
+    """The user was asked whether a tool may run. Nobody leads the turn until there is an answer."""
 
 class TurnState(_TurnState, metaclass=_TurnStateEnumTypeWrapper):
     """Where a turn stands. The transitions are a table in the chat orchestrator."""
@@ -71,6 +74,8 @@ TURN_STATE_FAILED: TurnState.ValueType  # 7
 """Ended with an error; text so far is kept."""
 TURN_STATE_CANCELLED: TurnState.ValueType  # 8
 """Called off; text so far is kept."""
+TURN_STATE_AWAITING_APPROVAL: TurnState.ValueType  # 9
+"""The user was asked whether a tool may run. Nobody leads the turn until there is an answer."""
 Global___TurnState: _TypeAlias = TurnState  # noqa: Y015
 
 class _WhenBusy:
@@ -121,6 +126,7 @@ class Turn(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     DEGRADATIONS_FIELD_NUMBER: _builtins.int
     CORRELATION_ID_FIELD_NUMBER: _builtins.int
+    PENDING_STEPS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`turn_` and a UUIDv7 in hex; also the id of its stream."""
     conversation_id: _builtins.str
@@ -161,6 +167,10 @@ class Turn(_message.Message):
     def degradations(self) -> _containers.RepeatedCompositeFieldContainer[_degradation_pb2.Degradation]:
         """Features that were missing while it ran."""
 
+    @_builtins.property
+    def pending_steps(self) -> _containers.RepeatedCompositeFieldContainer[_tool_pb2.ToolStep]:
+        """Calls about which its user was asked and has not answered; only while it waits for approval."""
+
     def __init__(
         self,
         *,
@@ -178,10 +188,11 @@ class Turn(_message.Message):
         usage: _model_pb2.Usage | None = ...,
         degradations: _abc.Iterable[_degradation_pb2.Degradation] | None = ...,
         correlation_id: _builtins.str = ...,
+        pending_steps: _abc.Iterable[_tool_pb2.ToolStep] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "ended_at", b"ended_at", "error", b"error", "selection", b"selection", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assistant_message_id", b"assistant_message_id", "conversation_id", b"conversation_id", "correlation_id", b"correlation_id", "created_at", b"created_at", "degradations", b"degradations", "ended_at", b"ended_at", "error", b"error", "id", b"id", "request_id", b"request_id", "selection", b"selection", "state", b"state", "usage", b"usage", "user_id", b"user_id", "user_message_id", b"user_message_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assistant_message_id", b"assistant_message_id", "conversation_id", b"conversation_id", "correlation_id", b"correlation_id", "created_at", b"created_at", "degradations", b"degradations", "ended_at", b"ended_at", "error", b"error", "id", b"id", "pending_steps", b"pending_steps", "request_id", b"request_id", "selection", b"selection", "state", b"state", "usage", b"usage", "user_id", b"user_id", "user_message_id", b"user_message_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -237,6 +248,11 @@ class TurnEvent(_message.Message):
     COMPLETED_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
     CANCELLED_FIELD_NUMBER: _builtins.int
+    TOOL_STARTED_FIELD_NUMBER: _builtins.int
+    TOOL_PROGRESS_FIELD_NUMBER: _builtins.int
+    TOOL_FINISHED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUESTED_FIELD_NUMBER: _builtins.int
+    APPROVAL_ANSWERED_FIELD_NUMBER: _builtins.int
     correlation_id: _builtins.str
     """Correlation id of the turn."""
     @_builtins.property
@@ -291,6 +307,26 @@ class TurnEvent(_message.Message):
     def cancelled(self) -> Global___Cancelled:
         """Called off."""
 
+    @_builtins.property
+    def tool_started(self) -> Global___ToolStarted:
+        """A tool begins."""
+
+    @_builtins.property
+    def tool_progress(self) -> _tool_pb2.ToolProgress:
+        """A tool tells how far it has come."""
+
+    @_builtins.property
+    def tool_finished(self) -> _tool_pb2.ToolResult:
+        """A tool is done, failed or was refused."""
+
+    @_builtins.property
+    def approval_requested(self) -> Global___ApprovalRequested:
+        """The user is asked whether a tool may run. The turn waits for the answer."""
+
+    @_builtins.property
+    def approval_answered(self) -> Global___ApprovalAnswered:
+        """The user answered, or the time to do so ran out."""
+
     def __init__(
         self,
         *,
@@ -308,12 +344,17 @@ class TurnEvent(_message.Message):
         completed: Global___Completed | None = ...,
         failed: Global___Failed | None = ...,
         cancelled: Global___Cancelled | None = ...,
+        tool_started: Global___ToolStarted | None = ...,
+        tool_progress: _tool_pb2.ToolProgress | None = ...,
+        tool_finished: _tool_pb2.ToolResult | None = ...,
+        approval_requested: Global___ApprovalRequested | None = ...,
+        approval_answered: Global___ApprovalAnswered | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancelled", b"cancelled", "completed", b"completed", "context_ready", b"context_ready", "created_at", b"created_at", "degraded", b"degraded", "delta", b"delta", "event", b"event", "failed", b"failed", "model_selected", b"model_selected", "position", b"position", "provider_switched", b"provider_switched", "reasoning", b"reasoning", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "approval_answered", b"approval_answered", "approval_requested", b"approval_requested", "cancelled", b"cancelled", "completed", b"completed", "context_ready", b"context_ready", "created_at", b"created_at", "degraded", b"degraded", "delta", b"delta", "event", b"event", "failed", b"failed", "model_selected", b"model_selected", "position", b"position", "provider_switched", b"provider_switched", "reasoning", b"reasoning", "tool_finished", b"tool_finished", "tool_progress", b"tool_progress", "tool_started", b"tool_started", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancelled", b"cancelled", "completed", b"completed", "context_ready", b"context_ready", "correlation_id", b"correlation_id", "created_at", b"created_at", "degraded", b"degraded", "delta", b"delta", "event", b"event", "failed", b"failed", "model_selected", b"model_selected", "position", b"position", "provider_switched", b"provider_switched", "reasoning", b"reasoning", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "approval_answered", b"approval_answered", "approval_requested", b"approval_requested", "cancelled", b"cancelled", "completed", b"completed", "context_ready", b"context_ready", "correlation_id", b"correlation_id", "created_at", b"created_at", "degraded", b"degraded", "delta", b"delta", "event", b"event", "failed", b"failed", "model_selected", b"model_selected", "position", b"position", "provider_switched", b"provider_switched", "reasoning", b"reasoning", "tool_finished", b"tool_finished", "tool_progress", b"tool_progress", "tool_started", b"tool_started", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["accepted", "context_ready", "model_selected", "delta", "reasoning", "provider_switched", "degraded", "usage", "completed", "failed", "cancelled"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["accepted", "context_ready", "model_selected", "delta", "reasoning", "provider_switched", "degraded", "usage", "completed", "failed", "cancelled", "tool_started", "tool_progress", "tool_finished", "approval_requested", "approval_answered"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -450,6 +491,106 @@ class ProviderSwitched(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProviderSwitched: _TypeAlias = ProviderSwitched  # noqa: Y015
+
+@_typing.final
+class ToolStarted(_message.Message):
+    """A tool begins."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_FIELD_NUMBER: _builtins.int
+    TOOL_NAME_FIELD_NUMBER: _builtins.int
+    ROUND_FIELD_NUMBER: _builtins.int
+    tool_name: _builtins.str
+    """What people call the tool."""
+    round: _builtins.int
+    """Round of the turn: 1, 2, 3."""
+    @_builtins.property
+    def call(self) -> _tool_pb2.ToolCall:
+        """The call, with its arguments."""
+
+    def __init__(
+        self,
+        *,
+        call: _tool_pb2.ToolCall | None = ...,
+        tool_name: _builtins.str = ...,
+        round: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "round", b"round", "tool_name", b"tool_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolStarted: _TypeAlias = ToolStarted  # noqa: Y015
+
+@_typing.final
+class ApprovalRequested(_message.Message):
+    """The user is asked whether a tool may run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_FIELD_NUMBER: _builtins.int
+    TOOL_NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    ANSWER_BY_FIELD_NUMBER: _builtins.int
+    tool_name: _builtins.str
+    """What people call the tool."""
+    description: _builtins.str
+    """What it would do: the tool's description."""
+    @_builtins.property
+    def call(self) -> _tool_pb2.ToolCall:
+        """The call, with its arguments."""
+
+    @_builtins.property
+    def answer_by(self) -> _timestamp_pb2.Timestamp:
+        """Until when there can be an answer; without one it is refused then."""
+
+    def __init__(
+        self,
+        *,
+        call: _tool_pb2.ToolCall | None = ...,
+        tool_name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        answer_by: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_by", b"answer_by", "call", b"call"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_by", b"answer_by", "call", b"call", "description", b"description", "tool_name", b"tool_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApprovalRequested: _TypeAlias = ApprovalRequested  # noqa: Y015
+
+@_typing.final
+class ApprovalAnswered(_message.Message):
+    """The user answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    APPROVED_FIELD_NUMBER: _builtins.int
+    EXPIRED_FIELD_NUMBER: _builtins.int
+    call_id: _builtins.str
+    """The call."""
+    approved: _builtins.bool
+    """True if it may run."""
+    expired: _builtins.bool
+    """True if nobody answered in time."""
+    def __init__(
+        self,
+        *,
+        call_id: _builtins.str = ...,
+        approved: _builtins.bool = ...,
+        expired: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "call_id", b"call_id", "expired", b"expired"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApprovalAnswered: _TypeAlias = ApprovalAnswered  # noqa: Y015
 
 @_typing.final
 class Completed(_message.Message):

@@ -46,6 +46,8 @@ class ClientFrame(_message.Message):
     COMMANDS_FIELD_NUMBER: _builtins.int
     CONVERSATION_FIELD_NUMBER: _builtins.int
     SEARCH_FIELD_NUMBER: _builtins.int
+    ANSWER_APPROVAL_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Client's own id of this frame; answers repeat it."""
     correlation_id: _builtins.str
@@ -102,6 +104,14 @@ class ClientFrame(_message.Message):
     def search(self) -> _chat_hub_pb2.SearchRequest:
         """Ask for a page of what fits a query. Answered by result."""
 
+    @_builtins.property
+    def answer_approval(self) -> _chat_hub_pb2.AnswerApprovalRequest:
+        """Answers whether a tool may run."""
+
+    @_builtins.property
+    def tools(self) -> _chat_hub_pb2.ListToolsRequest:
+        """Asks for the tools that the user may call."""
+
     def __init__(
         self,
         *,
@@ -120,12 +130,14 @@ class ClientFrame(_message.Message):
         commands: _chat_hub_pb2.ListCommandsRequest | None = ...,
         conversation: _chat_hub_pb2.GetConversationRequest | None = ...,
         search: _chat_hub_pb2.SearchRequest | None = ...,
+        answer_approval: _chat_hub_pb2.AnswerApprovalRequest | None = ...,
+        tools: _chat_hub_pb2.ListToolsRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "cancel_turn", b"cancel_turn", "command", b"command", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "history", b"history", "kind", b"kind", "presence", b"presence", "refresh_token", b"refresh_token", "resume", b"resume", "search", b"search", "send_message", b"send_message", "typing", b"typing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "answer_approval", b"answer_approval", "cancel_turn", b"cancel_turn", "command", b"command", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "history", b"history", "kind", b"kind", "presence", b"presence", "refresh_token", b"refresh_token", "resume", b"resume", "search", b"search", "send_message", b"send_message", "tools", b"tools", "typing", b"typing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "cancel_turn", b"cancel_turn", "command", b"command", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "correlation_id", b"correlation_id", "history", b"history", "id", b"id", "kind", b"kind", "presence", b"presence", "refresh_token", b"refresh_token", "resume", b"resume", "search", b"search", "send_message", b"send_message", "typing", b"typing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "answer_approval", b"answer_approval", "cancel_turn", b"cancel_turn", "command", b"command", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "correlation_id", b"correlation_id", "history", b"history", "id", b"id", "kind", b"kind", "presence", b"presence", "refresh_token", b"refresh_token", "resume", b"resume", "search", b"search", "send_message", b"send_message", "tools", b"tools", "typing", b"typing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["send_message", "command", "typing", "presence", "cancel_turn", "resume", "answer", "refresh_token", "conversations", "history", "commands", "conversation", "search"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["send_message", "command", "typing", "presence", "cancel_turn", "resume", "answer", "refresh_token", "conversations", "history", "commands", "conversation", "search", "answer_approval", "tools"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -442,6 +454,8 @@ class Result(_message.Message):
     COMMANDS_FIELD_NUMBER: _builtins.int
     CONVERSATION_FIELD_NUMBER: _builtins.int
     SEARCH_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
+    APPROVAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def conversations(self) -> _chat_hub_pb2.ListConversationsResponse:
         """A page of conversations."""
@@ -462,6 +476,14 @@ class Result(_message.Message):
     def search(self) -> _chat_hub_pb2.SearchResponse:
         """A page of what was found."""
 
+    @_builtins.property
+    def tools(self) -> _chat_hub_pb2.ListToolsResponse:
+        """The tools."""
+
+    @_builtins.property
+    def approval(self) -> _chat_hub_pb2.AnswerApprovalResponse:
+        """The turn whose question was answered."""
+
     def __init__(
         self,
         *,
@@ -470,12 +492,14 @@ class Result(_message.Message):
         commands: _chat_hub_pb2.ListCommandsResponse | None = ...,
         conversation: _chat_hub_pb2.GetConversationResponse | None = ...,
         search: _chat_hub_pb2.SearchResponse | None = ...,
+        tools: _chat_hub_pb2.ListToolsResponse | None = ...,
+        approval: _chat_hub_pb2.AnswerApprovalResponse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "history", b"history", "kind", b"kind", "search", b"search"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "history", b"history", "kind", b"kind", "search", b"search", "tools", b"tools"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "history", b"history", "kind", b"kind", "search", b"search"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "history", b"history", "kind", b"kind", "search", b"search", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["conversations", "history", "commands", "conversation", "search"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["conversations", "history", "commands", "conversation", "search", "tools", "approval"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 

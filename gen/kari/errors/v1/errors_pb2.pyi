@@ -172,6 +172,50 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """There is no such memory, or it is another one's."""
     REASON_RECEIPT_NOT_FOUND: _Reason.ValueType  # 42
     """There is no such receipt, or it is another one's."""
+    REASON_TOOL_NOT_FOUND: _Reason.ValueType  # 43
+    """There is no such tool."""
+    REASON_TOOL_NOT_ALLOWED: _Reason.ValueType  # 44
+    """The tool is not on the list of those that may be called here."""
+    REASON_TOOL_RATE: _Reason.ValueType  # 45
+    """More calls of the tool than the user has; details name limit and window."""
+    REASON_TOOL_ARGUMENTS: _Reason.ValueType  # 46
+    """The arguments break the tool's schema; violations name them."""
+    REASON_APPROVAL_REQUIRED: _Reason.ValueType  # 47
+    """The user has to allow this call first."""
+    REASON_APPROVAL_DENIED: _Reason.ValueType  # 48
+    """The user did not allow the call."""
+    REASON_APPROVAL_EXPIRED: _Reason.ValueType  # 49
+    """The user did not answer in time."""
+    REASON_TOOL_UNAVAILABLE: _Reason.ValueType  # 50
+    """The tool is not configured, or what it needs is down; the message says which."""
+    REASON_TOOL_FAILED: _Reason.ValueType  # 51
+    """The tool failed; the message says how."""
+    REASON_TOOL_TIMEOUT: _Reason.ValueType  # 52
+    """The tool took too long; details name the limit."""
+    REASON_TOOL_RESULT: _Reason.ValueType  # 53
+    """What the tool gave is not what its schema says, or not JSON."""
+    REASON_TOOL_DEPTH: _Reason.ValueType  # 54
+    """Tools that call tools that call tools: too deep."""
+    REASON_TOOL_LIMIT: _Reason.ValueType  # 55
+    """The turn has had as many rounds or calls of tools as it may; details name the limit."""
+    REASON_CALL_NOT_FOUND: _Reason.ValueType  # 56
+    """No such call, or nobody is asked about it any more."""
+    REASON_ADDRESS_NOT_ALLOWED: _Reason.ValueType  # 57
+    """The address is not one that may be fetched; the message says why."""
+    REASON_CODE_DISABLED: _Reason.ValueType  # 58
+    """Running code is off, here or for this user; the message says how to turn it on."""
+    REASON_CODE_BUSY: _Reason.ValueType  # 59
+    """Too many runs of code at once; details name the limit."""
+    REASON_CAPSULE_NOT_FOUND: _Reason.ValueType  # 60
+    """No such capsule."""
+    REASON_CAPSULE_RESTING: _Reason.ValueType  # 61
+    """The capsule has failed too often of late; `retry_after` says when it is tried again."""
+    REASON_CAPSULE_FAILED: _Reason.ValueType  # 62
+    """The capsule failed; the message says how."""
+    REASON_RUN_NOT_FOUND: _Reason.ValueType  # 63
+    """No such run of a capsule, or another one's."""
+    REASON_MODEL_TOO_SMALL: _Reason.ValueType  # 64
+    """The model that would be needed is not configured: the small local one cannot do this."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Machine-readable reasons, with an example each."""
@@ -266,6 +310,50 @@ REASON_MEMORY_NOT_FOUND: Reason.ValueType  # 41
 """There is no such memory, or it is another one's."""
 REASON_RECEIPT_NOT_FOUND: Reason.ValueType  # 42
 """There is no such receipt, or it is another one's."""
+REASON_TOOL_NOT_FOUND: Reason.ValueType  # 43
+"""There is no such tool."""
+REASON_TOOL_NOT_ALLOWED: Reason.ValueType  # 44
+"""The tool is not on the list of those that may be called here."""
+REASON_TOOL_RATE: Reason.ValueType  # 45
+"""More calls of the tool than the user has; details name limit and window."""
+REASON_TOOL_ARGUMENTS: Reason.ValueType  # 46
+"""The arguments break the tool's schema; violations name them."""
+REASON_APPROVAL_REQUIRED: Reason.ValueType  # 47
+"""The user has to allow this call first."""
+REASON_APPROVAL_DENIED: Reason.ValueType  # 48
+"""The user did not allow the call."""
+REASON_APPROVAL_EXPIRED: Reason.ValueType  # 49
+"""The user did not answer in time."""
+REASON_TOOL_UNAVAILABLE: Reason.ValueType  # 50
+"""The tool is not configured, or what it needs is down; the message says which."""
+REASON_TOOL_FAILED: Reason.ValueType  # 51
+"""The tool failed; the message says how."""
+REASON_TOOL_TIMEOUT: Reason.ValueType  # 52
+"""The tool took too long; details name the limit."""
+REASON_TOOL_RESULT: Reason.ValueType  # 53
+"""What the tool gave is not what its schema says, or not JSON."""
+REASON_TOOL_DEPTH: Reason.ValueType  # 54
+"""Tools that call tools that call tools: too deep."""
+REASON_TOOL_LIMIT: Reason.ValueType  # 55
+"""The turn has had as many rounds or calls of tools as it may; details name the limit."""
+REASON_CALL_NOT_FOUND: Reason.ValueType  # 56
+"""No such call, or nobody is asked about it any more."""
+REASON_ADDRESS_NOT_ALLOWED: Reason.ValueType  # 57
+"""The address is not one that may be fetched; the message says why."""
+REASON_CODE_DISABLED: Reason.ValueType  # 58
+"""Running code is off, here or for this user; the message says how to turn it on."""
+REASON_CODE_BUSY: Reason.ValueType  # 59
+"""Too many runs of code at once; details name the limit."""
+REASON_CAPSULE_NOT_FOUND: Reason.ValueType  # 60
+"""No such capsule."""
+REASON_CAPSULE_RESTING: Reason.ValueType  # 61
+"""The capsule has failed too often of late; `retry_after` says when it is tried again."""
+REASON_CAPSULE_FAILED: Reason.ValueType  # 62
+"""The capsule failed; the message says how."""
+REASON_RUN_NOT_FOUND: Reason.ValueType  # 63
+"""No such run of a capsule, or another one's."""
+REASON_MODEL_TOO_SMALL: Reason.ValueType  # 64
+"""The model that would be needed is not configured: the small local one cannot do this."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

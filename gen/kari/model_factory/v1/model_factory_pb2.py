@@ -27,11 +27,12 @@ from kari.conversation_models.v1 import context_pb2 as kari_dot_conversation__mo
 from kari.conversation_models.v1 import conversation_pb2 as kari_dot_conversation__models_dot_v1_dot_conversation__pb2
 from kari.conversation_models.v1 import degradation_pb2 as kari_dot_conversation__models_dot_v1_dot_degradation__pb2
 from kari.conversation_models.v1 import model_pb2 as kari_dot_conversation__models_dot_v1_dot_model__pb2
+from kari.conversation_models.v1 import tool_pb2 as kari_dot_conversation__models_dot_v1_dot_tool__pb2
 from kari.errors.v1 import errors_pb2 as kari_dot_errors_dot_v1_dot_errors__pb2
 from kari.policy.v1 import policy_pb2 as kari_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)kari/model_factory/v1/model_factory.proto\x12\x15kari.model_factory.v1\x1a\x1b\x62uf/validate/validate.proto\x1a)kari/conversation_models/v1/context.proto\x1a.kari/conversation_models/v1/conversation.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a\'kari/conversation_models/v1/model.proto\x1a\x1bkari/errors/v1/errors.proto\x1a\x1bkari/policy/v1/policy.proto\"P\n\x11ListModelsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"a\n\x12ListModelsResponse\x12\x32\n\x06models\x18\x01 \x03(\x0b\x32\".kari.conversation_models.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x96\x01\n\x12SelectModelRequest\x12\x1a\n\x08override\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x45\n\x04mode\x18\x02 \x01(\x0e\x32-.kari.conversation_models.v1.ConversationModeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\x07\x63ontent\x18\x03 \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04\x18\xa0\x8d\x06\"U\n\x13SelectModelResponse\x12>\n\tselection\x18\x01 \x01(\x0b\x32+.kari.conversation_models.v1.ModelSelection\"\xfc\x01\n\x0fGenerateRequest\x12\x18\n\x05model\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12$\n\x12\x66\x61llback_model_ids\x18\x02 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10\n\x12I\n\x08messages\x18\x03 \x03(\x0b\x32*.kari.conversation_models.v1.PromptMessageB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xd0\x0f\x12\x1b\n\nmax_tokens\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x31\n\x0btemperature\x18\x05 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\x00@)\x00\x00\x00\x00\x00\x00\x00\x00H\x00\x88\x01\x01\x42\x0e\n\x0c_temperature\"\xa6\x02\n\x10GenerateResponse\x12\x31\n\x07started\x18\x01 \x01(\x0b\x32\x1e.kari.model_factory.v1.StartedH\x00\x12\x14\n\x05\x64\x65lta\x18\x02 \x01(\tB\x03\x80\x01\x01H\x00\x12\x18\n\treasoning\x18\x03 \x01(\tB\x03\x80\x01\x01H\x00\x12\x33\n\x08switched\x18\x04 \x01(\x0b\x32\x1f.kari.model_factory.v1.SwitchedH\x00\x12<\n\x08\x64\x65graded\x18\x05 \x01(\x0b\x32(.kari.conversation_models.v1.DegradationH\x00\x12\x33\n\x08\x66inished\x18\x06 \x01(\x0b\x32\x1f.kari.model_factory.v1.FinishedH\x00\x42\x07\n\x05\x65vent\")\n\x07Started\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\"^\n\x08Switched\x12\x12\n\nfrom_model\x18\x01 \x01(\t\x12\x10\n\x08to_model\x18\x02 \x01(\t\x12,\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1d.kari.errors.v1.ErrorEnvelope\"x\n\x08\x46inished\x12\x39\n\x06reason\x18\x01 \x01(\x0e\x32).kari.conversation_models.v1.FinishReason\x12\x31\n\x05usage\x18\x02 \x01(\x0b\x32\".kari.conversation_models.v1.Usage\"5\n\x0c\x45mbedRequest\x12%\n\x05texts\x18\x01 \x03(\tB\x16\x80\x01\x01\xbaH\x10\x92\x01\r\x08\x01\x10\x80\x02\"\x06r\x04\x18\xa0\x8d\x06\"T\n\rEmbedResponse\x12\x34\n\nembeddings\x18\x01 \x03(\x0b\x32 .kari.model_factory.v1.Embedding\x12\r\n\x05model\x18\x02 \x01(\t\"\x1b\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\x32\xf6\x03\n\x13ModelFactoryService\x12{\n\nListModels\x12(.kari.model_factory.v1.ListModelsRequest\x1a).kari.model_factory.v1.ListModelsResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12~\n\x0bSelectModel\x12).kari.model_factory.v1.SelectModelRequest\x1a*.kari.model_factory.v1.SelectModelResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12u\n\x08Generate\x12&.kari.model_factory.v1.GenerateRequest\x1a\'.kari.model_factory.v1.GenerateResponse\"\x16\xa2\xbb\x18\x12\n\tchat.user\x1a\x03\x08\xac\x02 \x01\x30\x01\x12\x63\n\x05\x45mbed\x12#.kari.model_factory.v1.EmbedRequest\x1a$.kari.model_factory.v1.EmbedResponse\"\x0f\x90\x02\x01\xa2\xbb\x18\x08\x1a\x02\x08\x1e \x01(\x01\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)kari/model_factory/v1/model_factory.proto\x12\x15kari.model_factory.v1\x1a\x1b\x62uf/validate/validate.proto\x1a)kari/conversation_models/v1/context.proto\x1a.kari/conversation_models/v1/conversation.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a\'kari/conversation_models/v1/model.proto\x1a&kari/conversation_models/v1/tool.proto\x1a\x1bkari/errors/v1/errors.proto\x1a\x1bkari/policy/v1/policy.proto\"P\n\x11ListModelsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"a\n\x12ListModelsResponse\x12\x32\n\x06models\x18\x01 \x03(\x0b\x32\".kari.conversation_models.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x96\x01\n\x12SelectModelRequest\x12\x1a\n\x08override\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x45\n\x04mode\x18\x02 \x01(\x0e\x32-.kari.conversation_models.v1.ConversationModeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\x07\x63ontent\x18\x03 \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04\x18\xa0\x8d\x06\"U\n\x13SelectModelResponse\x12>\n\tselection\x18\x01 \x01(\x0b\x32+.kari.conversation_models.v1.ModelSelection\"\xb9\x02\n\x0fGenerateRequest\x12\x18\n\x05model\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12$\n\x12\x66\x61llback_model_ids\x18\x02 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10\n\x12I\n\x08messages\x18\x03 \x03(\x0b\x32*.kari.conversation_models.v1.PromptMessageB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xd0\x0f\x12\x1b\n\nmax_tokens\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x31\n\x0btemperature\x18\x05 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\x00@)\x00\x00\x00\x00\x00\x00\x00\x00H\x00\x88\x01\x01\x12;\n\x05tools\x18\x06 \x03(\x0b\x32!.kari.conversation_models.v1.ToolB\t\xbaH\x06\x92\x01\x03\x10\x80\x01\x42\x0e\n\x0c_temperature\"\xe2\x02\n\x10GenerateResponse\x12\x31\n\x07started\x18\x01 \x01(\x0b\x32\x1e.kari.model_factory.v1.StartedH\x00\x12\x14\n\x05\x64\x65lta\x18\x02 \x01(\tB\x03\x80\x01\x01H\x00\x12\x18\n\treasoning\x18\x03 \x01(\tB\x03\x80\x01\x01H\x00\x12\x33\n\x08switched\x18\x04 \x01(\x0b\x32\x1f.kari.model_factory.v1.SwitchedH\x00\x12<\n\x08\x64\x65graded\x18\x05 \x01(\x0b\x32(.kari.conversation_models.v1.DegradationH\x00\x12\x33\n\x08\x66inished\x18\x06 \x01(\x0b\x32\x1f.kari.model_factory.v1.FinishedH\x00\x12:\n\ttool_call\x18\x07 \x01(\x0b\x32%.kari.conversation_models.v1.ToolCallH\x00\x42\x07\n\x05\x65vent\")\n\x07Started\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\"^\n\x08Switched\x12\x12\n\nfrom_model\x18\x01 \x01(\t\x12\x10\n\x08to_model\x18\x02 \x01(\t\x12,\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1d.kari.errors.v1.ErrorEnvelope\"x\n\x08\x46inished\x12\x39\n\x06reason\x18\x01 \x01(\x0e\x32).kari.conversation_models.v1.FinishReason\x12\x31\n\x05usage\x18\x02 \x01(\x0b\x32\".kari.conversation_models.v1.Usage\"5\n\x0c\x45mbedRequest\x12%\n\x05texts\x18\x01 \x03(\tB\x16\x80\x01\x01\xbaH\x10\x92\x01\r\x08\x01\x10\x80\x02\"\x06r\x04\x18\xa0\x8d\x06\"T\n\rEmbedResponse\x12\x34\n\nembeddings\x18\x01 \x03(\x0b\x32 .kari.model_factory.v1.Embedding\x12\r\n\x05model\x18\x02 \x01(\t\"\x1b\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\x32\xf6\x03\n\x13ModelFactoryService\x12{\n\nListModels\x12(.kari.model_factory.v1.ListModelsRequest\x1a).kari.model_factory.v1.ListModelsResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12~\n\x0bSelectModel\x12).kari.model_factory.v1.SelectModelRequest\x1a*.kari.model_factory.v1.SelectModelResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12u\n\x08Generate\x12&.kari.model_factory.v1.GenerateRequest\x1a\'.kari.model_factory.v1.GenerateResponse\"\x16\xa2\xbb\x18\x12\n\tchat.user\x1a\x03\x08\xac\x02 \x01\x30\x01\x12\x63\n\x05\x45mbed\x12#.kari.model_factory.v1.EmbedRequest\x1a$.kari.model_factory.v1.EmbedResponse\"\x0f\x90\x02\x01\xa2\xbb\x18\x08\x1a\x02\x08\x1e \x01(\x01\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,6 +59,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GENERATEREQUEST'].fields_by_name['max_tokens']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_GENERATEREQUEST'].fields_by_name['temperature']._loaded_options = None
   _globals['_GENERATEREQUEST'].fields_by_name['temperature']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\000@)\000\000\000\000\000\000\000\000'
+  _globals['_GENERATEREQUEST'].fields_by_name['tools']._loaded_options = None
+  _globals['_GENERATEREQUEST'].fields_by_name['tools']._serialized_options = b'\272H\006\222\001\003\020\200\001'
   _globals['_GENERATERESPONSE'].fields_by_name['delta']._loaded_options = None
   _globals['_GENERATERESPONSE'].fields_by_name['delta']._serialized_options = b'\200\001\001'
   _globals['_GENERATERESPONSE'].fields_by_name['reasoning']._loaded_options = None
@@ -74,30 +77,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELFACTORYSERVICE'].methods_by_name['Generate']._serialized_options = b'\242\273\030\022\n\tchat.user\032\003\010\254\002 \001'
   _globals['_MODELFACTORYSERVICE'].methods_by_name['Embed']._loaded_options = None
   _globals['_MODELFACTORYSERVICE'].methods_by_name['Embed']._serialized_options = b'\220\002\001\242\273\030\010\032\002\010\036 \001(\001'
-  _globals['_LISTMODELSREQUEST']._serialized_start=334
-  _globals['_LISTMODELSREQUEST']._serialized_end=414
-  _globals['_LISTMODELSRESPONSE']._serialized_start=416
-  _globals['_LISTMODELSRESPONSE']._serialized_end=513
-  _globals['_SELECTMODELREQUEST']._serialized_start=516
-  _globals['_SELECTMODELREQUEST']._serialized_end=666
-  _globals['_SELECTMODELRESPONSE']._serialized_start=668
-  _globals['_SELECTMODELRESPONSE']._serialized_end=753
-  _globals['_GENERATEREQUEST']._serialized_start=756
-  _globals['_GENERATEREQUEST']._serialized_end=1008
-  _globals['_GENERATERESPONSE']._serialized_start=1011
-  _globals['_GENERATERESPONSE']._serialized_end=1305
-  _globals['_STARTED']._serialized_start=1307
-  _globals['_STARTED']._serialized_end=1348
-  _globals['_SWITCHED']._serialized_start=1350
-  _globals['_SWITCHED']._serialized_end=1444
-  _globals['_FINISHED']._serialized_start=1446
-  _globals['_FINISHED']._serialized_end=1566
-  _globals['_EMBEDREQUEST']._serialized_start=1568
-  _globals['_EMBEDREQUEST']._serialized_end=1621
-  _globals['_EMBEDRESPONSE']._serialized_start=1623
-  _globals['_EMBEDRESPONSE']._serialized_end=1707
-  _globals['_EMBEDDING']._serialized_start=1709
-  _globals['_EMBEDDING']._serialized_end=1736
-  _globals['_MODELFACTORYSERVICE']._serialized_start=1739
-  _globals['_MODELFACTORYSERVICE']._serialized_end=2241
+  _globals['_LISTMODELSREQUEST']._serialized_start=374
+  _globals['_LISTMODELSREQUEST']._serialized_end=454
+  _globals['_LISTMODELSRESPONSE']._serialized_start=456
+  _globals['_LISTMODELSRESPONSE']._serialized_end=553
+  _globals['_SELECTMODELREQUEST']._serialized_start=556
+  _globals['_SELECTMODELREQUEST']._serialized_end=706
+  _globals['_SELECTMODELRESPONSE']._serialized_start=708
+  _globals['_SELECTMODELRESPONSE']._serialized_end=793
+  _globals['_GENERATEREQUEST']._serialized_start=796
+  _globals['_GENERATEREQUEST']._serialized_end=1109
+  _globals['_GENERATERESPONSE']._serialized_start=1112
+  _globals['_GENERATERESPONSE']._serialized_end=1466
+  _globals['_STARTED']._serialized_start=1468
+  _globals['_STARTED']._serialized_end=1509
+  _globals['_SWITCHED']._serialized_start=1511
+  _globals['_SWITCHED']._serialized_end=1605
+  _globals['_FINISHED']._serialized_start=1607
+  _globals['_FINISHED']._serialized_end=1727
+  _globals['_EMBEDREQUEST']._serialized_start=1729
+  _globals['_EMBEDREQUEST']._serialized_end=1782
+  _globals['_EMBEDRESPONSE']._serialized_start=1784
+  _globals['_EMBEDRESPONSE']._serialized_end=1868
+  _globals['_EMBEDDING']._serialized_start=1870
+  _globals['_EMBEDDING']._serialized_end=1897
+  _globals['_MODELFACTORYSERVICE']._serialized_start=1900
+  _globals['_MODELFACTORYSERVICE']._serialized_end=2402
 # @@protoc_insertion_point(module_scope)

@@ -11,6 +11,7 @@ from kari.conversation_models.v1 import context_pb2 as _context_pb2
 from kari.conversation_models.v1 import conversation_pb2 as _conversation_pb2
 from kari.conversation_models.v1 import degradation_pb2 as _degradation_pb2
 from kari.conversation_models.v1 import model_pb2 as _model_pb2
+from kari.conversation_models.v1 import tool_pb2 as _tool_pb2
 from kari.errors.v1 import errors_pb2 as _errors_pb2
 import builtins as _builtins
 import sys
@@ -142,6 +143,7 @@ class GenerateRequest(_message.Message):
     MESSAGES_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
     TEMPERATURE_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model to begin with, `provider/model`."""
     max_tokens: _builtins.int
@@ -156,6 +158,10 @@ class GenerateRequest(_message.Message):
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[_context_pb2.PromptMessage]:
         """The prompt."""
 
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedCompositeFieldContainer[_tool_pb2.Tool]:
+        """Tools that the model may ask for; a model that does not call tools is not told of them."""
+
     def __init__(
         self,
         *,
@@ -164,10 +170,11 @@ class GenerateRequest(_message.Message):
         messages: _abc.Iterable[_context_pb2.PromptMessage] | None = ...,
         max_tokens: _builtins.int = ...,
         temperature: _builtins.float | None = ...,
+        tools: _abc.Iterable[_tool_pb2.Tool] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "temperature", b"temperature"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "fallback_model_ids", b"fallback_model_ids", "max_tokens", b"max_tokens", "messages", b"messages", "model", b"model", "temperature", b"temperature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "fallback_model_ids", b"fallback_model_ids", "max_tokens", b"max_tokens", "messages", b"messages", "model", b"model", "temperature", b"temperature", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
     _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
@@ -187,6 +194,7 @@ class GenerateResponse(_message.Message):
     SWITCHED_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
     FINISHED_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_FIELD_NUMBER: _builtins.int
     delta: _builtins.str
     """Text of the answer."""
     reasoning: _builtins.str
@@ -207,6 +215,12 @@ class GenerateResponse(_message.Message):
     def finished(self) -> Global___Finished:
         """The answer is complete."""
 
+    @_builtins.property
+    def tool_call(self) -> _tool_pb2.ToolCall:
+        """The model wants a tool called; whole, after all text and before the end. Several may follow each other.
+        Its id is new: a provider's own ids never leave the factory.
+        """
+
     def __init__(
         self,
         *,
@@ -216,12 +230,13 @@ class GenerateResponse(_message.Message):
         switched: Global___Switched | None = ...,
         degraded: _degradation_pb2.Degradation | None = ...,
         finished: Global___Finished | None = ...,
+        tool_call: _tool_pb2.ToolCall | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["degraded", b"degraded", "delta", b"delta", "event", b"event", "finished", b"finished", "reasoning", b"reasoning", "started", b"started", "switched", b"switched"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["degraded", b"degraded", "delta", b"delta", "event", b"event", "finished", b"finished", "reasoning", b"reasoning", "started", b"started", "switched", b"switched", "tool_call", b"tool_call"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["degraded", b"degraded", "delta", b"delta", "event", b"event", "finished", b"finished", "reasoning", b"reasoning", "started", b"started", "switched", b"switched"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["degraded", b"degraded", "delta", b"delta", "event", b"event", "finished", b"finished", "reasoning", b"reasoning", "started", b"started", "switched", b"switched", "tool_call", b"tool_call"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "delta", "reasoning", "switched", "degraded", "finished"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "delta", "reasoning", "switched", "degraded", "finished", "tool_call"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 

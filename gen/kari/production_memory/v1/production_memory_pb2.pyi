@@ -16,6 +16,7 @@ from kari.conversation_models.v1 import memory_pb2 as _memory_pb2
 from kari.conversation_models.v1 import message_pb2 as _message_pb2
 from kari.conversation_models.v1 import model_pb2 as _model_pb2
 from kari.conversation_models.v1 import summary_pb2 as _summary_pb2
+from kari.conversation_models.v1 import tool_pb2 as _tool_pb2
 from kari.conversation_models.v1 import turn_pb2 as _turn_pb2
 from kari.errors.v1 import errors_pb2 as _errors_pb2
 import builtins as _builtins
@@ -772,6 +773,182 @@ class FinishTurnResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FinishTurnResponse: _TypeAlias = FinishTurnResponse  # noqa: Y015
+
+@_typing.final
+class RecordToolStepsRequest(_message.Message):
+    """How calls of tools stand."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TURN_ID_FIELD_NUMBER: _builtins.int
+    LEASE_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    AWAIT_ANSWERS_FIELD_NUMBER: _builtins.int
+    turn_id: _builtins.str
+    """The turn."""
+    await_answers: _builtins.bool
+    """True if the turn has to wait for answers: at least one step is awaiting approval."""
+    @_builtins.property
+    def lease(self) -> Global___Lease:
+        """The claim; renewed by this."""
+
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[_tool_pb2.ToolStep]:
+        """The calls, in order."""
+
+    def __init__(
+        self,
+        *,
+        turn_id: _builtins.str = ...,
+        lease: Global___Lease | None = ...,
+        steps: _abc.Iterable[_tool_pb2.ToolStep] | None = ...,
+        await_answers: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["await_answers", b"await_answers", "lease", b"lease", "steps", b"steps", "turn_id", b"turn_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordToolStepsRequest: _TypeAlias = RecordToolStepsRequest  # noqa: Y015
+
+@_typing.final
+class RecordToolStepsResponse(_message.Message):
+    """They are kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANCEL_REQUESTED_FIELD_NUMBER: _builtins.int
+    cancel_requested: _builtins.bool
+    """True if the turn was called off."""
+    def __init__(
+        self,
+        *,
+        cancel_requested: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_requested", b"cancel_requested"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordToolStepsResponse: _TypeAlias = RecordToolStepsResponse  # noqa: Y015
+
+@_typing.final
+class AnswerApprovalRequest(_message.Message):
+    """An answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TURN_ID_FIELD_NUMBER: _builtins.int
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    APPROVED_FIELD_NUMBER: _builtins.int
+    LEASE_FIELD_NUMBER: _builtins.int
+    turn_id: _builtins.str
+    """The turn that asks."""
+    call_id: _builtins.str
+    """The call it asks about."""
+    approved: _builtins.bool
+    """True if the tool may run."""
+    @_builtins.property
+    def lease(self) -> Global___Lease:
+        """Claim to the turn, should this be the last answer."""
+
+    def __init__(
+        self,
+        *,
+        turn_id: _builtins.str = ...,
+        call_id: _builtins.str = ...,
+        approved: _builtins.bool = ...,
+        lease: Global___Lease | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "call_id", b"call_id", "lease", b"lease", "turn_id", b"turn_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerApprovalRequest: _TypeAlias = AnswerApprovalRequest  # noqa: Y015
+
+@_typing.final
+class AnswerApprovalResponse(_message.Message):
+    """The answer is kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TURN_FIELD_NUMBER: _builtins.int
+    LED_TURN_FIELD_NUMBER: _builtins.int
+    REPEATED_REQUEST_FIELD_NUMBER: _builtins.int
+    repeated_request: _builtins.bool
+    """True if it had been answered before."""
+    @_builtins.property
+    def turn(self) -> _turn_pb2.Turn:
+        """The turn as it stands."""
+
+    @_builtins.property
+    def led_turn(self) -> Global___LedTurn:
+        """The turn, leased; unset unless this was the last answer."""
+
+    def __init__(
+        self,
+        *,
+        turn: _turn_pb2.Turn | None = ...,
+        led_turn: Global___LedTurn | None = ...,
+        repeated_request: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["led_turn", b"led_turn", "turn", b"turn"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["led_turn", b"led_turn", "repeated_request", b"repeated_request", "turn", b"turn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerApprovalResponse: _TypeAlias = AnswerApprovalResponse  # noqa: Y015
+
+@_typing.final
+class ListToolStepsRequest(_message.Message):
+    """Which turn."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TURN_ID_FIELD_NUMBER: _builtins.int
+    turn_id: _builtins.str
+    """The turn."""
+    def __init__(
+        self,
+        *,
+        turn_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["turn_id", b"turn_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListToolStepsRequest: _TypeAlias = ListToolStepsRequest  # noqa: Y015
+
+@_typing.final
+class ListToolStepsResponse(_message.Message):
+    """Its calls."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEPS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[_tool_pb2.ToolStep]:
+        """By round, in the order of the calls."""
+
+    def __init__(
+        self,
+        *,
+        steps: _abc.Iterable[_tool_pb2.ToolStep] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListToolStepsResponse: _TypeAlias = ListToolStepsResponse  # noqa: Y015
 
 @_typing.final
 class RequestCancelRequest(_message.Message):

@@ -101,6 +101,21 @@ class ProductionMemoryServiceStub:
                 request_serializer=kari_dot_production__memory_dot_v1_dot_jobs__pb2.DiscardJobsRequest.SerializeToString,
                 response_deserializer=kari_dot_production__memory_dot_v1_dot_jobs__pb2.DiscardJobsResponse.FromString,
                 _registered_method=True)
+        self.RecordToolSteps = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/RecordToolSteps',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RecordToolStepsRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RecordToolStepsResponse.FromString,
+                _registered_method=True)
+        self.AnswerApproval = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/AnswerApproval',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.AnswerApprovalRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.AnswerApprovalResponse.FromString,
+                _registered_method=True)
+        self.ListToolSteps = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/ListToolSteps',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListToolStepsRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListToolStepsResponse.FromString,
+                _registered_method=True)
         self.RequestCancel = channel.unary_unary(
                 '/kari.production_memory.v1.ProductionMemoryService/RequestCancel',
                 request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RequestCancelRequest.SerializeToString,
@@ -214,7 +229,8 @@ class ProductionMemoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ClaimAbandonedTurns(self, request, context):
-        """Leases turns, of every tenant, whose leader has been silent for longer than its lease.
+        """Leases turns, of every tenant, whose leader has been silent for longer than its lease, or whose user has
+        not answered in time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -290,6 +306,31 @@ class ProductionMemoryServiceServicer:
 
     def DiscardJobs(self, request, context):
         """Drops jobs that were set aside.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordToolSteps(self, request, context):
+        """Keeps how calls of tools in a turn stand, in one transaction: new ones, and ones that have got further. A
+        call that ended stays as it is. With `await_answers` the turn waits for its user: it is nobody's until
+        AnswerApproval or the last `answer_by` frees it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnswerApproval(self, request, context):
+        """Keeps the answer of the turn's user to one question. With the last answer the turn is leased to the caller,
+        still in its waiting state. The first answer holds; REASON_CALL_NOT_FOUND if nobody asks (any more), or
+        another user was asked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListToolSteps(self, request, context):
+        """The calls of tools in a turn, in order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -501,6 +542,21 @@ def add_ProductionMemoryServiceServicer_to_server(servicer, server):
                     servicer.DiscardJobs,
                     request_deserializer=kari_dot_production__memory_dot_v1_dot_jobs__pb2.DiscardJobsRequest.FromString,
                     response_serializer=kari_dot_production__memory_dot_v1_dot_jobs__pb2.DiscardJobsResponse.SerializeToString,
+            ),
+            'RecordToolSteps': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordToolSteps,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RecordToolStepsRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RecordToolStepsResponse.SerializeToString,
+            ),
+            'AnswerApproval': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerApproval,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.AnswerApprovalRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.AnswerApprovalResponse.SerializeToString,
+            ),
+            'ListToolSteps': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListToolSteps,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListToolStepsRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListToolStepsResponse.SerializeToString,
             ),
             'RequestCancel': grpc.unary_unary_rpc_method_handler(
                     servicer.RequestCancel,
@@ -945,6 +1001,87 @@ class ProductionMemoryService:
             '/kari.production_memory.v1.ProductionMemoryService/DiscardJobs',
             kari_dot_production__memory_dot_v1_dot_jobs__pb2.DiscardJobsRequest.SerializeToString,
             kari_dot_production__memory_dot_v1_dot_jobs__pb2.DiscardJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordToolSteps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/RecordToolSteps',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RecordToolStepsRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RecordToolStepsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerApproval(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/AnswerApproval',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.AnswerApprovalRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.AnswerApprovalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListToolSteps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/ListToolSteps',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListToolStepsRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListToolStepsResponse.FromString,
             options,
             channel_credentials,
             insecure,

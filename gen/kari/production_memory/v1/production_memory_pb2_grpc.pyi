@@ -42,7 +42,9 @@ class ProductionMemoryServiceStub:
     ClaimTurn: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ClaimTurnRequest, _production_memory_pb2.ClaimTurnResponse]
     """Leases the next turn of a conversation that waits for its place, if the conversation is free."""
     ClaimAbandonedTurns: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ClaimAbandonedTurnsRequest, _production_memory_pb2.ClaimAbandonedTurnsResponse]
-    """Leases turns, of every tenant, whose leader has been silent for longer than its lease."""
+    """Leases turns, of every tenant, whose leader has been silent for longer than its lease, or whose user has
+    not answered in time.
+    """
     RenewLease: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.RenewLeaseRequest, _production_memory_pb2.RenewLeaseResponse]
     """Keeps a turn. Says whether somebody called it off."""
     AdvanceTurn: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.AdvanceTurnRequest, _production_memory_pb2.AdvanceTurnResponse]
@@ -72,6 +74,18 @@ class ProductionMemoryServiceStub:
     """Puts jobs that were set aside back into the queue."""
     DiscardJobs: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.DiscardJobsRequest, _jobs_pb2.DiscardJobsResponse]
     """Drops jobs that were set aside."""
+    RecordToolSteps: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.RecordToolStepsRequest, _production_memory_pb2.RecordToolStepsResponse]
+    """Keeps how calls of tools in a turn stand, in one transaction: new ones, and ones that have got further. A
+    call that ended stays as it is. With `await_answers` the turn waits for its user: it is nobody's until
+    AnswerApproval or the last `answer_by` frees it.
+    """
+    AnswerApproval: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.AnswerApprovalRequest, _production_memory_pb2.AnswerApprovalResponse]
+    """Keeps the answer of the turn's user to one question. With the last answer the turn is leased to the caller,
+    still in its waiting state. The first answer holds; REASON_CALL_NOT_FOUND if nobody asks (any more), or
+    another user was asked.
+    """
+    ListToolSteps: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ListToolStepsRequest, _production_memory_pb2.ListToolStepsResponse]
+    """The calls of tools in a turn, in order."""
     RequestCancel: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.RequestCancelRequest, _production_memory_pb2.RequestCancelResponse]
     """Marks a turn as called off. One that nobody leads ends here and now."""
     GetTurn: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnRequest, _production_memory_pb2.GetTurnResponse]
@@ -144,7 +158,9 @@ class ProductionMemoryServiceAsyncStub(ProductionMemoryServiceStub):
     ClaimTurn: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ClaimTurnRequest, _production_memory_pb2.ClaimTurnResponse]  # type: ignore[assignment]
     """Leases the next turn of a conversation that waits for its place, if the conversation is free."""
     ClaimAbandonedTurns: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ClaimAbandonedTurnsRequest, _production_memory_pb2.ClaimAbandonedTurnsResponse]  # type: ignore[assignment]
-    """Leases turns, of every tenant, whose leader has been silent for longer than its lease."""
+    """Leases turns, of every tenant, whose leader has been silent for longer than its lease, or whose user has
+    not answered in time.
+    """
     RenewLease: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.RenewLeaseRequest, _production_memory_pb2.RenewLeaseResponse]  # type: ignore[assignment]
     """Keeps a turn. Says whether somebody called it off."""
     AdvanceTurn: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.AdvanceTurnRequest, _production_memory_pb2.AdvanceTurnResponse]  # type: ignore[assignment]
@@ -174,6 +190,18 @@ class ProductionMemoryServiceAsyncStub(ProductionMemoryServiceStub):
     """Puts jobs that were set aside back into the queue."""
     DiscardJobs: _aio.UnaryUnaryMultiCallable[_jobs_pb2.DiscardJobsRequest, _jobs_pb2.DiscardJobsResponse]  # type: ignore[assignment]
     """Drops jobs that were set aside."""
+    RecordToolSteps: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.RecordToolStepsRequest, _production_memory_pb2.RecordToolStepsResponse]  # type: ignore[assignment]
+    """Keeps how calls of tools in a turn stand, in one transaction: new ones, and ones that have got further. A
+    call that ended stays as it is. With `await_answers` the turn waits for its user: it is nobody's until
+    AnswerApproval or the last `answer_by` frees it.
+    """
+    AnswerApproval: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.AnswerApprovalRequest, _production_memory_pb2.AnswerApprovalResponse]  # type: ignore[assignment]
+    """Keeps the answer of the turn's user to one question. With the last answer the turn is leased to the caller,
+    still in its waiting state. The first answer holds; REASON_CALL_NOT_FOUND if nobody asks (any more), or
+    another user was asked.
+    """
+    ListToolSteps: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ListToolStepsRequest, _production_memory_pb2.ListToolStepsResponse]  # type: ignore[assignment]
+    """The calls of tools in a turn, in order."""
     RequestCancel: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.RequestCancelRequest, _production_memory_pb2.RequestCancelResponse]  # type: ignore[assignment]
     """Marks a turn as called off. One that nobody leads ends here and now."""
     GetTurn: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnRequest, _production_memory_pb2.GetTurnResponse]  # type: ignore[assignment]
@@ -261,7 +289,9 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _production_memory_pb2.ClaimAbandonedTurnsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_production_memory_pb2.ClaimAbandonedTurnsResponse, _abc.Awaitable[_production_memory_pb2.ClaimAbandonedTurnsResponse]]:
-        """Leases turns, of every tenant, whose leader has been silent for longer than its lease."""
+        """Leases turns, of every tenant, whose leader has been silent for longer than its lease, or whose user has
+        not answered in time.
+        """
 
     @_abc_1.abstractmethod
     def RenewLease(
@@ -351,6 +381,36 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_jobs_pb2.DiscardJobsResponse, _abc.Awaitable[_jobs_pb2.DiscardJobsResponse]]:
         """Drops jobs that were set aside."""
+
+    @_abc_1.abstractmethod
+    def RecordToolSteps(
+        self,
+        request: _production_memory_pb2.RecordToolStepsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.RecordToolStepsResponse, _abc.Awaitable[_production_memory_pb2.RecordToolStepsResponse]]:
+        """Keeps how calls of tools in a turn stand, in one transaction: new ones, and ones that have got further. A
+        call that ended stays as it is. With `await_answers` the turn waits for its user: it is nobody's until
+        AnswerApproval or the last `answer_by` frees it.
+        """
+
+    @_abc_1.abstractmethod
+    def AnswerApproval(
+        self,
+        request: _production_memory_pb2.AnswerApprovalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.AnswerApprovalResponse, _abc.Awaitable[_production_memory_pb2.AnswerApprovalResponse]]:
+        """Keeps the answer of the turn's user to one question. With the last answer the turn is leased to the caller,
+        still in its waiting state. The first answer holds; REASON_CALL_NOT_FOUND if nobody asks (any more), or
+        another user was asked.
+        """
+
+    @_abc_1.abstractmethod
+    def ListToolSteps(
+        self,
+        request: _production_memory_pb2.ListToolStepsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.ListToolStepsResponse, _abc.Awaitable[_production_memory_pb2.ListToolStepsResponse]]:
+        """The calls of tools in a turn, in order."""
 
     @_abc_1.abstractmethod
     def RequestCancel(

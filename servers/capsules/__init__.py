@@ -1,0 +1,1 @@
+"""Discovers capsules, contained skills, and runs them."""

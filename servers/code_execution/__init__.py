@@ -1,0 +1,1 @@
+"""Runs code of users and models in a sandbox."""
