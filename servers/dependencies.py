@@ -9,6 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
+from kari.file_attachment.v1.file_attachment_pb2_grpc import (
+    add_FileAttachmentServiceServicer_to_server,
+)
+from kari.hook_enabled_file.v1.hook_enabled_file_pb2_grpc import (
+    add_HookEnabledFileServiceServicer_to_server,
+)
+from kari.multimedia.v1.multimedia_pb2_grpc import add_MultimediaServiceServicer_to_server
 
 from kari.audit.v1.audit_pb2 import AppendRequest
 from kari.audit.v1.audit_pb2_grpc import AuditServiceStub, add_AuditServiceServicer_to_server
@@ -94,6 +101,8 @@ from servers.conversation_search.servicer import ConversationSearch
 from servers.conversation_search.store import NearestVectors
 from servers.conversation_search.store_milvus import open_nearest
 from servers.conversation_search.store_postgres import PLANNED_EACH_TIME, Words
+from servers.file_attachment.servicer import FileAttachment
+from servers.hook_enabled_file.servicer import HookEnabledFile
 from servers.identity.access import Signer
 from servers.identity.administration import Administration
 from servers.identity.first_accounts import FirstAccounts
@@ -118,6 +127,7 @@ from servers.memory_processor.store_milvus import open_nearest as open_conversat
 from servers.memory_processor.vault import vaults
 from servers.model_factory.factory import ModelFactory
 from servers.model_factory.servicer import ModelFactoryServicer
+from servers.multimedia.servicer import Multimedia
 from servers.production_memory.backlog import Backlog
 from servers.production_memory.beginning import Beginning
 from servers.production_memory.buffering import Buffering
@@ -443,6 +453,23 @@ def capsules(w: Wiring) -> Hosted:
     return _hosted("capsules", add_CapsulesServiceServicer_to_server, Capsules())
 
 
+def file_attachment(w: Wiring) -> Hosted:
+    """File attachment."""
+    return _hosted("file_attachment", add_FileAttachmentServiceServicer_to_server, FileAttachment())
+
+
+def hook_enabled_file(w: Wiring) -> Hosted:
+    """Hook enabled file."""
+    return _hosted(
+        "hook_enabled_file", add_HookEnabledFileServiceServicer_to_server, HookEnabledFile()
+    )
+
+
+def multimedia(w: Wiring) -> Hosted:
+    """Multimedia."""
+    return _hosted("multimedia", add_MultimediaServiceServicer_to_server, Multimedia())
+
+
 HOW: Mapping[str, Callable[[Wiring], Hosted]] = {
     "chat_hub": chat_hub,
     "instruction_processor": instruction_processor,
@@ -460,6 +487,9 @@ HOW: Mapping[str, Callable[[Wiring], Hosted]] = {
     "tool_integration": tool_integration,
     "code_execution": code_execution,
     "capsules": capsules,
+    "file_attachment": file_attachment,
+    "hook_enabled_file": hook_enabled_file,
+    "multimedia": multimedia,
 }
 """How each server is put together, by name."""
 

@@ -31,6 +31,7 @@ SERVERS = (
             "stream_processor",
             "conversation_manager",
             "conversation_search",
+            "hook_enabled_file",
         ),
         stores=("redis",),
     ),
@@ -65,6 +66,7 @@ SERVERS = (
             "production_memory",
             "model_factory",
             "tool_integration",
+            "multimedia",
             "stream_processor",
         ),
     ),
@@ -74,6 +76,7 @@ SERVERS = (
         port=13,
         calls=(
             "code_execution",
+            "file_attachment",
             "capsules",
             "memory_processor",
             "conversation_search",
@@ -82,6 +85,13 @@ SERVERS = (
         stores=("redis",),
     ),
     Node("code_execution", port=14, calls=("audit",)),
+    Node("file_attachment", port=16, calls=("audit",), stores=("postgres",)),
+    Node(
+        "hook_enabled_file",
+        port=17,
+        calls=("file_attachment", "multimedia", "summarizer", "production_memory", "audit"),
+    ),
+    Node("multimedia", port=18, calls=("file_attachment", "model_factory")),
     Node("stream_processor", port=7, stores=("redis",)),
     Node(
         "conversation_manager",

@@ -150,6 +150,41 @@ class ChatHubServiceStub:
                 request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.AnswerApprovalRequest.SerializeToString,
                 response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.AnswerApprovalResponse.FromString,
                 _registered_method=True)
+        self.UploadFile = channel.stream_unary(
+                '/kari.chat_hub.v1.ChatHubService/UploadFile',
+                request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.UploadFileRequest.SerializeToString,
+                response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.UploadFileResponse.FromString,
+                _registered_method=True)
+        self.GetUpload = channel.unary_unary(
+                '/kari.chat_hub.v1.ChatHubService/GetUpload',
+                request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetUploadRequest.SerializeToString,
+                response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetUploadResponse.FromString,
+                _registered_method=True)
+        self.DownloadFile = channel.unary_stream(
+                '/kari.chat_hub.v1.ChatHubService/DownloadFile',
+                request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.DownloadFileRequest.SerializeToString,
+                response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.DownloadFileResponse.FromString,
+                _registered_method=True)
+        self.GetFile = channel.unary_unary(
+                '/kari.chat_hub.v1.ChatHubService/GetFile',
+                request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetFileRequest.SerializeToString,
+                response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetFileResponse.FromString,
+                _registered_method=True)
+        self.ListFiles = channel.unary_unary(
+                '/kari.chat_hub.v1.ChatHubService/ListFiles',
+                request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListFilesRequest.SerializeToString,
+                response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListFilesResponse.FromString,
+                _registered_method=True)
+        self.DeleteFile = channel.unary_unary(
+                '/kari.chat_hub.v1.ChatHubService/DeleteFile',
+                request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.DeleteFileRequest.SerializeToString,
+                response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.DeleteFileResponse.FromString,
+                _registered_method=True)
+        self.FollowFile = channel.unary_stream(
+                '/kari.chat_hub.v1.ChatHubService/FollowFile',
+                request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.FollowFileRequest.SerializeToString,
+                response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.FollowFileResponse.FromString,
+                _registered_method=True)
 
 
 class ChatHubServiceServicer:
@@ -327,6 +362,56 @@ class ChatHubServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UploadFile(self, request_iterator, context):
+        """Takes a file in: its bytes are kept, in quarantine. A call that is cut keeps what has come; see UploadFileStart.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUpload(self, request, context):
+        """How far an upload of the caller has come.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DownloadFile(self, request, context):
+        """The bytes of a file, or a part of them. Only of a file that is ready, for its owner and for participants of
+        a conversation in which it is used.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFile(self, request, context):
+        """One file.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFiles(self, request, context):
+        """Files of the caller, or of a conversation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteFile(self, request, context):
+        """Deletes a file of the caller, its text and its vectors. Its bytes are erased when no other file has them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FollowFile(self, request, context):
+        """How a file goes through the hooks: as it stands, then each change, until all have come to their end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ChatHubServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -444,6 +529,41 @@ def add_ChatHubServiceServicer_to_server(servicer, server):
                     servicer.AnswerApproval,
                     request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.AnswerApprovalRequest.FromString,
                     response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.AnswerApprovalResponse.SerializeToString,
+            ),
+            'UploadFile': grpc.stream_unary_rpc_method_handler(
+                    servicer.UploadFile,
+                    request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.UploadFileRequest.FromString,
+                    response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.UploadFileResponse.SerializeToString,
+            ),
+            'GetUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUpload,
+                    request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetUploadRequest.FromString,
+                    response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetUploadResponse.SerializeToString,
+            ),
+            'DownloadFile': grpc.unary_stream_rpc_method_handler(
+                    servicer.DownloadFile,
+                    request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.DownloadFileRequest.FromString,
+                    response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.DownloadFileResponse.SerializeToString,
+            ),
+            'GetFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFile,
+                    request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetFileRequest.FromString,
+                    response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetFileResponse.SerializeToString,
+            ),
+            'ListFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFiles,
+                    request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListFilesRequest.FromString,
+                    response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListFilesResponse.SerializeToString,
+            ),
+            'DeleteFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteFile,
+                    request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.DeleteFileRequest.FromString,
+                    response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.DeleteFileResponse.SerializeToString,
+            ),
+            'FollowFile': grpc.unary_stream_rpc_method_handler(
+                    servicer.FollowFile,
+                    request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.FollowFileRequest.FromString,
+                    response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.FollowFileResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1068,6 +1188,195 @@ class ChatHubService:
             '/kari.chat_hub.v1.ChatHubService/AnswerApproval',
             kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.AnswerApprovalRequest.SerializeToString,
             kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.AnswerApprovalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadFile(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/kari.chat_hub.v1.ChatHubService/UploadFile',
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.UploadFileRequest.SerializeToString,
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.UploadFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.chat_hub.v1.ChatHubService/GetUpload',
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetUploadRequest.SerializeToString,
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/kari.chat_hub.v1.ChatHubService/DownloadFile',
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.DownloadFileRequest.SerializeToString,
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.DownloadFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.chat_hub.v1.ChatHubService/GetFile',
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetFileRequest.SerializeToString,
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.GetFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.chat_hub.v1.ChatHubService/ListFiles',
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListFilesRequest.SerializeToString,
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.chat_hub.v1.ChatHubService/DeleteFile',
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.DeleteFileRequest.SerializeToString,
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.DeleteFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FollowFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/kari.chat_hub.v1.ChatHubService/FollowFile',
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.FollowFileRequest.SerializeToString,
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.FollowFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

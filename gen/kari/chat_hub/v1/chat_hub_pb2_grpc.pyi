@@ -97,6 +97,22 @@ class ChatHubServiceStub:
     questions are answered. Answering again changes nothing; REASON_CALL_NOT_FOUND if nobody is asked, not
     any more either.
     """
+    UploadFile: _grpc.StreamUnaryMultiCallable[_chat_hub_pb2.UploadFileRequest, _chat_hub_pb2.UploadFileResponse]
+    """Takes a file in: its bytes are kept, in quarantine. A call that is cut keeps what has come; see UploadFileStart."""
+    GetUpload: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.GetUploadRequest, _chat_hub_pb2.GetUploadResponse]
+    """How far an upload of the caller has come."""
+    DownloadFile: _grpc.UnaryStreamMultiCallable[_chat_hub_pb2.DownloadFileRequest, _chat_hub_pb2.DownloadFileResponse]
+    """The bytes of a file, or a part of them. Only of a file that is ready, for its owner and for participants of
+    a conversation in which it is used.
+    """
+    GetFile: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.GetFileRequest, _chat_hub_pb2.GetFileResponse]
+    """One file."""
+    ListFiles: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.ListFilesRequest, _chat_hub_pb2.ListFilesResponse]
+    """Files of the caller, or of a conversation."""
+    DeleteFile: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.DeleteFileRequest, _chat_hub_pb2.DeleteFileResponse]
+    """Deletes a file of the caller, its text and its vectors. Its bytes are erased when no other file has them."""
+    FollowFile: _grpc.UnaryStreamMultiCallable[_chat_hub_pb2.FollowFileRequest, _chat_hub_pb2.FollowFileResponse]
+    """How a file goes through the hooks: as it stands, then each change, until all have come to their end."""
 
 @_typing.type_check_only
 class ChatHubServiceAsyncStub(ChatHubServiceStub):
@@ -167,6 +183,22 @@ class ChatHubServiceAsyncStub(ChatHubServiceStub):
     questions are answered. Answering again changes nothing; REASON_CALL_NOT_FOUND if nobody is asked, not
     any more either.
     """
+    UploadFile: _aio.StreamUnaryMultiCallable[_chat_hub_pb2.UploadFileRequest, _chat_hub_pb2.UploadFileResponse]  # type: ignore[assignment]
+    """Takes a file in: its bytes are kept, in quarantine. A call that is cut keeps what has come; see UploadFileStart."""
+    GetUpload: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.GetUploadRequest, _chat_hub_pb2.GetUploadResponse]  # type: ignore[assignment]
+    """How far an upload of the caller has come."""
+    DownloadFile: _aio.UnaryStreamMultiCallable[_chat_hub_pb2.DownloadFileRequest, _chat_hub_pb2.DownloadFileResponse]  # type: ignore[assignment]
+    """The bytes of a file, or a part of them. Only of a file that is ready, for its owner and for participants of
+    a conversation in which it is used.
+    """
+    GetFile: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.GetFileRequest, _chat_hub_pb2.GetFileResponse]  # type: ignore[assignment]
+    """One file."""
+    ListFiles: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.ListFilesRequest, _chat_hub_pb2.ListFilesResponse]  # type: ignore[assignment]
+    """Files of the caller, or of a conversation."""
+    DeleteFile: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.DeleteFileRequest, _chat_hub_pb2.DeleteFileResponse]  # type: ignore[assignment]
+    """Deletes a file of the caller, its text and its vectors. Its bytes are erased when no other file has them."""
+    FollowFile: _aio.UnaryStreamMultiCallable[_chat_hub_pb2.FollowFileRequest, _chat_hub_pb2.FollowFileResponse]  # type: ignore[assignment]
+    """How a file goes through the hooks: as it stands, then each change, until all have come to their end."""
 
 class ChatHubServiceServicer(metaclass=_abc_1.ABCMeta):
     """Routes every chat event: messages to the orchestrator, commands to the instruction processor."""
@@ -372,5 +404,63 @@ class ChatHubServiceServicer(metaclass=_abc_1.ABCMeta):
         questions are answered. Answering again changes nothing; REASON_CALL_NOT_FOUND if nobody is asked, not
         any more either.
         """
+
+    @_abc_1.abstractmethod
+    def UploadFile(
+        self,
+        request_iterator: _MaybeAsyncIterator[_chat_hub_pb2.UploadFileRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_hub_pb2.UploadFileResponse, _abc.Awaitable[_chat_hub_pb2.UploadFileResponse]]:
+        """Takes a file in: its bytes are kept, in quarantine. A call that is cut keeps what has come; see UploadFileStart."""
+
+    @_abc_1.abstractmethod
+    def GetUpload(
+        self,
+        request: _chat_hub_pb2.GetUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_hub_pb2.GetUploadResponse, _abc.Awaitable[_chat_hub_pb2.GetUploadResponse]]:
+        """How far an upload of the caller has come."""
+
+    @_abc_1.abstractmethod
+    def DownloadFile(
+        self,
+        request: _chat_hub_pb2.DownloadFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_chat_hub_pb2.DownloadFileResponse], _abc.AsyncIterator[_chat_hub_pb2.DownloadFileResponse]]:
+        """The bytes of a file, or a part of them. Only of a file that is ready, for its owner and for participants of
+        a conversation in which it is used.
+        """
+
+    @_abc_1.abstractmethod
+    def GetFile(
+        self,
+        request: _chat_hub_pb2.GetFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_hub_pb2.GetFileResponse, _abc.Awaitable[_chat_hub_pb2.GetFileResponse]]:
+        """One file."""
+
+    @_abc_1.abstractmethod
+    def ListFiles(
+        self,
+        request: _chat_hub_pb2.ListFilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_hub_pb2.ListFilesResponse, _abc.Awaitable[_chat_hub_pb2.ListFilesResponse]]:
+        """Files of the caller, or of a conversation."""
+
+    @_abc_1.abstractmethod
+    def DeleteFile(
+        self,
+        request: _chat_hub_pb2.DeleteFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_hub_pb2.DeleteFileResponse, _abc.Awaitable[_chat_hub_pb2.DeleteFileResponse]]:
+        """Deletes a file of the caller, its text and its vectors. Its bytes are erased when no other file has them."""
+
+    @_abc_1.abstractmethod
+    def FollowFile(
+        self,
+        request: _chat_hub_pb2.FollowFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_chat_hub_pb2.FollowFileResponse], _abc.AsyncIterator[_chat_hub_pb2.FollowFileResponse]]:
+        """How a file goes through the hooks: as it stands, then each change, until all have come to their end."""
 
 def add_ChatHubServiceServicer_to_server(servicer: ChatHubServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -30,7 +30,7 @@ from kari.conversation_models.v1 import turn_pb2 as kari_dot_conversation__model
 from kari.policy.v1 import policy_pb2 as kari_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1kari/chat_orchestrator/v1/chat_orchestrator.proto\x12\x19kari.chat_orchestrator.v1\x1a\x1b\x62uf/validate/validate.proto\x1a)kari/conversation_models/v1/context.proto\x1a-kari/conversation_models/v1/instruction.proto\x1a&kari/conversation_models/v1/tool.proto\x1a&kari/conversation_models/v1/turn.proto\x1a\x1bkari/policy/v1/policy.proto\"\x9e\x03\n\x10StartTurnRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x1f\n\x07\x63ontent\x18\x02 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01\x18\xa0\x8d\x06\x12\x1d\n\nrequest_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x39\n\x13reply_to_message_id\x18\x04 \x01(\tB\x1c\xbaH\x19r\x14\x32\x12^msg_[0-9a-f]{32}$\xd8\x01\x01\x12=\n\x12mentioned_user_ids\x18\x05 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10\x32\"\x17r\x15\x32\x13^user_[0-9a-f]{32}$\x12\x42\n\twhen_busy\x18\x06 \x01(\x0e\x32%.kari.conversation_models.v1.WhenBusyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x05model\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12>\n\x0cinstructions\x18\x08 \x03(\x0b\x32(.kari.conversation_models.v1.Instruction\"\x83\x01\n\x11StartTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12=\n\x08position\x18\x02 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\"@\n\x11\x43\x61ncelTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"E\n\x12\x43\x61ncelTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\"C\n\x14ReplayContextRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"{\n\x15ReplayContextResponse\x12:\n\x06\x62undle\x18\x01 \x01(\x0b\x32*.kari.conversation_models.v1.ContextBundle\x12\x11\n\tidentical\x18\x02 \x01(\x08\x12\x13\n\x0bmissing_ids\x18\x03 \x03(\t\"O\n\x10ListToolsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"^\n\x11ListToolsResponse\x12\x30\n\x05tools\x18\x01 \x03(\x0b\x32!.kari.conversation_models.v1.Tool\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9e\x01\n\x0f\x43\x61llToolRequest\x12\x1b\n\x07tool_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12$\n\x0e\x61rguments_json\x18\x02 \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04\x18\xc0\x9a\x0c\x12\x36\n\x0f\x63onversation_id\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^conv_[0-9a-f]{32}$\xd8\x01\x01\x12\x10\n\x08\x61pproved\x18\x04 \x01(\x08\"\x97\x01\n\x10\x43\x61llToolResponse\x12=\n\x08progress\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.ToolProgressH\x00\x12;\n\x08\x66inished\x18\x02 \x01(\x0b\x32\'.kari.conversation_models.v1.ToolResultH\x00\x42\x07\n\x05\x65vent\"\x83\x01\n\x15\x41nswerApprovalRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\x12+\n\x07\x63\x61ll_id\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^call_[0-9a-f]{32}$\x12\x10\n\x08\x61pproved\x18\x03 \x01(\x08\"I\n\x16\x41nswerApprovalResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn2\xcd\x06\n\x17\x43hatOrchestratorService\x12\x80\x01\n\tStartTurn\x12+.kari.chat_orchestrator.v1.StartTurnRequest\x1a,.kari.chat_orchestrator.v1.StartTurnResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x0f \x01\x12\x83\x01\n\nCancelTurn\x12,.kari.chat_orchestrator.v1.CancelTurnRequest\x1a-.kari.chat_orchestrator.v1.CancelTurnResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x8c\x01\n\rReplayContext\x12/.kari.chat_orchestrator.v1.ReplayContextRequest\x1a\x30.kari.chat_orchestrator.v1.ReplayContextResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12\x80\x01\n\tListTools\x12+.kari.chat_orchestrator.v1.ListToolsRequest\x1a,.kari.chat_orchestrator.v1.ListToolsResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12}\n\x08\x43\x61llTool\x12*.kari.chat_orchestrator.v1.CallToolRequest\x1a+.kari.chat_orchestrator.v1.CallToolResponse\"\x16\xa2\xbb\x18\x12\n\tchat.user\x1a\x03\x08\x94\x05 \x01\x30\x01\x12\x8f\x01\n\x0e\x41nswerApproval\x12\x30.kari.chat_orchestrator.v1.AnswerApprovalRequest\x1a\x31.kari.chat_orchestrator.v1.AnswerApprovalResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\n \x02\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1kari/chat_orchestrator/v1/chat_orchestrator.proto\x12\x19kari.chat_orchestrator.v1\x1a\x1b\x62uf/validate/validate.proto\x1a)kari/conversation_models/v1/context.proto\x1a-kari/conversation_models/v1/instruction.proto\x1a&kari/conversation_models/v1/tool.proto\x1a&kari/conversation_models/v1/turn.proto\x1a\x1bkari/policy/v1/policy.proto\"\xd5\x03\n\x10StartTurnRequest\x12\x33\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x1f\n\x07\x63ontent\x18\x02 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01\x18\xa0\x8d\x06\x12\x1d\n\nrequest_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x39\n\x13reply_to_message_id\x18\x04 \x01(\tB\x1c\xbaH\x19r\x14\x32\x12^msg_[0-9a-f]{32}$\xd8\x01\x01\x12=\n\x12mentioned_user_ids\x18\x05 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10\x32\"\x17r\x15\x32\x13^user_[0-9a-f]{32}$\x12\x42\n\twhen_busy\x18\x06 \x01(\x0e\x32%.kari.conversation_models.v1.WhenBusyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x05model\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12>\n\x0cinstructions\x18\x08 \x03(\x0b\x32(.kari.conversation_models.v1.Instruction\x12\x35\n\x08\x66ile_ids\x18\t \x03(\tB#\xbaH \x92\x01\x1d\x10\x14\x18\x01\"\x17r\x15\x32\x13^file_[0-9a-f]{32}$\"\x83\x01\n\x11StartTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\x12=\n\x08position\x18\x02 \x01(\x0b\x32+.kari.conversation_models.v1.StreamPosition\"@\n\x11\x43\x61ncelTurnRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"E\n\x12\x43\x61ncelTurnResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn\"C\n\x14ReplayContextRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\"{\n\x15ReplayContextResponse\x12:\n\x06\x62undle\x18\x01 \x01(\x0b\x32*.kari.conversation_models.v1.ContextBundle\x12\x11\n\tidentical\x18\x02 \x01(\x08\x12\x13\n\x0bmissing_ids\x18\x03 \x03(\t\"O\n\x10ListToolsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"^\n\x11ListToolsResponse\x12\x30\n\x05tools\x18\x01 \x03(\x0b\x32!.kari.conversation_models.v1.Tool\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9e\x01\n\x0f\x43\x61llToolRequest\x12\x1b\n\x07tool_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12$\n\x0e\x61rguments_json\x18\x02 \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04\x18\xc0\x9a\x0c\x12\x36\n\x0f\x63onversation_id\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^conv_[0-9a-f]{32}$\xd8\x01\x01\x12\x10\n\x08\x61pproved\x18\x04 \x01(\x08\"\x97\x01\n\x10\x43\x61llToolResponse\x12=\n\x08progress\x18\x01 \x01(\x0b\x32).kari.conversation_models.v1.ToolProgressH\x00\x12;\n\x08\x66inished\x18\x02 \x01(\x0b\x32\'.kari.conversation_models.v1.ToolResultH\x00\x42\x07\n\x05\x65vent\"\x83\x01\n\x15\x41nswerApprovalRequest\x12+\n\x07turn_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^turn_[0-9a-f]{32}$\x12+\n\x07\x63\x61ll_id\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^call_[0-9a-f]{32}$\x12\x10\n\x08\x61pproved\x18\x03 \x01(\x08\"I\n\x16\x41nswerApprovalResponse\x12/\n\x04turn\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.Turn2\xcd\x06\n\x17\x43hatOrchestratorService\x12\x80\x01\n\tStartTurn\x12+.kari.chat_orchestrator.v1.StartTurnRequest\x1a,.kari.chat_orchestrator.v1.StartTurnResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x0f \x01\x12\x83\x01\n\nCancelTurn\x12,.kari.chat_orchestrator.v1.CancelTurnRequest\x1a-.kari.chat_orchestrator.v1.CancelTurnResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x8c\x01\n\rReplayContext\x12/.kari.chat_orchestrator.v1.ReplayContextRequest\x1a\x30.kari.chat_orchestrator.v1.ReplayContextResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x02\x12\x80\x01\n\tListTools\x12+.kari.chat_orchestrator.v1.ListToolsRequest\x1a,.kari.chat_orchestrator.v1.ListToolsResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12}\n\x08\x43\x61llTool\x12*.kari.chat_orchestrator.v1.CallToolRequest\x1a+.kari.chat_orchestrator.v1.CallToolResponse\"\x16\xa2\xbb\x18\x12\n\tchat.user\x1a\x03\x08\x94\x05 \x01\x30\x01\x12\x8f\x01\n\x0e\x41nswerApproval\x12\x30.kari.chat_orchestrator.v1.AnswerApprovalRequest\x1a\x31.kari.chat_orchestrator.v1.AnswerApprovalResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\n \x02\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,6 +51,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTTURNREQUEST'].fields_by_name['when_busy']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_STARTTURNREQUEST'].fields_by_name['model']._loaded_options = None
   _globals['_STARTTURNREQUEST'].fields_by_name['model']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_STARTTURNREQUEST'].fields_by_name['file_ids']._loaded_options = None
+  _globals['_STARTTURNREQUEST'].fields_by_name['file_ids']._serialized_options = b'\272H \222\001\035\020\024\030\001\"\027r\0252\023^file_[0-9a-f]{32}$'
   _globals['_CANCELTURNREQUEST'].fields_by_name['turn_id']._loaded_options = None
   _globals['_CANCELTURNREQUEST'].fields_by_name['turn_id']._serialized_options = b'\272H\027r\0252\023^turn_[0-9a-f]{32}$'
   _globals['_REPLAYCONTEXTREQUEST'].fields_by_name['turn_id']._loaded_options = None
@@ -84,29 +86,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHATORCHESTRATORSERVICE'].methods_by_name['AnswerApproval']._loaded_options = None
   _globals['_CHATORCHESTRATORSERVICE'].methods_by_name['AnswerApproval']._serialized_options = b'\220\002\002\242\273\030\021\n\tchat.user\032\002\010\n \002'
   _globals['_STARTTURNREQUEST']._serialized_start=309
-  _globals['_STARTTURNREQUEST']._serialized_end=723
-  _globals['_STARTTURNRESPONSE']._serialized_start=726
-  _globals['_STARTTURNRESPONSE']._serialized_end=857
-  _globals['_CANCELTURNREQUEST']._serialized_start=859
-  _globals['_CANCELTURNREQUEST']._serialized_end=923
-  _globals['_CANCELTURNRESPONSE']._serialized_start=925
-  _globals['_CANCELTURNRESPONSE']._serialized_end=994
-  _globals['_REPLAYCONTEXTREQUEST']._serialized_start=996
-  _globals['_REPLAYCONTEXTREQUEST']._serialized_end=1063
-  _globals['_REPLAYCONTEXTRESPONSE']._serialized_start=1065
-  _globals['_REPLAYCONTEXTRESPONSE']._serialized_end=1188
-  _globals['_LISTTOOLSREQUEST']._serialized_start=1190
-  _globals['_LISTTOOLSREQUEST']._serialized_end=1269
-  _globals['_LISTTOOLSRESPONSE']._serialized_start=1271
-  _globals['_LISTTOOLSRESPONSE']._serialized_end=1365
-  _globals['_CALLTOOLREQUEST']._serialized_start=1368
-  _globals['_CALLTOOLREQUEST']._serialized_end=1526
-  _globals['_CALLTOOLRESPONSE']._serialized_start=1529
-  _globals['_CALLTOOLRESPONSE']._serialized_end=1680
-  _globals['_ANSWERAPPROVALREQUEST']._serialized_start=1683
-  _globals['_ANSWERAPPROVALREQUEST']._serialized_end=1814
-  _globals['_ANSWERAPPROVALRESPONSE']._serialized_start=1816
-  _globals['_ANSWERAPPROVALRESPONSE']._serialized_end=1889
-  _globals['_CHATORCHESTRATORSERVICE']._serialized_start=1892
-  _globals['_CHATORCHESTRATORSERVICE']._serialized_end=2737
+  _globals['_STARTTURNREQUEST']._serialized_end=778
+  _globals['_STARTTURNRESPONSE']._serialized_start=781
+  _globals['_STARTTURNRESPONSE']._serialized_end=912
+  _globals['_CANCELTURNREQUEST']._serialized_start=914
+  _globals['_CANCELTURNREQUEST']._serialized_end=978
+  _globals['_CANCELTURNRESPONSE']._serialized_start=980
+  _globals['_CANCELTURNRESPONSE']._serialized_end=1049
+  _globals['_REPLAYCONTEXTREQUEST']._serialized_start=1051
+  _globals['_REPLAYCONTEXTREQUEST']._serialized_end=1118
+  _globals['_REPLAYCONTEXTRESPONSE']._serialized_start=1120
+  _globals['_REPLAYCONTEXTRESPONSE']._serialized_end=1243
+  _globals['_LISTTOOLSREQUEST']._serialized_start=1245
+  _globals['_LISTTOOLSREQUEST']._serialized_end=1324
+  _globals['_LISTTOOLSRESPONSE']._serialized_start=1326
+  _globals['_LISTTOOLSRESPONSE']._serialized_end=1420
+  _globals['_CALLTOOLREQUEST']._serialized_start=1423
+  _globals['_CALLTOOLREQUEST']._serialized_end=1581
+  _globals['_CALLTOOLRESPONSE']._serialized_start=1584
+  _globals['_CALLTOOLRESPONSE']._serialized_end=1735
+  _globals['_ANSWERAPPROVALREQUEST']._serialized_start=1738
+  _globals['_ANSWERAPPROVALREQUEST']._serialized_end=1869
+  _globals['_ANSWERAPPROVALRESPONSE']._serialized_start=1871
+  _globals['_ANSWERAPPROVALRESPONSE']._serialized_end=1944
+  _globals['_CHATORCHESTRATORSERVICE']._serialized_start=1947
+  _globals['_CHATORCHESTRATORSERVICE']._serialized_end=2792
 # @@protoc_insertion_point(module_scope)

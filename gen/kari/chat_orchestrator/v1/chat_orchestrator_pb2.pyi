@@ -36,6 +36,7 @@ class StartTurnRequest(_message.Message):
     WHEN_BUSY_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     INSTRUCTIONS_FIELD_NUMBER: _builtins.int
+    FILE_IDS_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """Conversation to send to."""
     content: _builtins.str
@@ -58,6 +59,10 @@ class StartTurnRequest(_message.Message):
     def instructions(self) -> _containers.RepeatedCompositeFieldContainer[_instruction_pb2.Instruction]:
         """Instructions that came with it and were done already."""
 
+    @_builtins.property
+    def file_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Files that came with it, which its sender may use."""
+
     def __init__(
         self,
         *,
@@ -69,10 +74,11 @@ class StartTurnRequest(_message.Message):
         when_busy: _turn_pb2.WhenBusy.ValueType = ...,
         model: _builtins.str = ...,
         instructions: _abc.Iterable[_instruction_pb2.Instruction] | None = ...,
+        file_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "conversation_id", b"conversation_id", "instructions", b"instructions", "mentioned_user_ids", b"mentioned_user_ids", "model", b"model", "reply_to_message_id", b"reply_to_message_id", "request_id", b"request_id", "when_busy", b"when_busy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "conversation_id", b"conversation_id", "file_ids", b"file_ids", "instructions", b"instructions", "mentioned_user_ids", b"mentioned_user_ids", "model", b"model", "reply_to_message_id", b"reply_to_message_id", "request_id", b"request_id", "when_busy", b"when_busy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -84,6 +84,8 @@ class _ContextSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Context
     """Something that is remembered for every user of the tenant."""
     CONTEXT_SOURCE_SUMMARY: _ContextSource.ValueType  # 9
     """A summary."""
+    CONTEXT_SOURCE_FILE: _ContextSource.ValueType  # 10
+    """A piece of a file: one of this message, or one of the conversation that fits."""
 
 class ContextSource(_ContextSource, metaclass=_ContextSourceEnumTypeWrapper):
     """Kinds of candidates."""
@@ -108,6 +110,8 @@ CONTEXT_SOURCE_DOMAIN: ContextSource.ValueType  # 8
 """Something that is remembered for every user of the tenant."""
 CONTEXT_SOURCE_SUMMARY: ContextSource.ValueType  # 9
 """A summary."""
+CONTEXT_SOURCE_FILE: ContextSource.ValueType  # 10
+"""A piece of a file: one of this message, or one of the conversation that fits."""
 Global___ContextSource: _TypeAlias = ContextSource  # noqa: Y015
 
 class _ContextVerdict:
@@ -224,6 +228,7 @@ class PromptMessage(_message.Message):
     CONTENT_FIELD_NUMBER: _builtins.int
     TOOL_CALLS_FIELD_NUMBER: _builtins.int
     TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
+    IMAGES_FIELD_NUMBER: _builtins.int
     role: _message_pb2.MessageRole.ValueType
     """Who speaks."""
     content: _builtins.str
@@ -234,6 +239,10 @@ class PromptMessage(_message.Message):
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[_tool_pb2.ToolCall]:
         """Calls that the model asked for after the text; only of the assistant."""
 
+    @_builtins.property
+    def images(self) -> _containers.RepeatedCompositeFieldContainer[Global___PromptImage]:
+        """Images that belong to it; a model that does not see is told of them in words."""
+
     def __init__(
         self,
         *,
@@ -241,14 +250,49 @@ class PromptMessage(_message.Message):
         content: _builtins.str = ...,
         tool_calls: _abc.Iterable[_tool_pb2.ToolCall] | None = ...,
         tool_call_id: _builtins.str = ...,
+        images: _abc.Iterable[Global___PromptImage] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "role", b"role", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "images", b"images", "role", b"role", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PromptMessage: _TypeAlias = PromptMessage  # noqa: Y015
+
+@_typing.final
+class PromptImage(_message.Message):
+    """An image of a prompt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    CONTENT_TYPE_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    file_id: _builtins.str
+    """The file it is of."""
+    name: _builtins.str
+    """What people call it."""
+    content_type: _builtins.str
+    """`image/jpeg` or `image/png`."""
+    data: _builtins.bytes
+    """Its bytes."""
+    def __init__(
+        self,
+        *,
+        file_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        content_type: _builtins.str = ...,
+        data: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "data", b"data", "file_id", b"file_id", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PromptImage: _TypeAlias = PromptImage  # noqa: Y015
 
 @_typing.final
 class ContextBundle(_message.Message):
@@ -346,6 +390,8 @@ class ContextCandidate(_message.Message):
     PLACE_FIELD_NUMBER: _builtins.int
     CHARACTERS_FIELD_NUMBER: _builtins.int
     START_FIELD_NUMBER: _builtins.int
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
     source: Global___ContextSource.ValueType
     """Kind of the candidate."""
     message_id: _builtins.str
@@ -370,6 +416,10 @@ class ContextCandidate(_message.Message):
     """Characters (Unicode code points) of its text that are in the prompt, from `start` on; 0 if all are."""
     start: _builtins.int
     """Where that part begins, in characters."""
+    file_id: _builtins.str
+    """File it is of, where it is one."""
+    chunk: _builtins.int
+    """Which piece of the file's text it is."""
     def __init__(
         self,
         *,
@@ -385,10 +435,12 @@ class ContextCandidate(_message.Message):
         place: _builtins.int = ...,
         characters: _builtins.int = ...,
         start: _builtins.int = ...,
+        file_id: _builtins.str = ...,
+        chunk: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["characters", b"characters", "conversation_id", b"conversation_id", "memory_id", b"memory_id", "message_id", b"message_id", "place", b"place", "score", b"score", "similarity", b"similarity", "source", b"source", "start", b"start", "summary_id", b"summary_id", "tokens", b"tokens", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["characters", b"characters", "chunk", b"chunk", "conversation_id", b"conversation_id", "file_id", b"file_id", "memory_id", b"memory_id", "message_id", b"message_id", "place", b"place", "score", b"score", "similarity", b"similarity", "source", b"source", "start", b"start", "summary_id", b"summary_id", "tokens", b"tokens", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

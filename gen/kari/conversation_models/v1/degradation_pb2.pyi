@@ -47,6 +47,8 @@ class _FeatureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feature.Value
     """Other conversations were not looked at."""
     FEATURE_TOOLS: _Feature.ValueType  # 11
     """No tools could be called, or no more of them."""
+    FEATURE_FILES: _Feature.ValueType  # 12
+    """Files of the message could not be looked at."""
 
 class Feature(_Feature, metaclass=_FeatureEnumTypeWrapper):
     """Features that may be missing while chat still answers."""
@@ -75,6 +77,8 @@ FEATURE_PAST_THREADS: Feature.ValueType  # 10
 """Other conversations were not looked at."""
 FEATURE_TOOLS: Feature.ValueType  # 11
 """No tools could be called, or no more of them."""
+FEATURE_FILES: Feature.ValueType  # 12
+"""Files of the message could not be looked at."""
 Global___Feature: _TypeAlias = Feature  # noqa: Y015
 
 @_typing.final

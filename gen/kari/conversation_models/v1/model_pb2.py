@@ -25,23 +25,23 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'kari/conversation_models/v1/model.proto\x12\x1bkari.conversation_models.v1\x1a\x1egoogle/protobuf/duration.proto\"\xca\x01\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x16\n\x0e\x63ontext_window\x18\x03 \x01(\x05\x12\x19\n\x11max_output_tokens\x18\x04 \x01(\x05\x12\x39\n\ttokenizer\x18\x05 \x01(\x0e\x32&.kari.conversation_models.v1.Tokenizer\x12\r\n\x05roles\x18\x06 \x03(\t\x12\x11\n\tavailable\x18\x07 \x01(\x08\x12\x13\n\x0b\x63\x61lls_tools\x18\x08 \x01(\x08\"\xae\x01\n\x0eModelSelection\x12\x31\n\x05model\x18\x01 \x01(\x0b\x32\".kari.conversation_models.v1.Model\x12\x38\n\x04rule\x18\x02 \x01(\x0e\x32*.kari.conversation_models.v1.SelectionRule\x12\x13\n\x0b\x65xplanation\x18\x03 \x01(\t\x12\x1a\n\x12\x66\x61llback_model_ids\x18\x04 \x03(\t\"\x9e\x01\n\x05Usage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\x05\x12\x19\n\x11\x63ompletion_tokens\x18\x02 \x01(\x05\x12\x36\n\x13time_to_first_token\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration*h\n\tTokenizer\x12\x19\n\x15TOKENIZER_UNSPECIFIED\x10\x00\x12\x15\n\x11TOKENIZER_SMOLLM2\x10\x01\x12\x14\n\x10TOKENIZER_CL100K\x10\x02\x12\x13\n\x0fTOKENIZER_O200K\x10\x03*\xa0\x01\n\rSelectionRule\x12\x1e\n\x1aSELECTION_RULE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SELECTION_RULE_OVERRIDE\x10\x01\x12\x17\n\x13SELECTION_RULE_MODE\x10\x02\x12\x1d\n\x19SELECTION_RULE_COMPLEXITY\x10\x03\x12\x1a\n\x16SELECTION_RULE_DEFAULT\x10\x04*\x9f\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12 \n\x1c\x46INISH_REASON_CONTENT_FILTER\x10\x03\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'kari/conversation_models/v1/model.proto\x12\x1bkari.conversation_models.v1\x1a\x1egoogle/protobuf/duration.proto\"\xd8\x01\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x16\n\x0e\x63ontext_window\x18\x03 \x01(\x05\x12\x19\n\x11max_output_tokens\x18\x04 \x01(\x05\x12\x39\n\ttokenizer\x18\x05 \x01(\x0e\x32&.kari.conversation_models.v1.Tokenizer\x12\r\n\x05roles\x18\x06 \x03(\t\x12\x11\n\tavailable\x18\x07 \x01(\x08\x12\x13\n\x0b\x63\x61lls_tools\x18\x08 \x01(\x08\x12\x0c\n\x04sees\x18\t \x01(\x08\"\xae\x01\n\x0eModelSelection\x12\x31\n\x05model\x18\x01 \x01(\x0b\x32\".kari.conversation_models.v1.Model\x12\x38\n\x04rule\x18\x02 \x01(\x0e\x32*.kari.conversation_models.v1.SelectionRule\x12\x13\n\x0b\x65xplanation\x18\x03 \x01(\t\x12\x1a\n\x12\x66\x61llback_model_ids\x18\x04 \x03(\t\"\x9e\x01\n\x05Usage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\x05\x12\x19\n\x11\x63ompletion_tokens\x18\x02 \x01(\x05\x12\x36\n\x13time_to_first_token\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration*h\n\tTokenizer\x12\x19\n\x15TOKENIZER_UNSPECIFIED\x10\x00\x12\x15\n\x11TOKENIZER_SMOLLM2\x10\x01\x12\x14\n\x10TOKENIZER_CL100K\x10\x02\x12\x13\n\x0fTOKENIZER_O200K\x10\x03*\xa0\x01\n\rSelectionRule\x12\x1e\n\x1aSELECTION_RULE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SELECTION_RULE_OVERRIDE\x10\x01\x12\x17\n\x13SELECTION_RULE_MODE\x10\x02\x12\x1d\n\x19SELECTION_RULE_COMPLEXITY\x10\x03\x12\x1a\n\x16SELECTION_RULE_DEFAULT\x10\x04*\x9f\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12 \n\x1c\x46INISH_REASON_CONTENT_FILTER\x10\x03\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kari.conversation_models.v1.model_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TOKENIZER']._serialized_start=647
-  _globals['_TOKENIZER']._serialized_end=751
-  _globals['_SELECTIONRULE']._serialized_start=754
-  _globals['_SELECTIONRULE']._serialized_end=914
-  _globals['_FINISHREASON']._serialized_start=917
-  _globals['_FINISHREASON']._serialized_end=1076
+  _globals['_TOKENIZER']._serialized_start=661
+  _globals['_TOKENIZER']._serialized_end=765
+  _globals['_SELECTIONRULE']._serialized_start=768
+  _globals['_SELECTIONRULE']._serialized_end=928
+  _globals['_FINISHREASON']._serialized_start=931
+  _globals['_FINISHREASON']._serialized_end=1090
   _globals['_MODEL']._serialized_start=105
-  _globals['_MODEL']._serialized_end=307
-  _globals['_MODELSELECTION']._serialized_start=310
-  _globals['_MODELSELECTION']._serialized_end=484
-  _globals['_USAGE']._serialized_start=487
-  _globals['_USAGE']._serialized_end=645
+  _globals['_MODEL']._serialized_end=321
+  _globals['_MODELSELECTION']._serialized_start=324
+  _globals['_MODELSELECTION']._serialized_end=498
+  _globals['_USAGE']._serialized_start=501
+  _globals['_USAGE']._serialized_end=659
 # @@protoc_insertion_point(module_scope)

@@ -126,6 +126,7 @@ class Model(_message.Message):
     ROLES_FIELD_NUMBER: _builtins.int
     AVAILABLE_FIELD_NUMBER: _builtins.int
     CALLS_TOOLS_FIELD_NUMBER: _builtins.int
+    SEES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`provider/model`, such as `local/smollm2-135m`."""
     provider: _builtins.str
@@ -140,6 +141,8 @@ class Model(_message.Message):
     """False while its circuit breaker is open."""
     calls_tools: _builtins.bool
     """True if it asks for tools by itself; for others the runtime does, by fixed rules."""
+    sees: _builtins.bool
+    """True if it sees images."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Roles that a user needs to choose it by name."""
@@ -155,10 +158,11 @@ class Model(_message.Message):
         roles: _abc.Iterable[_builtins.str] | None = ...,
         available: _builtins.bool = ...,
         calls_tools: _builtins.bool = ...,
+        sees: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "calls_tools", b"calls_tools", "context_window", b"context_window", "id", b"id", "max_output_tokens", b"max_output_tokens", "provider", b"provider", "roles", b"roles", "tokenizer", b"tokenizer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "calls_tools", b"calls_tools", "context_window", b"context_window", "id", b"id", "max_output_tokens", b"max_output_tokens", "provider", b"provider", "roles", b"roles", "sees", b"sees", "tokenizer", b"tokenizer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,11 +25,12 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from kari.conversation_models.v1 import file_pb2 as kari_dot_conversation__models_dot_v1_dot_file__pb2
 from kari.conversation_models.v1 import message_pb2 as kari_dot_conversation__models_dot_v1_dot_message__pb2
 from kari.conversation_models.v1 import summary_pb2 as kari_dot_conversation__models_dot_v1_dot_summary__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(kari/conversation_models/v1/search.proto\x12\x1bkari.conversation_models.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a)kari/conversation_models/v1/message.proto\x1a)kari/conversation_models/v1/summary.proto\"\xfa\x02\n\x0cSearchFilter\x12\x36\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^conv_[0-9a-f]{32}$\xd8\x01\x01\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12H\n\x05roles\x18\x04 \x03(\x0e\x32(.kari.conversation_models.v1.MessageRoleB\x0f\xbaH\x0c\x92\x01\t\x10\x04\"\x05\x82\x01\x02\x10\x01\x12.\n\x07user_id\x18\x05 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^user_[0-9a-f]{32}$\xd8\x01\x01\x12<\n\x15known_conversation_id\x18\x06 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^conv_[0-9a-f]{32}$\xd8\x01\x01\x12$\n\x13known_from_sequence\x18\x07 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\x84\x03\n\x0cSearchResult\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x14\n\x07\x63ontent\x18\x03 \x01(\tB\x03\x80\x01\x01\x12\r\n\x05score\x18\x04 \x01(\x01\x12-\n\ttimestamp\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08metadata\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x36\n\x04role\x18\x07 \x01(\x0e\x32(.kari.conversation_models.v1.MessageRole\x12\x0e\n\x06\x61uthor\x18\x08 \x01(\t\x12\x0f\n\x07user_id\x18\t \x01(\t\x12\x10\n\x08sequence\x18\n \x01(\x03\x12:\n\nhighlights\x18\x0b \x03(\x0b\x32&.kari.conversation_models.v1.Highlight\x12\x12\n\nsimilarity\x18\x0c \x01(\x01\x12\r\n\x05start\x18\r \x01(\x05\"u\n\rSummaryResult\x12\x41\n\x07summary\x18\x01 \x01(\x0b\x32\x30.kari.conversation_models.v1.ConversationSummary\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x12\n\nsimilarity\x18\x03 \x01(\x01\"\'\n\tHighlight\x12\r\n\x05start\x18\x01 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x05*Y\n\tSearchWay\x12\x1a\n\x16SEARCH_WAY_UNSPECIFIED\x10\x00\x12\x18\n\x14SEARCH_WAY_FULL_TEXT\x10\x01\x12\x16\n\x12SEARCH_WAY_VECTORS\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(kari/conversation_models/v1/search.proto\x12\x1bkari.conversation_models.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&kari/conversation_models/v1/file.proto\x1a)kari/conversation_models/v1/message.proto\x1a)kari/conversation_models/v1/summary.proto\"\xaf\x03\n\x0cSearchFilter\x12\x36\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^conv_[0-9a-f]{32}$\xd8\x01\x01\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12H\n\x05roles\x18\x04 \x03(\x0e\x32(.kari.conversation_models.v1.MessageRoleB\x0f\xbaH\x0c\x92\x01\t\x10\x04\"\x05\x82\x01\x02\x10\x01\x12.\n\x07user_id\x18\x05 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^user_[0-9a-f]{32}$\xd8\x01\x01\x12<\n\x15known_conversation_id\x18\x06 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^conv_[0-9a-f]{32}$\xd8\x01\x01\x12$\n\x13known_from_sequence\x18\x07 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x33\n\x08\x66ile_ids\x18\x08 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10\x14\"\x17r\x15\x32\x13^file_[0-9a-f]{32}$\"\x84\x03\n\x0cSearchResult\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x14\n\x07\x63ontent\x18\x03 \x01(\tB\x03\x80\x01\x01\x12\r\n\x05score\x18\x04 \x01(\x01\x12-\n\ttimestamp\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08metadata\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x36\n\x04role\x18\x07 \x01(\x0e\x32(.kari.conversation_models.v1.MessageRole\x12\x0e\n\x06\x61uthor\x18\x08 \x01(\t\x12\x0f\n\x07user_id\x18\t \x01(\t\x12\x10\n\x08sequence\x18\n \x01(\x03\x12:\n\nhighlights\x18\x0b \x03(\x0b\x32&.kari.conversation_models.v1.Highlight\x12\x12\n\nsimilarity\x18\x0c \x01(\x01\x12\r\n\x05start\x18\r \x01(\x05\"u\n\rSummaryResult\x12\x41\n\x07summary\x18\x01 \x01(\x0b\x32\x30.kari.conversation_models.v1.ConversationSummary\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x12\n\nsimilarity\x18\x03 \x01(\x01\"\'\n\tHighlight\x12\r\n\x05start\x18\x01 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x05\"\xda\x01\n\nFileResult\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x03 \x01(\t\x12\x35\n\x05\x63hunk\x18\x04 \x01(\x0b\x32&.kari.conversation_models.v1.TextChunk\x12\r\n\x05score\x18\x05 \x01(\x01\x12:\n\nhighlights\x18\x06 \x03(\x0b\x32&.kari.conversation_models.v1.Highlight\x12\x12\n\nsimilarity\x18\x07 \x01(\x01*Y\n\tSearchWay\x12\x1a\n\x16SEARCH_WAY_UNSPECIFIED\x10\x00\x12\x18\n\x14SEARCH_WAY_FULL_TEXT\x10\x01\x12\x16\n\x12SEARCH_WAY_VECTORS\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,16 +47,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEARCHFILTER'].fields_by_name['known_conversation_id']._serialized_options = b'\272H\032r\0252\023^conv_[0-9a-f]{32}$\330\001\001'
   _globals['_SEARCHFILTER'].fields_by_name['known_from_sequence']._loaded_options = None
   _globals['_SEARCHFILTER'].fields_by_name['known_from_sequence']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_SEARCHFILTER'].fields_by_name['file_ids']._loaded_options = None
+  _globals['_SEARCHFILTER'].fields_by_name['file_ids']._serialized_options = b'\272H\036\222\001\033\020\024\"\027r\0252\023^file_[0-9a-f]{32}$'
   _globals['_SEARCHRESULT'].fields_by_name['content']._loaded_options = None
   _globals['_SEARCHRESULT'].fields_by_name['content']._serialized_options = b'\200\001\001'
-  _globals['_SEARCHWAY']._serialized_start=1183
-  _globals['_SEARCHWAY']._serialized_end=1272
-  _globals['_SEARCHFILTER']._serialized_start=252
-  _globals['_SEARCHFILTER']._serialized_end=630
-  _globals['_SEARCHRESULT']._serialized_start=633
-  _globals['_SEARCHRESULT']._serialized_end=1021
-  _globals['_SUMMARYRESULT']._serialized_start=1023
-  _globals['_SUMMARYRESULT']._serialized_end=1140
-  _globals['_HIGHLIGHT']._serialized_start=1142
-  _globals['_HIGHLIGHT']._serialized_end=1181
+  _globals['_SEARCHWAY']._serialized_start=1497
+  _globals['_SEARCHWAY']._serialized_end=1586
+  _globals['_SEARCHFILTER']._serialized_start=292
+  _globals['_SEARCHFILTER']._serialized_end=723
+  _globals['_SEARCHRESULT']._serialized_start=726
+  _globals['_SEARCHRESULT']._serialized_end=1114
+  _globals['_SUMMARYRESULT']._serialized_start=1116
+  _globals['_SUMMARYRESULT']._serialized_end=1233
+  _globals['_HIGHLIGHT']._serialized_start=1235
+  _globals['_HIGHLIGHT']._serialized_end=1274
+  _globals['_FILERESULT']._serialized_start=1277
+  _globals['_FILERESULT']._serialized_end=1495
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from kari.conversation_models.v1 import file_pb2 as _file_pb2
 from kari.conversation_models.v1 import message_pb2 as _message_pb2
 from kari.conversation_models.v1 import summary_pb2 as _summary_pb2
 import builtins as _builtins
@@ -60,6 +61,7 @@ class SearchFilter(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     KNOWN_CONVERSATION_ID_FIELD_NUMBER: _builtins.int
     KNOWN_FROM_SEQUENCE_FIELD_NUMBER: _builtins.int
+    FILE_IDS_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """Only this conversation."""
     user_id: _builtins.str
@@ -80,6 +82,10 @@ class SearchFilter(_message.Message):
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_message_pb2.MessageRole.ValueType]:
         """Only messages of these roles; empty means all."""
 
+    @_builtins.property
+    def file_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only pieces of these files; messages are not looked at then."""
+
     def __init__(
         self,
         *,
@@ -90,10 +96,11 @@ class SearchFilter(_message.Message):
         user_id: _builtins.str = ...,
         known_conversation_id: _builtins.str = ...,
         known_from_sequence: _builtins.int = ...,
+        file_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "known_conversation_id", b"known_conversation_id", "known_from_sequence", b"known_from_sequence", "roles", b"roles", "since", b"since", "until", b"until", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "file_ids", b"file_ids", "known_conversation_id", b"known_conversation_id", "known_from_sequence", b"known_from_sequence", "roles", b"roles", "since", b"since", "until", b"until", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -234,3 +241,53 @@ class Highlight(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Highlight: _TypeAlias = Highlight  # noqa: Y015
+
+@_typing.final
+class FileResult(_message.Message):
+    """A piece of a file that was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    HIGHLIGHTS_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
+    file_id: _builtins.str
+    """The file."""
+    name: _builtins.str
+    """What people call it."""
+    conversation_id: _builtins.str
+    """Conversation in which it is used; empty if it is only the caller's."""
+    score: _builtins.float
+    """How well it fits, 0 to 1."""
+    similarity: _builtins.float
+    """Cosine of its vector and the query's; 0 if it was not found by meaning."""
+    @_builtins.property
+    def chunk(self) -> _file_pb2.TextChunk:
+        """The piece, and where it stands."""
+
+    @_builtins.property
+    def highlights(self) -> _containers.RepeatedCompositeFieldContainer[Global___Highlight]:
+        """Where the query's words stand in the text."""
+
+    def __init__(
+        self,
+        *,
+        file_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        conversation_id: _builtins.str = ...,
+        chunk: _file_pb2.TextChunk | None = ...,
+        score: _builtins.float = ...,
+        highlights: _abc.Iterable[Global___Highlight] | None = ...,
+        similarity: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "conversation_id", b"conversation_id", "file_id", b"file_id", "highlights", b"highlights", "name", b"name", "score", b"score", "similarity", b"similarity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FileResult: _TypeAlias = FileResult  # noqa: Y015

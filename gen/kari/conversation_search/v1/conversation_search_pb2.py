@@ -28,7 +28,7 @@ from kari.conversation_models.v1 import search_pb2 as kari_dot_conversation__mod
 from kari.policy.v1 import policy_pb2 as kari_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5kari/conversation_search/v1/conversation_search.proto\x12\x1bkari.conversation_search.v1\x1a\x1b\x62uf/validate/validate.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a(kari/conversation_models/v1/search.proto\x1a\x1bkari/policy/v1/policy.proto\"\xe6\x01\n\rSearchRequest\x12\x1e\n\x05query\x18\x01 \x01(\tB\x0f\x80\x01\x01\xbaH\tr\x07\x18\xd0\x0f\xba\x01\x01\x00\x12\x39\n\x06\x66ilter\x18\x02 \x01(\x0b\x32).kari.conversation_models.v1.SearchFilter\x12=\n\x03way\x18\x03 \x01(\x0e\x32&.kari.conversation_models.v1.SearchWayB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\xe4\x01\n\x0eSearchResponse\x12:\n\x07results\x18\x01 \x03(\x0b\x32).kari.conversation_models.v1.SearchResult\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12>\n\x0c\x64\x65gradations\x18\x03 \x03(\x0b\x32(.kari.conversation_models.v1.Degradation\x12=\n\tsummaries\x18\x04 \x03(\x0b\x32*.kari.conversation_models.v1.SummaryResult2\xa0\x01\n\x19\x43onversationSearchService\x12{\n\x06Search\x12*.kari.conversation_search.v1.SearchRequest\x1a+.kari.conversation_search.v1.SearchResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5kari/conversation_search/v1/conversation_search.proto\x12\x1bkari.conversation_search.v1\x1a\x1b\x62uf/validate/validate.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a(kari/conversation_models/v1/search.proto\x1a\x1bkari/policy/v1/policy.proto\"\xe6\x01\n\rSearchRequest\x12\x1e\n\x05query\x18\x01 \x01(\tB\x0f\x80\x01\x01\xbaH\tr\x07\x18\xd0\x0f\xba\x01\x01\x00\x12\x39\n\x06\x66ilter\x18\x02 \x01(\x0b\x32).kari.conversation_models.v1.SearchFilter\x12=\n\x03way\x18\x03 \x01(\x0e\x32&.kari.conversation_models.v1.SearchWayB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x9c\x02\n\x0eSearchResponse\x12:\n\x07results\x18\x01 \x03(\x0b\x32).kari.conversation_models.v1.SearchResult\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12>\n\x0c\x64\x65gradations\x18\x03 \x03(\x0b\x32(.kari.conversation_models.v1.Degradation\x12=\n\tsummaries\x18\x04 \x03(\x0b\x32*.kari.conversation_models.v1.SummaryResult\x12\x36\n\x05\x66iles\x18\x05 \x03(\x0b\x32\'.kari.conversation_models.v1.FileResult2\xa0\x01\n\x19\x43onversationSearchService\x12{\n\x06Search\x12*.kari.conversation_search.v1.SearchRequest\x1a+.kari.conversation_search.v1.SearchResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,7 +50,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEARCHREQUEST']._serialized_start=234
   _globals['_SEARCHREQUEST']._serialized_end=464
   _globals['_SEARCHRESPONSE']._serialized_start=467
-  _globals['_SEARCHRESPONSE']._serialized_end=695
-  _globals['_CONVERSATIONSEARCHSERVICE']._serialized_start=698
-  _globals['_CONVERSATIONSEARCHSERVICE']._serialized_end=858
+  _globals['_SEARCHRESPONSE']._serialized_end=751
+  _globals['_CONVERSATIONSEARCHSERVICE']._serialized_start=754
+  _globals['_CONVERSATIONSEARCHSERVICE']._serialized_end=914
 # @@protoc_insertion_point(module_scope)

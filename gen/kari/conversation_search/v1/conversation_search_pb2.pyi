@@ -72,6 +72,7 @@ class SearchResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     DEGRADATIONS_FIELD_NUMBER: _builtins.int
     SUMMARIES_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page; empty on the last."""
     @_builtins.property
@@ -86,6 +87,10 @@ class SearchResponse(_message.Message):
     def summaries(self) -> _containers.RepeatedCompositeFieldContainer[_search_pb2.SummaryResult]:
         """Summaries that fit, the best first; at most 5, and only on the first page."""
 
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[_search_pb2.FileResult]:
+        """Pieces of files, the best first; only on the first page."""
+
     def __init__(
         self,
         *,
@@ -93,10 +98,11 @@ class SearchResponse(_message.Message):
         next_page_token: _builtins.str = ...,
         degradations: _abc.Iterable[_degradation_pb2.Degradation] | None = ...,
         summaries: _abc.Iterable[_search_pb2.SummaryResult] | None = ...,
+        files: _abc.Iterable[_search_pb2.FileResult] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["degradations", b"degradations", "next_page_token", b"next_page_token", "results", b"results", "summaries", b"summaries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["degradations", b"degradations", "files", b"files", "next_page_token", b"next_page_token", "results", b"results", "summaries", b"summaries"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

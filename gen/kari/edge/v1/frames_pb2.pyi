@@ -48,6 +48,8 @@ class ClientFrame(_message.Message):
     SEARCH_FIELD_NUMBER: _builtins.int
     ANSWER_APPROVAL_FIELD_NUMBER: _builtins.int
     TOOLS_FIELD_NUMBER: _builtins.int
+    FOLLOW_FILE_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Client's own id of this frame; answers repeat it."""
     correlation_id: _builtins.str
@@ -112,6 +114,14 @@ class ClientFrame(_message.Message):
     def tools(self) -> _chat_hub_pb2.ListToolsRequest:
         """Asks for the tools that the user may call."""
 
+    @_builtins.property
+    def follow_file(self) -> _chat_hub_pb2.FollowFileRequest:
+        """Follows a file through the hooks: as it stands, then each change."""
+
+    @_builtins.property
+    def files(self) -> _chat_hub_pb2.ListFilesRequest:
+        """Asks for files."""
+
     def __init__(
         self,
         *,
@@ -132,12 +142,14 @@ class ClientFrame(_message.Message):
         search: _chat_hub_pb2.SearchRequest | None = ...,
         answer_approval: _chat_hub_pb2.AnswerApprovalRequest | None = ...,
         tools: _chat_hub_pb2.ListToolsRequest | None = ...,
+        follow_file: _chat_hub_pb2.FollowFileRequest | None = ...,
+        files: _chat_hub_pb2.ListFilesRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "answer_approval", b"answer_approval", "cancel_turn", b"cancel_turn", "command", b"command", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "history", b"history", "kind", b"kind", "presence", b"presence", "refresh_token", b"refresh_token", "resume", b"resume", "search", b"search", "send_message", b"send_message", "tools", b"tools", "typing", b"typing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "answer_approval", b"answer_approval", "cancel_turn", b"cancel_turn", "command", b"command", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "files", b"files", "follow_file", b"follow_file", "history", b"history", "kind", b"kind", "presence", b"presence", "refresh_token", b"refresh_token", "resume", b"resume", "search", b"search", "send_message", b"send_message", "tools", b"tools", "typing", b"typing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "answer_approval", b"answer_approval", "cancel_turn", b"cancel_turn", "command", b"command", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "correlation_id", b"correlation_id", "history", b"history", "id", b"id", "kind", b"kind", "presence", b"presence", "refresh_token", b"refresh_token", "resume", b"resume", "search", b"search", "send_message", b"send_message", "tools", b"tools", "typing", b"typing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "answer_approval", b"answer_approval", "cancel_turn", b"cancel_turn", "command", b"command", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "correlation_id", b"correlation_id", "files", b"files", "follow_file", b"follow_file", "history", b"history", "id", b"id", "kind", b"kind", "presence", b"presence", "refresh_token", b"refresh_token", "resume", b"resume", "search", b"search", "send_message", b"send_message", "tools", b"tools", "typing", b"typing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["send_message", "command", "typing", "presence", "cancel_turn", "resume", "answer", "refresh_token", "conversations", "history", "commands", "conversation", "search", "answer_approval", "tools"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["send_message", "command", "typing", "presence", "cancel_turn", "resume", "answer", "refresh_token", "conversations", "history", "commands", "conversation", "search", "answer_approval", "tools", "follow_file", "files"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -238,6 +250,7 @@ class ServerFrame(_message.Message):
     CONVERSATION_CHANGED_FIELD_NUMBER: _builtins.int
     TURN_STARTED_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
+    FILE_CHANGED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id of the frame that it answers; empty if none."""
     correlation_id: _builtins.str
@@ -286,6 +299,10 @@ class ServerFrame(_message.Message):
     def degraded(self) -> _degradation_pb2.Degradation:
         """A feature is missing for this socket."""
 
+    @_builtins.property
+    def file_changed(self) -> _chat_hub_pb2.FollowFileResponse:
+        """A file that has got further; answers follow_file."""
+
     def __init__(
         self,
         *,
@@ -302,12 +319,13 @@ class ServerFrame(_message.Message):
         conversation_changed: _chat_hub_pb2.ConversationChanged | None = ...,
         turn_started: _chat_hub_pb2.TurnStarted | None = ...,
         degraded: _degradation_pb2.Degradation | None = ...,
+        file_changed: _chat_hub_pb2.FollowFileResponse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "conversation_changed", b"conversation_changed", "degraded", b"degraded", "error", b"error", "kind", b"kind", "presence", b"presence", "result", b"result", "resync", b"resync", "turn_event", b"turn_event", "turn_started", b"turn_started", "typing", b"typing", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "conversation_changed", b"conversation_changed", "degraded", b"degraded", "error", b"error", "file_changed", b"file_changed", "kind", b"kind", "presence", b"presence", "result", b"result", "resync", b"resync", "turn_event", b"turn_event", "turn_started", b"turn_started", "typing", b"typing", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "conversation_changed", b"conversation_changed", "correlation_id", b"correlation_id", "degraded", b"degraded", "error", b"error", "id", b"id", "kind", b"kind", "presence", b"presence", "result", b"result", "resync", b"resync", "turn_event", b"turn_event", "turn_started", b"turn_started", "typing", b"typing", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "conversation_changed", b"conversation_changed", "correlation_id", b"correlation_id", "degraded", b"degraded", "error", b"error", "file_changed", b"file_changed", "id", b"id", "kind", b"kind", "presence", b"presence", "result", b"result", "resync", b"resync", "turn_event", b"turn_event", "turn_started", b"turn_started", "typing", b"typing", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["welcome", "ack", "turn_event", "resync", "result", "error", "typing", "presence", "conversation_changed", "turn_started", "degraded"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["welcome", "ack", "turn_event", "resync", "result", "error", "typing", "presence", "conversation_changed", "turn_started", "degraded", "file_changed"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -456,6 +474,7 @@ class Result(_message.Message):
     SEARCH_FIELD_NUMBER: _builtins.int
     TOOLS_FIELD_NUMBER: _builtins.int
     ANSWER_APPROVAL_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def conversations(self) -> _chat_hub_pb2.ListConversationsResponse:
         """A page of conversations."""
@@ -484,6 +503,10 @@ class Result(_message.Message):
     def answer_approval(self) -> _chat_hub_pb2.AnswerApprovalResponse:
         """The turn whose question was answered."""
 
+    @_builtins.property
+    def files(self) -> _chat_hub_pb2.ListFilesResponse:
+        """Files."""
+
     def __init__(
         self,
         *,
@@ -494,12 +517,13 @@ class Result(_message.Message):
         search: _chat_hub_pb2.SearchResponse | None = ...,
         tools: _chat_hub_pb2.ListToolsResponse | None = ...,
         answer_approval: _chat_hub_pb2.AnswerApprovalResponse | None = ...,
+        files: _chat_hub_pb2.ListFilesResponse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_approval", b"answer_approval", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "history", b"history", "kind", b"kind", "search", b"search", "tools", b"tools"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_approval", b"answer_approval", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "files", b"files", "history", b"history", "kind", b"kind", "search", b"search", "tools", b"tools"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_approval", b"answer_approval", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "history", b"history", "kind", b"kind", "search", b"search", "tools", b"tools"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_approval", b"answer_approval", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "files", b"files", "history", b"history", "kind", b"kind", "search", b"search", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["conversations", "history", "commands", "conversation", "search", "tools", "answer_approval"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["conversations", "history", "commands", "conversation", "search", "tools", "answer_approval", "files"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 

@@ -216,6 +216,24 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """No such run of a capsule, or another one's."""
     REASON_MODEL_TOO_SMALL: _Reason.ValueType  # 64
     """The model that would be needed is not configured: the small local one cannot do this."""
+    REASON_FILE_NOT_FOUND: _Reason.ValueType  # 80
+    """No such file, or the caller may not read it."""
+    REASON_FILE_NOT_READY: _Reason.ValueType  # 81
+    """The file is in quarantine: its hooks have not let it through yet."""
+    REASON_FILE_REFUSED: _Reason.ValueType  # 82
+    """A hook refused the file; the message says why."""
+    REASON_FILE_TYPE: _Reason.ValueType  # 83
+    """Files of this type are not taken; details name the type."""
+    REASON_FILE_QUOTA: _Reason.ValueType  # 84
+    """The user or the tenant has no room left; details name the limit."""
+    REASON_FILE_RANGE: _Reason.ValueType  # 85
+    """The bytes that are asked for are not within the file; details name its size."""
+    REASON_UPLOAD_OFFSET: _Reason.ValueType  # 86
+    """The upload has another length so far; details name the `offset` where it goes on."""
+    REASON_UPLOAD_DIFFERS: _Reason.ValueType  # 87
+    """What arrived is not what was announced, in size or SHA-256."""
+    REASON_FILE_BROKEN: _Reason.ValueType  # 88
+    """The file cannot be read: it is broken, or locked by a password."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Machine-readable reasons, with an example each."""
@@ -354,6 +372,24 @@ REASON_RUN_NOT_FOUND: Reason.ValueType  # 63
 """No such run of a capsule, or another one's."""
 REASON_MODEL_TOO_SMALL: Reason.ValueType  # 64
 """The model that would be needed is not configured: the small local one cannot do this."""
+REASON_FILE_NOT_FOUND: Reason.ValueType  # 80
+"""No such file, or the caller may not read it."""
+REASON_FILE_NOT_READY: Reason.ValueType  # 81
+"""The file is in quarantine: its hooks have not let it through yet."""
+REASON_FILE_REFUSED: Reason.ValueType  # 82
+"""A hook refused the file; the message says why."""
+REASON_FILE_TYPE: Reason.ValueType  # 83
+"""Files of this type are not taken; details name the type."""
+REASON_FILE_QUOTA: Reason.ValueType  # 84
+"""The user or the tenant has no room left; details name the limit."""
+REASON_FILE_RANGE: Reason.ValueType  # 85
+"""The bytes that are asked for are not within the file; details name its size."""
+REASON_UPLOAD_OFFSET: Reason.ValueType  # 86
+"""The upload has another length so far; details name the `offset` where it goes on."""
+REASON_UPLOAD_DIFFERS: Reason.ValueType  # 87
+"""What arrived is not what was announced, in size or SHA-256."""
+REASON_FILE_BROKEN: Reason.ValueType  # 88
+"""The file cannot be read: it is broken, or locked by a password."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from kari.conversation_models.v1 import context_pb2 as _context_pb2
 from kari.conversation_models.v1 import degradation_pb2 as _degradation_pb2
+from kari.conversation_models.v1 import file_pb2 as _file_pb2
 from kari.conversation_models.v1 import instruction_pb2 as _instruction_pb2
 from kari.conversation_models.v1 import memory_pb2 as _memory_pb2
 from kari.conversation_models.v1 import message_pb2 as _message_pb2
@@ -271,6 +272,7 @@ class BeginTurnRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     LEASE_FIELD_NUMBER: _builtins.int
     INSTRUCTIONS_FIELD_NUMBER: _builtins.int
+    FILE_IDS_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """The conversation."""
     content: _builtins.str
@@ -295,6 +297,10 @@ class BeginTurnRequest(_message.Message):
     def instructions(self) -> _containers.RepeatedCompositeFieldContainer[_instruction_pb2.Instruction]:
         """Instructions that came with it."""
 
+    @_builtins.property
+    def file_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Files that came with it."""
+
     def __init__(
         self,
         *,
@@ -307,10 +313,11 @@ class BeginTurnRequest(_message.Message):
         model: _builtins.str = ...,
         lease: Global___Lease | None = ...,
         instructions: _abc.Iterable[_instruction_pb2.Instruction] | None = ...,
+        file_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "conversation_id", b"conversation_id", "instructions", b"instructions", "lease", b"lease", "mentioned_user_ids", b"mentioned_user_ids", "model", b"model", "reply_to_message_id", b"reply_to_message_id", "request_id", b"request_id", "when_busy", b"when_busy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "conversation_id", b"conversation_id", "file_ids", b"file_ids", "instructions", b"instructions", "lease", b"lease", "mentioned_user_ids", b"mentioned_user_ids", "model", b"model", "reply_to_message_id", b"reply_to_message_id", "request_id", b"request_id", "when_busy", b"when_busy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -949,6 +956,219 @@ class ListToolStepsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListToolStepsResponse: _TypeAlias = ListToolStepsResponse  # noqa: Y015
+
+@_typing.final
+class IndexFileRequest(_message.Message):
+    """Pieces of a file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    CHUNKS_FIELD_NUMBER: _builtins.int
+    file_id: _builtins.str
+    """The file."""
+    name: _builtins.str
+    """What people call it."""
+    conversation_id: _builtins.str
+    """Conversation in which it is used; empty if none yet."""
+    @_builtins.property
+    def chunks(self) -> _containers.RepeatedCompositeFieldContainer[_file_pb2.TextChunk]:
+        """The pieces."""
+
+    def __init__(
+        self,
+        *,
+        file_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        conversation_id: _builtins.str = ...,
+        chunks: _abc.Iterable[_file_pb2.TextChunk] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunks", b"chunks", "conversation_id", b"conversation_id", "file_id", b"file_id", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IndexFileRequest: _TypeAlias = IndexFileRequest  # noqa: Y015
+
+@_typing.final
+class IndexFileResponse(_message.Message):
+    """They are kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHUNKS_FIELD_NUMBER: _builtins.int
+    chunks: _builtins.int
+    """Pieces that the file has by now."""
+    def __init__(
+        self,
+        *,
+        chunks: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunks", b"chunks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IndexFileResponse: _TypeAlias = IndexFileResponse  # noqa: Y015
+
+@_typing.final
+class ShareFilesRequest(_message.Message):
+    """Files for a conversation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_IDS_FIELD_NUMBER: _builtins.int
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation."""
+    @_builtins.property
+    def file_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The files; those of others are left out."""
+
+    def __init__(
+        self,
+        *,
+        file_ids: _abc.Iterable[_builtins.str] | None = ...,
+        conversation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "file_ids", b"file_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShareFilesRequest: _TypeAlias = ShareFilesRequest  # noqa: Y015
+
+@_typing.final
+class ShareFilesResponse(_message.Message):
+    """They are shared."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShareFilesResponse: _TypeAlias = ShareFilesResponse  # noqa: Y015
+
+@_typing.final
+class DropFileRequest(_message.Message):
+    """Which file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    file_id: _builtins.str
+    """The file."""
+    def __init__(
+        self,
+        *,
+        file_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_id", b"file_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropFileRequest: _TypeAlias = DropFileRequest  # noqa: Y015
+
+@_typing.final
+class DropFileResponse(_message.Message):
+    """It is dropped."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHUNKS_FIELD_NUMBER: _builtins.int
+    chunks: _builtins.int
+    """Pieces that were erased."""
+    def __init__(
+        self,
+        *,
+        chunks: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunks", b"chunks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropFileResponse: _TypeAlias = DropFileResponse  # noqa: Y015
+
+@_typing.final
+class GetFileChunksRequest(_message.Message):
+    """Which pieces."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    FROM_INDEX_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    file_id: _builtins.str
+    """The file."""
+    from_index: _builtins.int
+    """First piece."""
+    limit: _builtins.int
+    """How many; default 20."""
+    conversation_id: _builtins.str
+    """Conversation through which the caller may read it; empty for files of the caller's own."""
+    def __init__(
+        self,
+        *,
+        file_id: _builtins.str = ...,
+        from_index: _builtins.int = ...,
+        limit: _builtins.int = ...,
+        conversation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "file_id", b"file_id", "from_index", b"from_index", "limit", b"limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFileChunksRequest: _TypeAlias = GetFileChunksRequest  # noqa: Y015
+
+@_typing.final
+class GetFileChunksResponse(_message.Message):
+    """The pieces."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHUNKS_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """What people call the file."""
+    total: _builtins.int
+    """Pieces that it has."""
+    @_builtins.property
+    def chunks(self) -> _containers.RepeatedCompositeFieldContainer[_file_pb2.TextChunk]:
+        """In order."""
+
+    def __init__(
+        self,
+        *,
+        chunks: _abc.Iterable[_file_pb2.TextChunk] | None = ...,
+        name: _builtins.str = ...,
+        total: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunks", b"chunks", "name", b"name", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFileChunksResponse: _TypeAlias = GetFileChunksResponse  # noqa: Y015
 
 @_typing.final
 class RequestCancelRequest(_message.Message):

@@ -116,6 +116,26 @@ class ProductionMemoryServiceStub:
                 request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListToolStepsRequest.SerializeToString,
                 response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListToolStepsResponse.FromString,
                 _registered_method=True)
+        self.IndexFile = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/IndexFile',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.IndexFileRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.IndexFileResponse.FromString,
+                _registered_method=True)
+        self.ShareFiles = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/ShareFiles',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ShareFilesRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ShareFilesResponse.FromString,
+                _registered_method=True)
+        self.DropFile = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/DropFile',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.DropFileRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.DropFileResponse.FromString,
+                _registered_method=True)
+        self.GetFileChunks = channel.unary_unary(
+                '/kari.production_memory.v1.ProductionMemoryService/GetFileChunks',
+                request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetFileChunksRequest.SerializeToString,
+                response_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetFileChunksResponse.FromString,
+                _registered_method=True)
         self.RequestCancel = channel.unary_unary(
                 '/kari.production_memory.v1.ProductionMemoryService/RequestCancel',
                 request_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.RequestCancelRequest.SerializeToString,
@@ -331,6 +351,36 @@ class ProductionMemoryServiceServicer:
 
     def ListToolSteps(self, request, context):
         """The calls of tools in a turn, in order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def IndexFile(self, request, context):
+        """Keeps pieces of a file's text, with the jobs that make them searchable, in one transaction per call. The
+        same piece again replaces the first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ShareFiles(self, request, context):
+        """Ties the pieces of files to a conversation, whose participants find them from now on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DropFile(self, request, context):
+        """Erases the pieces of a file of the caller from every store.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFileChunks(self, request, context):
+        """Pieces of files in their order, for whoever may find them; unknown ones are left out. At most 1 MiB of
+        text, the rest comes without.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -557,6 +607,26 @@ def add_ProductionMemoryServiceServicer_to_server(servicer, server):
                     servicer.ListToolSteps,
                     request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListToolStepsRequest.FromString,
                     response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListToolStepsResponse.SerializeToString,
+            ),
+            'IndexFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.IndexFile,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.IndexFileRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.IndexFileResponse.SerializeToString,
+            ),
+            'ShareFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ShareFiles,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ShareFilesRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ShareFilesResponse.SerializeToString,
+            ),
+            'DropFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropFile,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.DropFileRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.DropFileResponse.SerializeToString,
+            ),
+            'GetFileChunks': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFileChunks,
+                    request_deserializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetFileChunksRequest.FromString,
+                    response_serializer=kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetFileChunksResponse.SerializeToString,
             ),
             'RequestCancel': grpc.unary_unary_rpc_method_handler(
                     servicer.RequestCancel,
@@ -1082,6 +1152,114 @@ class ProductionMemoryService:
             '/kari.production_memory.v1.ProductionMemoryService/ListToolSteps',
             kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListToolStepsRequest.SerializeToString,
             kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ListToolStepsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IndexFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/IndexFile',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.IndexFileRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.IndexFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ShareFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/ShareFiles',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ShareFilesRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.ShareFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/DropFile',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.DropFileRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.DropFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFileChunks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.production_memory.v1.ProductionMemoryService/GetFileChunks',
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetFileChunksRequest.SerializeToString,
+            kari_dot_production__memory_dot_v1_dot_production__memory__pb2.GetFileChunksResponse.FromString,
             options,
             channel_credentials,
             insecure,

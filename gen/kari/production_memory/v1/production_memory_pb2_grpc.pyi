@@ -86,6 +86,18 @@ class ProductionMemoryServiceStub:
     """
     ListToolSteps: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ListToolStepsRequest, _production_memory_pb2.ListToolStepsResponse]
     """The calls of tools in a turn, in order."""
+    IndexFile: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.IndexFileRequest, _production_memory_pb2.IndexFileResponse]
+    """Keeps pieces of a file's text, with the jobs that make them searchable, in one transaction per call. The
+    same piece again replaces the first.
+    """
+    ShareFiles: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ShareFilesRequest, _production_memory_pb2.ShareFilesResponse]
+    """Ties the pieces of files to a conversation, whose participants find them from now on."""
+    DropFile: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.DropFileRequest, _production_memory_pb2.DropFileResponse]
+    """Erases the pieces of a file of the caller from every store."""
+    GetFileChunks: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetFileChunksRequest, _production_memory_pb2.GetFileChunksResponse]
+    """Pieces of files in their order, for whoever may find them; unknown ones are left out. At most 1 MiB of
+    text, the rest comes without.
+    """
     RequestCancel: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.RequestCancelRequest, _production_memory_pb2.RequestCancelResponse]
     """Marks a turn as called off. One that nobody leads ends here and now."""
     GetTurn: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnRequest, _production_memory_pb2.GetTurnResponse]
@@ -202,6 +214,18 @@ class ProductionMemoryServiceAsyncStub(ProductionMemoryServiceStub):
     """
     ListToolSteps: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ListToolStepsRequest, _production_memory_pb2.ListToolStepsResponse]  # type: ignore[assignment]
     """The calls of tools in a turn, in order."""
+    IndexFile: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.IndexFileRequest, _production_memory_pb2.IndexFileResponse]  # type: ignore[assignment]
+    """Keeps pieces of a file's text, with the jobs that make them searchable, in one transaction per call. The
+    same piece again replaces the first.
+    """
+    ShareFiles: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ShareFilesRequest, _production_memory_pb2.ShareFilesResponse]  # type: ignore[assignment]
+    """Ties the pieces of files to a conversation, whose participants find them from now on."""
+    DropFile: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.DropFileRequest, _production_memory_pb2.DropFileResponse]  # type: ignore[assignment]
+    """Erases the pieces of a file of the caller from every store."""
+    GetFileChunks: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetFileChunksRequest, _production_memory_pb2.GetFileChunksResponse]  # type: ignore[assignment]
+    """Pieces of files in their order, for whoever may find them; unknown ones are left out. At most 1 MiB of
+    text, the rest comes without.
+    """
     RequestCancel: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.RequestCancelRequest, _production_memory_pb2.RequestCancelResponse]  # type: ignore[assignment]
     """Marks a turn as called off. One that nobody leads ends here and now."""
     GetTurn: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnRequest, _production_memory_pb2.GetTurnResponse]  # type: ignore[assignment]
@@ -411,6 +435,42 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_production_memory_pb2.ListToolStepsResponse, _abc.Awaitable[_production_memory_pb2.ListToolStepsResponse]]:
         """The calls of tools in a turn, in order."""
+
+    @_abc_1.abstractmethod
+    def IndexFile(
+        self,
+        request: _production_memory_pb2.IndexFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.IndexFileResponse, _abc.Awaitable[_production_memory_pb2.IndexFileResponse]]:
+        """Keeps pieces of a file's text, with the jobs that make them searchable, in one transaction per call. The
+        same piece again replaces the first.
+        """
+
+    @_abc_1.abstractmethod
+    def ShareFiles(
+        self,
+        request: _production_memory_pb2.ShareFilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.ShareFilesResponse, _abc.Awaitable[_production_memory_pb2.ShareFilesResponse]]:
+        """Ties the pieces of files to a conversation, whose participants find them from now on."""
+
+    @_abc_1.abstractmethod
+    def DropFile(
+        self,
+        request: _production_memory_pb2.DropFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.DropFileResponse, _abc.Awaitable[_production_memory_pb2.DropFileResponse]]:
+        """Erases the pieces of a file of the caller from every store."""
+
+    @_abc_1.abstractmethod
+    def GetFileChunks(
+        self,
+        request: _production_memory_pb2.GetFileChunksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_production_memory_pb2.GetFileChunksResponse, _abc.Awaitable[_production_memory_pb2.GetFileChunksResponse]]:
+        """Pieces of files in their order, for whoever may find them; unknown ones are left out. At most 1 MiB of
+        text, the rest comes without.
+        """
 
     @_abc_1.abstractmethod
     def RequestCancel(

@@ -1,0 +1,1 @@
+"""Validates, stores and serves files."""

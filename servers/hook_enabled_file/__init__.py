@@ -1,0 +1,1 @@
+"""The way in for files: everything passes an ordered pipeline of hooks."""

@@ -1,0 +1,1 @@
+"""Images, recordings and videos to text and facts."""
