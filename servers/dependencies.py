@@ -9,13 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
-from kari.file_attachment.v1.file_attachment_pb2_grpc import (
-    add_FileAttachmentServiceServicer_to_server,
-)
-from kari.hook_enabled_file.v1.hook_enabled_file_pb2_grpc import (
-    add_HookEnabledFileServiceServicer_to_server,
-)
-from kari.multimedia.v1.multimedia_pb2_grpc import add_MultimediaServiceServicer_to_server
 
 from kari.audit.v1.audit_pb2 import AppendRequest
 from kari.audit.v1.audit_pb2_grpc import AuditServiceStub, add_AuditServiceServicer_to_server
@@ -40,6 +33,12 @@ from kari.conversation_search.v1.conversation_search_pb2_grpc import (
     ConversationSearchServiceStub,
     add_ConversationSearchServiceServicer_to_server,
 )
+from kari.file_attachment.v1.file_attachment_pb2_grpc import (
+    add_FileAttachmentServiceServicer_to_server,
+)
+from kari.hook_enabled_file.v1.hook_enabled_file_pb2_grpc import (
+    add_HookEnabledFileServiceServicer_to_server,
+)
 from kari.identity.v1.identity_pb2_grpc import add_IdentityServiceServicer_to_server
 from kari.instruction_processor.v1.instruction_processor_pb2_grpc import (
     InstructionProcessorServiceStub,
@@ -53,6 +52,7 @@ from kari.model_factory.v1.model_factory_pb2_grpc import (
     ModelFactoryServiceStub,
     add_ModelFactoryServiceServicer_to_server,
 )
+from kari.multimedia.v1.multimedia_pb2_grpc import add_MultimediaServiceServicer_to_server
 from kari.production_memory.v1.production_memory_pb2_grpc import (
     ProductionMemoryServiceStub,
     add_ProductionMemoryServiceServicer_to_server,
@@ -101,7 +101,15 @@ from servers.conversation_search.servicer import ConversationSearch
 from servers.conversation_search.store import NearestVectors
 from servers.conversation_search.store_milvus import open_nearest
 from servers.conversation_search.store_postgres import PLANNED_EACH_TIME, Words
+from servers.file_attachment.claiming import Claiming
+from servers.file_attachment.configured import read as file_limits
+from servers.file_attachment.erasing import Erasing
+from servers.file_attachment.keeping import Keeping
+from servers.file_attachment.receiving import Receiving
 from servers.file_attachment.servicer import FileAttachment
+from servers.file_attachment.serving import Serving
+from servers.file_attachment.store import Objects
+from servers.file_attachment.store_objects import open_objects
 from servers.hook_enabled_file.servicer import HookEnabledFile
 from servers.identity.access import Signer
 from servers.identity.administration import Administration
@@ -455,7 +463,23 @@ def capsules(w: Wiring) -> Hosted:
 
 def file_attachment(w: Wiring) -> Hosted:
     """File attachment."""
-    return _hosted("file_attachment", add_FileAttachmentServiceServicer_to_server, FileAttachment())
+    objects: Resource[Objects] = w.resources.add(
+        "objects", partial(open_objects, w.settings), lambda store: store.ping(), required=False
+    )
+    database, limits = w.database("file_attachment"), file_limits(w.settings)
+    keeping, erasing = Keeping(database, limits), Erasing(database, objects)
+    return _hosted(
+        "file_attachment",
+        add_FileAttachmentServiceServicer_to_server,
+        FileAttachment(
+            Receiving(database, objects, keeping, limits),
+            Serving(keeping, objects),
+            keeping,
+            Claiming(database),
+            erasing,
+        ),
+        loops=(erasing.run,),
+    )
 
 
 def hook_enabled_file(w: Wiring) -> Hosted:

@@ -77,6 +77,17 @@ class Settings(BaseSettings):
     )
     milvus_token: SecretStr | None = Field(None, description="Token of your Milvus, if it asks.")
 
+    objects_url: SecretStr | None = Field(
+        None,
+        description="`s3://bucket/prefix`, `gs://...` or `az://...` where files are kept, with the "
+        "credentials of its own variables; unset keeps them in the data folder.",
+    )
+    files_file: Path | None = Field(
+        None,
+        description="TOML file of the limits of files and their hooks; unset reads `files.toml` in "
+        "the data folder if it is there: docs/files.md.",
+    )
+
     models_file: Path | None = Field(
         None,
         description="TOML file of model providers and routing; unset reads `models.toml` in the "

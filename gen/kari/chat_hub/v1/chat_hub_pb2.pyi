@@ -1565,33 +1565,61 @@ Global___AnswerApprovalResponse: _TypeAlias = AnswerApprovalResponse  # noqa: Y0
 
 @_typing.final
 class UploadFileRequest(_message.Message):
-    """A step of an upload: its start first, then bytes in order."""
+    """A step of an upload: its start, bytes in order, its end."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     START_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
     """The next bytes."""
     @_builtins.property
     def start(self) -> Global___UploadFileStart:
         """The beginning, or where it goes on."""
 
+    @_builtins.property
+    def end(self) -> Global___UploadFileEnd:
+        """The end of this call. Without it the call was cut: what came is kept, but nothing is finished."""
+
     def __init__(
         self,
         *,
         start: Global___UploadFileStart | None = ...,
         data: _builtins.bytes = ...,
+        end: Global___UploadFileEnd | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "start", b"start", "step", b"step"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "end", b"end", "start", b"start", "step", b"step"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "start", b"start", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "end", b"end", "start", b"start", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["start", "data"]  # noqa: Y015
+    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["start", "data", "end"]  # noqa: Y015
     _WhichOneofArgType_step: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_step) -> _WhichOneofReturnType_step | None: ...
 
 Global___UploadFileRequest: _TypeAlias = UploadFileRequest  # noqa: Y015
+
+@_typing.final
+class UploadFileEnd(_message.Message):
+    """The end of a call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTIAL_FIELD_NUMBER: _builtins.int
+    partial: _builtins.bool
+    """True if more of the file follows in a later call."""
+    def __init__(
+        self,
+        *,
+        partial: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["partial", b"partial"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UploadFileEnd: _TypeAlias = UploadFileEnd  # noqa: Y015
 
 @_typing.final
 class UploadFileStart(_message.Message):
@@ -1606,7 +1634,6 @@ class UploadFileStart(_message.Message):
     CONVERSATION_ID_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     STRIP_METADATA_FIELD_NUMBER: _builtins.int
-    PARTIAL_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of the upload, new for each file. After a cut the same id goes on at `offset`; one that ended gives
     the same file again.
@@ -1623,8 +1650,6 @@ class UploadFileStart(_message.Message):
     """SHA-256 of the whole file, in hex, where the uploader knows it; what arrives differently is refused."""
     strip_metadata: _builtins.bool
     """True if EXIF, authors and the like are to be taken out where that is possible."""
-    partial: _builtins.bool
-    """True if more follows in a later call: the bytes are kept, the file is not finished by the end of this one."""
     def __init__(
         self,
         *,
@@ -1635,11 +1660,10 @@ class UploadFileStart(_message.Message):
         conversation_id: _builtins.str = ...,
         sha256: _builtins.str = ...,
         strip_metadata: _builtins.bool = ...,
-        partial: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "name", b"name", "offset", b"offset", "partial", b"partial", "request_id", b"request_id", "sha256", b"sha256", "size_bytes", b"size_bytes", "strip_metadata", b"strip_metadata"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "name", b"name", "offset", b"offset", "request_id", b"request_id", "sha256", b"sha256", "size_bytes", b"size_bytes", "strip_metadata", b"strip_metadata"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

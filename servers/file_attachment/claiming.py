@@ -1,0 +1,98 @@
+"""Files whose hooks have to run: claimed, and what the hooks said kept."""
+
+from asyncpg import Record
+
+from kari.conversation_models.v1.file_pb2 import File, FileState
+from kari.errors.v1.errors_pb2 import Reason
+from kari.file_attachment.v1.file_attachment_pb2 import (
+    ClaimedFile,
+    ClaimFilesRequest,
+    RecordHooksRequest,
+)
+from servers.file_attachment.keeping import drop_bytes
+from servers.file_attachment.rows import (
+    QUARANTINED,
+    claimed,
+    file_of,
+    merged,
+    name_of,
+    unknown_file,
+)
+from servers.file_attachment.tables import QUERIES
+from servers.runtime.call import Principal
+from servers.runtime.errors import Conflict
+from servers.runtime.postgres import Connection, Database
+from servers.runtime.resources import Resource
+
+DEFAULT_LIMIT = 4
+
+
+class Claiming:
+    """Who runs the hooks of a file, and how far they are."""
+
+    def __init__(self, database: Resource[Database]) -> None:
+        self._database = database
+
+    async def claim(self, request: ClaimFilesRequest) -> list[ClaimedFile]:
+        """Leases files of every tenant."""
+        database = await self._database.get()
+        async with database.across_tenants() as connection:
+            due = await connection.fetch(
+                QUERIES.claim_files,
+                request.owner,
+                request.duration.ToTimedelta().total_seconds(),
+                request.limit or DEFAULT_LIMIT,
+                request.file_id,
+            )
+        found = [
+            (row, await database.row(row["tenant_id"], QUERIES.file, row["id"])) for row in due
+        ]
+        return [claimed(file, row["tenant_id"]) for row, file in found if file is not None]
+
+    async def record(self, request: RecordHooksRequest, who: Principal) -> File:
+        """Keeps what hooks said. Conflict if somebody else runs them by now, or they are done."""
+        async with (await self._database.get()).transaction(who.tenant_id) as connection:
+            row = await connection.fetchrow(QUERIES.lock_claimed, request.file_id, request.claim)
+            if row is None:
+                raise _lost()
+            if request.replaced_by_request_id:
+                await _replace(connection, row, request.replaced_by_request_id)
+            await connection.execute(QUERIES.record_hooks, *_recorded(request, file_of(row)))
+            (now,) = await connection.fetch(QUERIES.file, request.file_id)
+            return file_of(now)
+
+
+def _recorded(request: RecordHooksRequest, file: File) -> tuple[object, ...]:
+    """A file that was let through or refused does not go back into quarantine."""
+    state = request.state
+    if state in (FileState.FILE_STATE_UNSPECIFIED, QUARANTINED):
+        state = file.state
+    metadata = file.metadata
+    for name, value in request.metadata.items():
+        metadata[name] = value
+    reports = merged(file.reports, request.reports)
+    return (
+        file.id,
+        [report.SerializeToString() for report in reports],
+        name_of(state),
+        request.refused_because or file.refused_because,
+        request.done,
+        metadata.SerializeToString(),
+        request.summary or file.summary,
+        request.chunks or file.chunks,
+    )
+
+
+async def _replace(connection: Connection, row: Record, request_id: str) -> None:
+    """Gives a file the bytes of another upload of its user, which is no file of its own then."""
+    new = await connection.fetchrow(QUERIES.finished_upload, row["user_id"], request_id)
+    if new is None:
+        raise unknown_file()
+    await connection.execute(QUERIES.replace_bytes, row["id"], new["sha256"], new["size_bytes"])
+    await connection.execute(QUERIES.forget_upload, new["id"])
+    await connection.execute(QUERIES.delete_file, new["id"])
+    await drop_bytes(connection, row["sha256"])
+
+
+def _lost() -> Conflict:
+    return Conflict(Reason.REASON_LEASE_LOST, "somebody else runs the hooks of this file by now")

@@ -1,0 +1,33 @@
+"""Names of files as people see them. Never used as paths. Pure."""
+
+import unicodedata
+
+LONGEST = 200
+NAMELESS = "file"
+
+# Marks that make a name read differently from what it is, such as `gpj.exe` shown as `exe.jpg`.
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def cleaned(name: str) -> str:
+    """A name without folders, control characters and marks of direction, of at most 200 characters
+    with its ending kept; `file` if nothing is left."""
+    last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    shown = "".join(_shown(c) for c in unicodedata.normalize("NFC", last))
+    shown = " ".join(shown.split()).strip(". ")
+    return _shortened(shown) or NAMELESS
+
+
+def _shown(character: str) -> str:
+    if character in _BIDI:
+        return ""
+    return " " if unicodedata.category(character)[0] in "CZ" else character
+
+
+def _shortened(name: str) -> str:
+    if len(name) <= LONGEST:
+        return name
+    stem, dot, ending = name.rpartition(".")
+    if not dot or len(ending) > 20:
+        return name[:LONGEST].strip()
+    return f"{stem[: LONGEST - len(ending) - 1].strip()}.{ending}"

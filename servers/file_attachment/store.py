@@ -1,0 +1,19 @@
+"""Where bytes are kept: a Protocol; store_objects.py has the real one."""
+
+from typing import Protocol
+
+
+class Objects(Protocol):
+    """Objects by key. Raises Unavailable if the store does not answer or is full."""
+
+    async def put(self, key: str, data: bytes) -> None:
+        """Keeps an object, durable when this returns; one of the same key is replaced."""
+
+    async def read(self, key: str, start: int, length: int) -> bytes:
+        """Bytes of an object. NotFound if there is no such object."""
+
+    async def erase(self, prefix: str) -> None:
+        """Erases all objects whose keys begin with a prefix that ends with a slash."""
+
+    async def ping(self) -> None:
+        """Raises if the store does not answer."""

@@ -1,0 +1,193 @@
+"""Files: read, listed, used, deleted, looked at by the hooks."""
+
+import asyncio
+import secrets
+
+import pytest
+
+from kari.conversation_models.v1.file_pb2 import FileState, HookReport, HookVerdict
+from kari.errors.v1.errors_pb2 import Reason
+from kari.file_attachment.v1 import file_attachment_pb2 as contract
+from servers.runtime.ids import new_id
+from tests.file_attachment.attachment import Attachment
+from tests.file_attachment.test_uploads import objects_are
+from tests.hosting import Somebody, until
+from tests.production_memory.memory import refusal
+
+READY, REFUSED = FileState.FILE_STATE_READY, FileState.FILE_STATE_REFUSED
+
+
+@pytest.mark.parametrize(
+    ("offset", "length", "expected"),
+    [(0, 0, "0123456789"), (3, 0, "3456789"), (3, 4, "3456"), (8, 100, "89"), (9, 1, "9")],
+)
+async def test_a_part_of_a_file_is_read(
+    attachment: Attachment, offset: int, length: int, expected: str
+) -> None:
+    """From any byte on; more than there is gives what there is."""
+    file = await attachment.ready(b"0123456789")
+    got = await attachment.download(file.id, offset=offset, length=length)
+    assert got.decode() == expected
+
+
+async def test_a_range_outside_of_the_file_is_refused(attachment: Attachment) -> None:
+    file = await attachment.ready(b"0123456789")
+    refused = await refusal(attachment.download(file.id, offset=10))
+    assert (refused.reason, refused.details["size"]) == (Reason.REASON_FILE_RANGE, "10")
+
+
+async def test_nobody_reads_a_file_in_quarantine(attachment: Attachment) -> None:
+    """But for the hooks; the error says that it may be read later."""
+    file = await attachment.upload(b"suspicious")
+    refused = await refusal(attachment.download(file.id))
+    assert (refused.reason, refused.retryable) == (Reason.REASON_FILE_NOT_READY, True)
+
+
+async def test_nobody_reads_a_refused_file(attachment: Attachment) -> None:
+    """Not even the hooks any more."""
+    file = await attachment.upload(b"a virus")
+    await attachment.settle(file.id, REFUSED, "it is a virus")
+    for for_hooks in (False, True):
+        refused = await refusal(attachment.download(file.id, for_hooks=for_hooks))
+        assert refused.reason == Reason.REASON_FILE_REFUSED
+        assert "it is a virus" in refused.message
+
+
+async def test_files_of_others_are_not_there(attachment: Attachment) -> None:
+    """Of the same tenant unless they share a conversation, of another never."""
+    conversation_id = new_id("conv")
+    file = await attachment.ready(b"mine", conversation_id=conversation_id)
+    colleague = Attachment(attachment.wiring, Somebody(tenant_id=attachment.somebody.tenant_id))
+    with colleague.somebody.acts(colleague.wiring):
+        refused = await refusal(colleague.download(file.id))
+        assert refused.reason == Reason.REASON_FILE_NOT_FOUND
+        assert await colleague.download(file.id, conversation_id=conversation_id) == b"mine"
+    stranger = Attachment(attachment.wiring, Somebody())
+    with stranger.somebody.acts(stranger.wiring):
+        call = stranger.download(file.id, conversation_id=conversation_id)
+        assert (await refusal(call)).reason == Reason.REASON_FILE_NOT_FOUND
+
+
+async def test_files_are_listed_in_pages(attachment: Attachment) -> None:
+    """The latest first; the sum tells how much room is taken."""
+    ids = [(await attachment.upload(f"{n}".encode() * 10)).id for n in range(5)]
+    first = await attachment.stub.ListFiles(contract.ListFilesRequest(page_size=3))
+    rest = await attachment.stub.ListFiles(
+        contract.ListFilesRequest(page_size=3, page_token=first.next_page_token)
+    )
+    assert [f.id for f in (*first.files, *rest.files)] == ids[::-1]
+    assert (first.used_bytes, first.quota_bytes) == (50, 100_000_000)
+    assert rest.next_page_token == ""
+
+
+async def test_a_file_is_tied_to_messages(attachment: Attachment) -> None:
+    """Its conversation's files have it then; only its owner can, and only when it is ready."""
+    file, conversation_id = await attachment.ready(b"for you"), new_id("conv")
+    request = contract.AttachFilesRequest(file_ids=[file.id], conversation_id=conversation_id)
+    await attachment.stub.AttachFiles(request)
+    of_conversation = contract.ListFilesRequest(conversation_id=conversation_id)
+    assert not (await attachment.stub.ListFiles(of_conversation)).files
+    request.message_id = new_id("msg")
+    await attachment.stub.AttachFiles(request)
+    await attachment.stub.AttachFiles(request)
+    assert [f.id for f in (await attachment.stub.ListFiles(of_conversation)).files] == [file.id]
+    early = await attachment.upload(b"too early")
+    request.file_ids[:] = [early.id]
+    refused = await refusal(attachment.stub.AttachFiles(request))
+    assert refused.reason == Reason.REASON_FILE_NOT_READY
+
+
+async def test_deleting_the_last_file_erases_the_bytes(attachment: Attachment) -> None:
+    """Not before."""
+    data = secrets.token_bytes(5000)
+    one, two = await attachment.upload(data), await attachment.upload(data)
+    gone = await attachment.stub.DeleteFile(contract.DeleteFileRequest(file_id=one.id))
+    assert not gone.erased
+    assert await attachment.download(two.id, for_hooks=True) == data
+    gone = await attachment.stub.DeleteFile(contract.DeleteFileRequest(file_id=two.id))
+    assert gone.erased
+    await until(lambda: objects_are(attachment, 0))
+    refused = await refusal(attachment.stub.GetFile(contract.GetFileRequest(file_id=two.id)))
+    assert refused.reason == Reason.REASON_FILE_NOT_FOUND
+
+
+async def test_uploading_while_the_same_bytes_are_deleted_loses_nothing(
+    attachment: Attachment,
+) -> None:
+    """Whichever comes first, what is there can be read."""
+    data = secrets.token_bytes(5000)
+    for _ in range(8):
+        old = await attachment.upload(data)
+        _, new = await asyncio.gather(
+            attachment.stub.DeleteFile(contract.DeleteFileRequest(file_id=old.id)),
+            attachment.upload(data),
+        )
+        assert await attachment.download(new.id, for_hooks=True) == data
+        await attachment.stub.DeleteFile(contract.DeleteFileRequest(file_id=new.id))
+
+
+async def test_only_the_owner_deletes(attachment: Attachment) -> None:
+    conversation_id = new_id("conv")
+    file = await attachment.ready(b"mine", conversation_id=conversation_id)
+    other = Attachment(attachment.wiring, Somebody(tenant_id=attachment.somebody.tenant_id))
+    with other.somebody.acts(other.wiring):
+        request = contract.DeleteFileRequest(file_id=file.id)
+        refused = await refusal(other.stub.DeleteFile(request))
+    assert refused.reason == Reason.REASON_FILE_NOT_FOUND
+
+
+async def test_a_claim_that_ran_out_is_given_again(attachment: Attachment) -> None:
+    """The one that held it before is refused."""
+    file = await attachment.upload(b"look at me")
+    first = await attachment.claim(file.id, seconds=0.05)
+    second = await until(lambda: claim_or_none(attachment, file.id))
+    assert second.claim == first.claim + 1
+    late = contract.RecordHooksRequest(file_id=file.id, claim=first.claim, state=READY, done=True)
+    assert (await refusal(attachment.stub.RecordHooks(late))).reason == Reason.REASON_LEASE_LOST
+
+
+async def claim_or_none(attachment: Attachment, file_id: str) -> contract.ClaimedFile | None:
+    """A claim to a file, if it is to be had."""
+    try:
+        return await attachment.claim(file_id)
+    except ValueError:
+        return None
+
+
+async def test_reports_of_hooks_are_kept_by_hook(attachment: Attachment) -> None:
+    """A newer one replaces that of the same hook; what was found out is added."""
+    file = await attachment.upload(b"look at me")
+    claimed = await attachment.claim(file.id)
+    running = HookReport(hook="scan", verdict=HookVerdict.HOOK_VERDICT_RUNNING)
+    request = contract.RecordHooksRequest(file_id=file.id, claim=claimed.claim, reports=[running])
+    request.metadata["pages"] = 3
+    await attachment.stub.RecordHooks(request)
+    passed = HookReport(hook="scan", verdict=HookVerdict.HOOK_VERDICT_PASSED)
+    text = HookReport(hook="text", verdict=HookVerdict.HOOK_VERDICT_PASSED)
+    request = contract.RecordHooksRequest(
+        file_id=file.id, claim=claimed.claim, reports=[passed, text], state=READY, done=True
+    )
+    request.metadata["title"] = "T"
+    kept = (await attachment.stub.RecordHooks(request)).file
+    assert list(kept.reports) == [passed, text]
+    assert dict(kept.metadata.items()) == {"pages": 3.0, "title": "T"}
+    assert kept.state == READY
+
+
+async def test_a_file_gets_the_bytes_of_another_upload(attachment: Attachment) -> None:
+    """As when its metadata were taken out: what was there is erased."""
+    file = await attachment.upload(b"with a secret")
+    cleaned = new_id("up")
+    await attachment.send(b"without", request_id=cleaned)
+    claimed = await attachment.claim(file.id)
+    request = contract.RecordHooksRequest(
+        file_id=file.id,
+        claim=claimed.claim,
+        replaced_by_request_id=cleaned,
+        state=READY,
+        done=True,
+    )
+    await attachment.stub.RecordHooks(request)
+    assert await attachment.download(file.id) == b"without"
+    await until(lambda: objects_are(attachment, 1))
+    assert len((await attachment.stub.ListFiles(contract.ListFilesRequest())).files) == 1

@@ -1,0 +1,222 @@
+"""Uploads: whole, cut, gone on with, repeated, refused."""
+
+import asyncio
+import hashlib
+import secrets
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from kari.conversation_models.v1.file_pb2 import FileState
+from kari.errors.v1.errors_pb2 import Reason
+from kari.file_attachment.v1 import file_attachment_pb2 as contract
+from servers.runtime.errors import from_rpc
+from servers.runtime.ids import new_id
+from tests.file_attachment.attachment import Attachment, steps
+from tests.hosting import Somebody, until
+from tests.production_memory.memory import refusal
+
+PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000010000000108020000009077") + bytes(64)
+
+
+async def test_a_file_is_kept_with_what_it_is(attachment: Attachment) -> None:
+    """In quarantine, with its digest; its type is read from its content."""
+    data = b"# Notes\n\nA plain text that says nothing much, but says it at some length.\n" * 40
+    file = await attachment.upload(data, "notes.md")
+    assert (file.size_bytes, file.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    assert file.content_type.startswith("text/")
+    assert file.state == FileState.FILE_STATE_QUARANTINED
+    assert file.user_id == attachment.somebody.user_id
+    assert await attachment.download(file.id, for_hooks=True) == data
+
+
+async def test_a_file_of_many_parts_comes_back_as_it_was(attachment: Attachment) -> None:
+    """Larger than a part; no byte is lost between them."""
+    data = secrets.token_bytes(19 * 1024 * 1024 + 17)
+    file = await attachment.ready(data, "noise.bin")
+    assert await attachment.download(file.id) == data
+
+
+async def test_a_cut_upload_goes_on_where_it_was(attachment: Attachment) -> None:
+    """What had come is safe, the part under way as well."""
+    data, request_id = secrets.token_bytes(11 * 1024 * 1024), new_id("up")
+    start = contract.UploadStart(request_id=request_id, name="a.bin", size_bytes=len(data))
+    sent = 9 * 1024 * 1024
+
+    async def cut() -> AsyncIterator[contract.UploadRequest]:
+        async for step in steps(start, data[:sent], None):
+            yield step
+        await asyncio.sleep(30)
+
+    call = attachment.stub.Upload(cut())
+    await asyncio.sleep(0.5)
+    call.cancel()
+    got = await until(lambda: received(attachment, request_id, sent))
+    assert got.size_bytes == len(data)
+    start.offset = got.received_bytes
+    rest = steps(start, data[got.received_bytes :], contract.UploadEnd())
+    response = await attachment.stub.Upload(rest)
+    assert response.file.sha256 == hashlib.sha256(data).hexdigest()
+    await attachment.settle(response.file.id, FileState.FILE_STATE_READY)
+    assert await attachment.download(response.file.id) == data
+
+
+async def test_a_call_without_an_end_finishes_nothing(attachment: Attachment) -> None:
+    """However it stopped: half a file is none, though nobody said how long it is."""
+    start = contract.UploadStart(request_id=new_id("up"))
+    refused = await refusal(attachment.stub.Upload(steps(start, b"half", None)))
+    assert (refused.reason, refused.details["offset"]) == (Reason.REASON_UPLOAD_OFFSET, "4")
+    got = await received(attachment, start.request_id, 4)
+    assert got is not None
+    assert not got.HasField("file")
+
+
+async def received(
+    attachment: Attachment, request_id: str, least: int
+) -> contract.GetUploadResponse | None:
+    """How far an upload has come, once that is so many bytes."""
+    got = await attachment.stub.GetUpload(contract.GetUploadRequest(request_id=request_id))
+    return got if got.received_bytes >= least else None
+
+
+async def test_an_upload_may_come_in_several_calls(attachment: Attachment) -> None:
+    """Each but the last says that more follows."""
+    request_id = new_id("up")
+    first = await attachment.send(b"one ", request_id=request_id, partial=True)
+    assert (first.received_bytes, first.HasField("file")) == (4, False)
+    second = await attachment.send(b"two", request_id=request_id, offset=4)
+    assert second.file.size_bytes == 7
+    assert await attachment.download(second.file.id, for_hooks=True) == b"one two"
+
+
+async def test_going_on_elsewhere_is_refused_with_the_place(attachment: Attachment) -> None:
+    request_id = new_id("up")
+    await attachment.send(b"12345", request_id=request_id, partial=True)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await attachment.send(b"6", request_id=request_id, offset=3)
+    error = from_rpc(refused.value)
+    assert (error.reason, error.details["offset"]) == (Reason.REASON_UPLOAD_OFFSET, "5")
+
+
+async def test_a_finished_upload_repeated_gives_the_same_file(attachment: Attachment) -> None:
+    """And takes nothing in."""
+    request_id = new_id("up")
+    first = await attachment.send(b"once", request_id=request_id)
+    again = await attachment.send(b"once", request_id=request_id)
+    assert again.file.id == first.file.id
+
+
+async def test_the_same_bytes_are_kept_once_a_tenant(attachment: Attachment) -> None:
+    """Two uploads at once of the same bytes are two files over the same objects."""
+    data = secrets.token_bytes(100_000)
+    one, two = await asyncio.gather(
+        attachment.send(data, name="a.bin"), attachment.send(data, name="b.bin")
+    )
+    assert one.file.id != two.file.id
+    assert sorted([one.deduplicated, two.deduplicated]) == [False, True]
+    await until(lambda: objects_are(attachment, 1))
+    assert await attachment.download(two.file.id, for_hooks=True) == data
+
+
+async def objects_are(attachment: Attachment, count: int) -> bool:
+    """Whether so many objects are there."""
+    return len(list(attachment.objects())) == count
+
+
+async def test_other_tenants_share_nothing(attachment: Attachment) -> None:
+    """Not even that somebody has the same bytes can be seen."""
+    data = secrets.token_bytes(1000)
+    await attachment.upload(data)
+    other = Attachment(attachment.wiring, Somebody())
+    with other.somebody.acts(other.wiring):
+        assert not (await other.send(data, name="x")).deduplicated
+
+
+async def test_zero_bytes_are_a_file(attachment: Attachment) -> None:
+    """An empty one."""
+    file = await attachment.ready(b"", "empty.txt")
+    assert (file.size_bytes, file.content_type) == (0, "application/x-empty")
+    assert await attachment.download(file.id) == b""
+
+
+async def test_too_large_is_refused_before_a_byte(attachment: Attachment) -> None:
+    """By what is announced; ten gigabytes are not waited for."""
+    refused = await refusal(attachment.send(b"", size_bytes=10_000_000_000))
+    assert refused.reason == Reason.REASON_TOO_LARGE
+
+
+async def test_too_large_is_refused_when_it_was_not_announced(attachment: Attachment) -> None:
+    """As soon as the limit is passed."""
+    refused = await refusal(attachment.send(bytes(41_000_000)))
+    assert refused.reason == Reason.REASON_TOO_LARGE
+
+
+async def test_limits_are_those_of_tenant_and_role(attachment: Attachment) -> None:
+    """A role may widen them, a tenant may narrow them."""
+    large = Attachment(
+        attachment.wiring, Somebody(roles=frozenset({"chat.user", "chat.files.large"}))
+    )
+    with large.somebody.acts(large.wiring):
+        await large.send(bytes(41_000_000))
+    tight = Attachment(attachment.wiring, Somebody(tenant_id="tight"))
+    with tight.somebody.acts(tight.wiring):
+        refused = await refusal(tight.send(bytes(1_001)))
+    assert refused.reason == Reason.REASON_TOO_LARGE
+
+
+async def test_a_quota_holds_over_all_files(attachment: Attachment) -> None:
+    """Deleting makes room; the same bytes again need none."""
+    files = [await attachment.upload(secrets.token_bytes(39_000_000)) for _ in range(2)]
+    third = secrets.token_bytes(39_000_000)
+    assert (await refusal(attachment.send(third))).reason == Reason.REASON_FILE_QUOTA
+    await attachment.stub.DeleteFile(contract.DeleteFileRequest(file_id=files[0].id))
+    kept = await attachment.upload(third)
+    assert (await attachment.send(third, name="again")).file.sha256 == kept.sha256
+
+
+async def test_a_denied_type_is_refused(attachment: Attachment) -> None:
+    """Whatever its name says."""
+    program = await asyncio.to_thread(Path(sys.executable).read_bytes)
+    refused = await refusal(attachment.send(program, name="picture.png"))
+    assert refused.reason == Reason.REASON_FILE_TYPE
+
+
+async def test_a_png_that_is_html_is_html(attachment: Attachment) -> None:
+    """The name decides nothing."""
+    page = b"<!doctype html><html><body><script>alert(1)</script>hello</body></html>" * 5
+    assert (await attachment.upload(page, "cat.png")).content_type == "text/html"
+
+
+async def test_other_bytes_than_announced_are_refused(attachment: Attachment) -> None:
+    """By size and by digest."""
+    short = await refusal(attachment.send(b"abc", size_bytes=5))
+    assert (short.reason, short.details["offset"]) == (Reason.REASON_UPLOAD_OFFSET, "3")
+    more = await refusal(attachment.send(b"abc", size_bytes=2))
+    assert more.reason == Reason.REASON_UPLOAD_DIFFERS
+    wrong = await refusal(attachment.send(b"abc", sha256="0" * 64))
+    assert wrong.reason == Reason.REASON_UPLOAD_DIFFERS
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [],
+        [contract.UploadRequest(data=b"x")],
+        [
+            contract.UploadRequest(start=contract.UploadStart(request_id="a")),
+            contract.UploadRequest(start=contract.UploadStart(request_id="a")),
+        ],
+    ],
+)
+async def test_steps_out_of_order_are_refused(
+    attachment: Attachment, messages: list[contract.UploadRequest]
+) -> None:
+    async def all_of_them() -> AsyncIterator[contract.UploadRequest]:
+        for message in messages:
+            yield message
+
+    refused = await refusal(attachment.stub.Upload(all_of_them()))
+    assert refused.reason == Reason.REASON_FIELD_INVALID
