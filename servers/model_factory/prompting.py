@@ -40,7 +40,7 @@ async def prompt_for(model: Known, wanted: Wanted) -> tuple[Prompt, Sequence[Fea
     entry = model.entry
     most = min(wanted.max_tokens or entry.max_output_tokens, entry.max_output_tokens)
     room = entry.context_window - most
-    messages = readable(wanted.messages, calls_tools=entry.calls_tools)
+    messages = readable(wanted.messages, reads_calls=entry.reads_calls)
     tools = wanted.tools if entry.calls_tools else ()
     whole = Prompt(entry, messages, most, wanted.temperature, tools)
     if surely_fits(messages, tools, room):
