@@ -82,6 +82,16 @@ async def test_results_go_back_and_the_model_answers(
         assert len(request.body["tools"]) == 2
 
 
+async def test_results_of_tools_that_the_runtime_called_are_read_by_every_model(
+    factory_of: FactoryOf, upstream: Upstream, provider: str
+) -> None:
+    messages = [*WANTED.messages, gave(None, "It is noon."), gave(None, "It rains.")]
+    for entry in (ModelEntry(id="obedient"), ModelEntry(id="obedient", calls_tools=False)):
+        wanted = Wanted(messages, 0, 0.7, WANTED.tools)
+        steps = await steps_of(factory_of(entry), f"{provider}/obedient", wanted=wanted)
+        assert text_of(steps) == "Results: It is noon.\nIt rains."
+
+
 async def test_servers_that_say_stop_where_they_mean_calls_are_understood(
     factory_of: FactoryOf, upstream: Upstream
 ) -> None:
