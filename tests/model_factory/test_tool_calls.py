@@ -177,7 +177,7 @@ async def test_a_model_that_calls_no_tools_is_told_of_none_and_reads_results_as_
     factory_of: FactoryOf, upstream: Upstream, provider: str
 ) -> None:
     """In the middle of a turn too, when it takes over from one that called them."""
-    upstream.scripts["m"] = [Script(status=400)]
+    upstream.scripts["m"] = [Script(silent=True)]
     quiet = ModelEntry(id="quiet", calls_tools=False)
     factory = factory_of("m", quiet)
     steps = await steps_of(factory, f"{provider}/m", f"{provider}/quiet", wanted=ROUND)
@@ -187,6 +187,29 @@ async def test_a_model_that_calls_no_tools_is_told_of_none_and_reads_results_as_
     assert "tools" not in plain
     assert all(isinstance(message["content"], str) for message in plain["messages"])
     assert "<tool_result>\n42\n</tool_result>" in plain["messages"][-1]["content"]
+
+
+async def test_a_model_that_refuses_tools_is_asked_without_them_which_is_told(
+    factory_of: FactoryOf, upstream: Upstream, provider: str
+) -> None:
+    upstream.scripts["m"] = [Script(status=400), Script()]
+    steps = await steps_of(factory_of("m", "n"), f"{provider}/m", f"{provider}/n", wanted=ROUND)
+    assert text_of(steps) == "Hello from upstream."
+    assert Degraded(Feature.FEATURE_TOOLS, f"{provider}/m") in steps
+    assert [step.attempt for step in steps if isinstance(step, Started)] == [1, 2]
+    plain = approved(provider, upstream.requests[1].body)
+    assert "tools" not in plain
+    assert "<tool_result>" in plain["messages"][-1]["content"]
+
+
+async def test_a_model_that_refuses_without_tools_too_is_left_for_the_next_one(
+    factory_of: FactoryOf, upstream: Upstream, provider: str
+) -> None:
+    upstream.scripts["m"] = [Script(status=400)]
+    steps = await steps_of(factory_of("m", "n"), f"{provider}/m", f"{provider}/n", wanted=ROUND)
+    assert len(upstream.asked("m")) == 2
+    assert Started(f"{provider}/n", 1) in steps
+    assert "tools" in upstream.asked("n")[0].body
 
 
 @pytest.mark.parametrize(
@@ -209,7 +232,7 @@ async def test_models_that_want_back_more_than_calls_read_them_as_text(
 async def test_the_local_model_takes_over_in_the_middle_of_a_turn(
     factory_of: FactoryOf, upstream: Upstream, provider: str
 ) -> None:
-    upstream.scripts["m"] = [Script(status=400)]
+    upstream.scripts["m"] = [Script(silent=True)]
     wanted = Wanted(ROUND.messages, 4, 0.7, ROUND.tools)
     steps = await steps_of(factory_of("m"), f"{provider}/m", LOCAL_ID, wanted=wanted)
     assert Started(LOCAL_ID, 1) in steps
