@@ -136,6 +136,8 @@ def _is_system(message: PromptMessage) -> bool:
 
 def _size_of_calls(message: PromptMessage, count: Count) -> int:
     calls = message.tool_calls
+    if not calls:
+        return 0
     return sum(CALL_OVERHEAD + count(c.tool_id) + count(c.arguments_json) for c in calls)
 
 

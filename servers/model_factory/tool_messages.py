@@ -15,6 +15,10 @@ from kari.conversation_models.v1.tool_pb2 import ToolCall
 ARGUMENTS_TOLD = 2_000
 """Characters of a call's arguments that are told as text; the result matters more."""
 
+# Looking a value up in its enum takes longer than everything else that is done with a message.
+_ASSISTANT = MessageRole.MESSAGE_ROLE_ASSISTANT
+_TOOL = MessageRole.MESSAGE_ROLE_TOOL
+
 _MARK = re.compile(r"<(?=/?tool_)", re.IGNORECASE)
 
 Calls = Mapping[str, ToolCall]
@@ -39,7 +43,7 @@ def units(messages: Sequence[PromptMessage]) -> Iterator[list[PromptMessage]]:
 
 def readable(messages: Sequence[PromptMessage], *, reads_calls: bool) -> Sequence[PromptMessage]:
     """The prompt for a model that is given calls as such, or for one that reads them as text."""
-    if not any(_is_result(m) or m.tool_calls or m.tool_call_id for m in messages):
+    if not any(m.role == _TOOL or m.tool_calls or m.tool_call_id for m in messages):
         return messages
     calls = {call.id: call for message in messages for call in message.tool_calls}
     found: list[PromptMessage] = []
@@ -49,14 +53,14 @@ def readable(messages: Sequence[PromptMessage], *, reads_calls: bool) -> Sequenc
 
 
 def _is_result(message: PromptMessage) -> bool:
-    return message.role == MessageRole.MESSAGE_ROLE_TOOL
+    return message.role == _TOOL
 
 
 def _is_round(unit: Sequence[PromptMessage]) -> bool:
     """Whether every call has its result. Ids that are there twice would be refused."""
     first, *results = unit
     ids = {call.id for call in first.tool_calls}
-    speaks = first.role == MessageRole.MESSAGE_ROLE_ASSISTANT
+    speaks = first.role == _ASSISTANT
     return speaks and len(ids) == len(first.tool_calls) == len(results) > 0
 
 
@@ -80,7 +84,7 @@ def _result(call: ToolCall | None, content: str) -> PromptMessage:
     if call is not None:
         arguments = call.arguments_json[:ARGUMENTS_TOLD]
         told = f"<tool_call>{_tamed(f'{call.tool_id} {arguments}')}</tool_call>\n{told}"
-    return PromptMessage(role=MessageRole.MESSAGE_ROLE_TOOL, content=told)
+    return PromptMessage(role=_TOOL, content=told)
 
 
 def _tamed(text: str) -> str:

@@ -36,7 +36,7 @@ class ToolNames:
     @classmethod
     def of(cls, tools: Iterable[Tool], messages: Iterable[PromptMessage]) -> Self:
         """Of tools that are offered, and of those that were called before."""
-        called = (call.tool_id for message in messages for call in message.tool_calls)
+        called = [call.tool_id for message in messages for call in message.tool_calls]
         return cls([*(tool.id for tool in tools), *called])
 
     def on_the_wire(self, tool_id: str) -> str:
