@@ -86,8 +86,8 @@ def called(files: Iterable[File], name: str) -> File | None:
 
 
 def on_pages(rows: Iterable[Record], first: int, last: int) -> list[int]:
-    """The places of the pieces on pages `first` to `last`; 0 does not matter. A piece without a page
-    is on none."""
+    """The places of the pieces on pages `first` to `last`; 0 does not matter. A piece without a
+    page is on none."""
     found = list[int]()
     for row in rows:
         page = Anchor.FromString(row["anchor"]).page

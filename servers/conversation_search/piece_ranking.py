@@ -1,8 +1,8 @@
 """The order in which pieces of files fit a query: words and meaning in one score, as for
 summaries. Pure.
 
-Pieces have about the same length, and a piece has a word or has it not. What a query names is a file
-as a whole: its pieces come first, and its beginning fits however little of it the words are.
+Pieces have about the same length, and a piece has a word or has it not. What a query names is a
+file as a whole: its pieces come first, and its beginning fits however few of the words it has.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -29,8 +29,8 @@ def ranked_pieces(
     named: Collection[str] = (),
 ) -> list[Scored]:
     """Those that fit, the best first, with scores of 0 to 1; the same inputs give the same order.
-    `total` is the weight of all words of the query, `cosines` those of the pieces that were found by
-    meaning, `named` the files that the query names."""
+    `total` is the weight of all words of the query, `cosines` those of the pieces that were found
+    by meaning, `named` the files that the query names."""
     least = max(min(cosines.values(), default=0.0), 0.0)
     found = list[tuple[Scored, Piece]]()
     for piece in pieces:
