@@ -6,6 +6,7 @@ after the other, everything else from top to bottom. Pure.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 
@@ -81,10 +82,7 @@ def _bands(region: list[Box]) -> list[list[Box]] | None:
 
 
 def _has_two_abreast(region: list[Box]) -> bool:
-    return any(
-        one.bottom - other.top > 0.5 * other.height
-        for one, other in zip(region, region[1:], strict=False)
-    )
+    return any(one.bottom - other.top > 0.5 * other.height for one, other in pairwise(region))
 
 
 def _widest(

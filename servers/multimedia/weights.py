@@ -1,8 +1,9 @@
 """Weights of the models that read: where they are, and whether they are there."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
-from servers.runtime.weights import Weights, path_of
+from servers.runtime.weights import Weights, WeightsWrong, path_of
 
 _RAPIDOCR = "rapidocr==3.10.0"
 
@@ -66,6 +67,12 @@ def require_ocr() -> None:
     """WeightsWrong if a model of the text in pictures is missing."""
     for weights in (DETECTOR, RECOGNIZER, CLASSIFIER):
         path_of(weights)
+
+
+def require_faster_whisper() -> None:
+    """WeightsWrong if what runs models of speech is not installed."""
+    if find_spec("faster_whisper") is None:
+        raise WeightsWrong("faster-whisper is not installed: requirements/speech.txt has it")
 
 
 def require_whisper(folder: Path | None) -> None:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from typing import cast
 
 import av
 from av.audio.stream import AudioStream
@@ -38,9 +37,7 @@ def opened(file: JobFile, most_pixels: int) -> InputContainer:
         "max_pixels": str(most_pixels),
     }
     try:
-        container = cast(
-            InputContainer, av.open(file, "r", options=options, metadata_errors="replace")
-        )
+        container = av.open(file, "r", options=options, metadata_errors="replace")
     except (av.FFmpegError, ValueError, OverflowError) as error:
         raise Unreadable(BROKEN) from error
     if video_of(container) is None and sound_of(container) is None:

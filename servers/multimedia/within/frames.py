@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -69,7 +70,8 @@ def _frame_at(
 def _picture(frame: VideoFrame) -> Image.Image:
     scale = min(1.0, LONGEST_SIDE / max(frame.width, frame.height))
     width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
-    picture: Image.Image = frame.reformat(width=width, height=height).to_image()
+    seen = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
+    picture = Image.fromarray(np.asarray(seen, np.uint8))
     return picture.rotate(frame.rotation, expand=True) if frame.rotation else picture
 
 

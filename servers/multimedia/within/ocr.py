@@ -6,8 +6,10 @@ from functools import cache
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from rapidocr import RapidOCR
+from rapidocr.utils.output import RapidOCROutput
 
 from servers.multimedia.reading_order import Box, paragraphs
 from servers.multimedia.weights import CLASSIFIER, DETECTOR, RECOGNIZER
@@ -61,14 +63,16 @@ def paragraphs_in(picture: Image.Image) -> list[str]:
     seen = picture.convert("RGB")
     seen.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     found = engine()(np.ascontiguousarray(np.asarray(seen)[:, :, ::-1]))
-    if found.boxes is None or found.txts is None:
+    if not isinstance(found, RapidOCROutput) or found.boxes is None or found.txts is None:
         return []
-    return paragraphs(
-        [
-            Box(*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist(), text)
-            for corners, text in zip(found.boxes, found.txts, strict=True)
-        ]
-    )
+    boxes = (_box(corners, text) for corners, text in zip(found.boxes, found.txts, strict=True))
+    return paragraphs(list(boxes))
+
+
+def _box(corners: NDArray[np.float32], text: str) -> Box:
+    left, top = corners.min(axis=0).tolist()
+    right, bottom = corners.max(axis=0).tolist()
+    return Box(left, top, right, bottom, text)
 
 
 def looks(picture: Image.Image) -> str:

@@ -42,23 +42,50 @@ def parts(
     container: InputContainer, sound: AudioStream, *, part_seconds: float, most_seconds: float
 ) -> Iterator[Part]:
     """Its parts in order. SoundCut where it breaks, or where no more is read."""
-    size, begins, held = int(part_seconds * RATE), 0, np.zeros(0, np.int16)
+    held = _Held(int(part_seconds * RATE))
     try:
-        for piece in _samples(container, sound):
-            held = np.concatenate((held, piece))
-            while len(held) >= size:
-                cut = _quietest(held[:size])
-                yield Part(begins / RATE, held[:cut])
-                begins, held = begins + cut, held[cut:]
-            if (begins + len(held)) / RATE > most_seconds:
+        for samples in _samples(container, sound):
+            yield from held.add(samples)
+            if held.ends > most_seconds:
                 raise SoundCut(f"what comes after {most_seconds / 60:.0f} minutes was left out")
     except (av.FFmpegError, ValueError, OverflowError) as error:
-        if len(held):
-            yield Part(begins / RATE, held)
-        at = (begins + len(held)) / RATE
+        at = held.ends
+        yield from held.rest()
         raise SoundCut(f"the sound breaks off after {at:.0f} s" if at else BROKEN) from error
-    if len(held):
-        yield Part(begins / RATE, held)
+    yield from held.rest()
+
+
+class _Held:
+    """What was decoded and is not yet a part of so many samples."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._begins = 0
+        self._pieces: list[Samples] = []
+        self._length = 0
+
+    @property
+    def ends(self) -> float:
+        """Seconds that were decoded."""
+        return (self._begins + self._length) / RATE
+
+    def add(self, samples: Samples) -> Iterator[Part]:
+        """Takes samples; a part whenever there are enough of them."""
+        self._pieces.append(samples)
+        self._length += len(samples)
+        while self._length >= self._size:
+            whole = np.concatenate(self._pieces)
+            cut = _quietest(whole[: self._size])
+            yield Part(self._begins / RATE, whole[:cut])
+            self._begins += cut
+            self._pieces, self._length = [whole[cut:]], len(whole) - cut
+
+    def rest(self) -> Iterator[Part]:
+        """What is left."""
+        if self._length:
+            yield Part(self._begins / RATE, np.concatenate(self._pieces))
+        self._begins += self._length
+        self._pieces, self._length = [], 0
 
 
 def as_mp3(part: Part) -> bytes:
@@ -80,9 +107,13 @@ def _samples(container: InputContainer, sound: AudioStream) -> Iterator[Samples]
         # Broken times would have the resampler fill gaps of hours.
         frame.pts = None
         for piece in resampler.resample(frame):
-            yield piece.to_ndarray().reshape(-1)
+            yield _numbers(piece)
     for piece in resampler.resample(None):
-        yield piece.to_ndarray().reshape(-1)
+        yield _numbers(piece)
+
+
+def _numbers(frame: AudioFrame) -> Samples:
+    return frame.to_ndarray().reshape(-1).astype(np.int16, copy=False)
 
 
 def _quietest(samples: Samples) -> int:

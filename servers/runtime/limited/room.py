@@ -48,10 +48,13 @@ log = structlog.get_logger("kari.limited")
 class Room:
     """At most so many jobs at a time, each in a process of its own."""
 
-    def __init__(self, name: str, modules: Sequence[str], *, most: int = 2) -> None:
-        """`modules` are imported once, by the zygote: what they hold is there in every job."""
+    def __init__(
+        self, name: str, modules: Sequence[str], *, most: int = 2, readable: Sequence[Path] = ()
+    ) -> None:
+        """`modules` are imported once, by the zygote: what they hold is there in every job.
+        `readable` are folders that jobs may read beside libraries, such as those of models."""
         self._name = name
-        self._modules = list(modules)
+        self._words = [*modules, *(["--", *map(str, readable)] if readable else [])]
         self._room = asyncio.Semaphore(most)
         self._starting = asyncio.Lock()
         self._zygote: _Zygote | None = None
@@ -127,7 +130,7 @@ class Room:
                 if self._zygote is not None:
                     await self._zygote.close()
                 labelled(STARTS, self._name).inc()
-                self._zygote = _Zygote(self._modules)
+                self._zygote = _Zygote(self._words)
                 await self._zygote.open()
                 log.info("room open", room=self._name, confined=self._zygote.confined)
             return self._zygote
@@ -192,8 +195,8 @@ class _Job:
 class _Zygote:
     """The zygote's process and the socket over which it is told of jobs."""
 
-    def __init__(self, modules: Sequence[str]) -> None:
-        self._modules = modules
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words = words
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._numbers = 0
@@ -214,7 +217,7 @@ class _Zygote:
         asyncio.get_running_loop().add_reader(own.fileno(), self._told)
         # In this thread: it dies with the thread that starts it.
         self._process = subprocess.Popen(  # noqa: S603, ASYNC220  # a few ms
-            [*COMMAND, str(its.fileno()), *self._modules],
+            [*COMMAND, str(its.fileno()), *self._words],
             cwd=ROOT,
             env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
@@ -224,7 +227,8 @@ class _Zygote:
         its.close()
         try:
             async with asyncio.timeout(START_SECONDS):
-                self.confined = await self._ready
+                # Whoever leaves meanwhile must not take it with him.
+                self.confined = await asyncio.shield(self._ready)
         except TimeoutError as late:
             self._lost()
             raise JobFailed(Why.ROOM, cause="the zygote does not start") from late
