@@ -524,7 +524,7 @@ def multimedia(w: Wiring) -> Hosted:
         add_MultimediaServiceServicer_to_server,
         Multimedia(
             Describing(files, jobs, configured.media, captioning, hearing),
-            MediaReaders(captioning, hearing),
+            MediaReaders(configured.media, captioning, hearing),
         ),
         loops=(jobs.close_when_idle,),
         close=hearing.close,

@@ -15,6 +15,8 @@ class Media(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    ocr: bool = True
+    """Whether text in pictures is read; its models take 300 MB."""
     jobs: int = Field(2, ge=1, le=16)
     """Files that are read at a time; of recordings one fewer, so that images need not wait."""
     idle_seconds: float = Field(300, gt=0)

@@ -16,6 +16,7 @@ from servers.multimedia.hearing import Hearing
 from servers.multimedia.jobs import Jobs
 from servers.multimedia.kinds import HEAD_BYTES, Kind, kind_of
 from servers.multimedia.metrics import FILES, LATENCY
+from servers.multimedia.readers import OCR_OFF
 from servers.multimedia.said import (
     ImageWish,
     LeftOut,
@@ -68,6 +69,8 @@ class Describing:
         stored = await open_stored(self._files, request.file_id, for_hooks=True)
         kind = kind_of(stored.file.content_type, await stored.read(0, HEAD_BYTES))
         gathered = Gathered()
+        if request.ocr and not self._media.ocr:
+            gathered.add(LeftOut(f"text in pictures was not read: {OCR_OFF}"))
         with _counted(kind):
             async with aclosing(self._said(kind, stored, request, who)) as said:
                 async for each in _as_far_as_it_goes(said, gathered):
@@ -111,7 +114,7 @@ class Describing:
     ) -> AsyncGenerator[Said, None]:
         seconds = _within_the_call(self._media.image_seconds)
         wish = ImageWish(
-            ocr=request.ocr,
+            ocr=request.ocr and self._media.ocr,
             location=request.location,
             most_pixels=self._most_pixels,
             most_pages=self._media.pages,
@@ -140,7 +143,7 @@ class Describing:
 
     def _recording_wish(self, request: DescribeRequest, by: str, seconds: float) -> RecordingWish:
         return RecordingWish(
-            ocr=request.ocr,
+            ocr=request.ocr and self._media.ocr,
             location=request.location,
             speech=by,
             language=self._hearing.speech.language,

@@ -13,6 +13,7 @@ from servers.multimedia.said import ImageWish, RecordingWish, Said, SightWish, e
 from servers.runtime.limited import JobFailed, Limits, Room, Source, Why
 
 WITHIN = "servers.multimedia.within"
+READERS = ("image", "recording")
 LATE_SECONDS = 15.0
 """What a job that minds its time has beyond it, before it is ended."""
 MEGABYTE = 1_000_000
@@ -26,7 +27,7 @@ class Jobs:
     def __init__(self, media: Media, readable: Sequence[Path] = ()) -> None:
         """`readable` are folders of models that are not installed as packages."""
         self._media = media
-        modules = [f"{WITHIN}.loaded"]
+        modules = [f"{WITHIN}.{name}" for name in (("loaded",) if media.ocr else READERS)]
         self._room = Room("media", modules, most=media.jobs, readable=readable)
         self._recordings = asyncio.Semaphore(max(1, media.jobs - 1))
         self._running = 0

@@ -5,16 +5,20 @@ from dataclasses import dataclass
 
 from kari.multimedia.v1.multimedia_pb2 import Reader
 from servers.multimedia.captioning import Captioning
+from servers.multimedia.configuration import Media
 from servers.multimedia.hearing import Hearing
 from servers.multimedia.weights import require_ocr
 from servers.runtime.call import Principal
 from servers.runtime.weights import WeightsWrong
+
+OCR_OFF = "`[media] ocr = false` of files.toml switches it off"
 
 
 @dataclass(frozen=True)
 class Readers:
     """The readers as one user has them."""
 
+    media: Media
     captioning: Captioning
     hearing: Hearing
 

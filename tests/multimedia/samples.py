@@ -1,6 +1,8 @@
 """Pictures, sounds and videos, drawn and played here."""
 
 import io
+import struct
+import zlib
 from collections.abc import Iterator, Sequence
 
 import av
@@ -44,6 +46,19 @@ def photographed(picture: Image.Image, orientation: int = 1) -> bytes:
         }
     )
     return saved(picture.transpose(turn) if turn else picture, "JPEG", exif=exif, quality=92)
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG that says so much of itself and has next to nothing."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = zlib.compress(bytes(1_000_000), 9)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 def tone(seconds: float, rate: int = RATE) -> np.ndarray:

@@ -37,8 +37,9 @@ def describe(file: JobFile, request: bytes) -> Iterator[bytes]:
     with _told():
         picture = opened(file, wish.most_pixels)
         pages = _pages(picture)
-        yield encoded(Facts({**_size(picture, pages), **_exif(picture, location=wish.location)}))
+        facts = {**_size(picture, pages), **_exif(picture, location=wish.location)}
         first = decoded(picture, ocr.LONGEST_SIDE)
+        yield encoded(Facts(facts))
         if picture.format != "TIFF" and getattr(picture, "is_animated", False):
             yield encoded(LeftOut("the picture moves; its first frame was read"))
         if not wish.ocr:

@@ -1,4 +1,4 @@
-"""Imported by the zygote: what every job has without loading it."""
+"""Imported by the zygote where text in pictures is read: every job has the models."""
 
 from servers.multimedia.within import image, ocr, recording
 

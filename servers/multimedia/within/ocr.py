@@ -1,19 +1,20 @@
-"""Text in pictures, by rapidocr on onnxruntime. The models are loaded once, by the zygote: every
-job has them."""
+"""Text in pictures, by rapidocr on onnxruntime. It is loaded once, by the zygote, where text is
+wanted at all: every job has it then."""
 
 import hashlib
 from functools import cache
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from rapidocr import RapidOCR
-from rapidocr.utils.output import RapidOCROutput
 
 from servers.multimedia.reading_order import Box, paragraphs
 from servers.multimedia.weights import CLASSIFIER, DETECTOR, RECOGNIZER
 from servers.runtime.weights import WeightsWrong, checked
+
+if TYPE_CHECKING:
+    from rapidocr import RapidOCR
 
 SURE = 0.6
 """Least confidence of a line; rapidocr's own is 0.5, which lets noise through."""
@@ -22,12 +23,14 @@ LONGEST_SIDE = 2400
 DETECTED_SIDE = 960
 """Pixels of the longest side in which lines are looked for: their number is what a page costs."""
 
-cv2.setNumThreads(1)
-
 
 @cache
-def engine() -> RapidOCR:
+def engine() -> "RapidOCR":
     """The engine with its models. WeightsWrong if they are not the ones that were tried."""
+    import cv2
+    from rapidocr import RapidOCR
+
+    cv2.setNumThreads(1)
     found = RapidOCR(
         params={
             "Global.log_level": "critical",
@@ -63,9 +66,10 @@ def paragraphs_in(picture: Image.Image) -> list[str]:
     seen = picture.convert("RGB")
     seen.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     found = engine()(np.ascontiguousarray(np.asarray(seen)[:, :, ::-1]))
-    if not isinstance(found, RapidOCROutput) or found.boxes is None or found.txts is None:
+    lines, texts = getattr(found, "boxes", None), getattr(found, "txts", None)
+    if lines is None or texts is None:
         return []
-    boxes = (_box(corners, text) for corners, text in zip(found.boxes, found.txts, strict=True))
+    boxes = (_box(corners, text) for corners, text in zip(lines, texts, strict=True))
     return paragraphs(list(boxes))
 
 

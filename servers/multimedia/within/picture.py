@@ -12,6 +12,8 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "ICO")
 LONGEST_SIDE = 100_000
 """A line of pixels that is longer is no picture."""
 
+# Once, for every job: without this each would import the kinds of pictures anew.
+Image.init()
 # Sizes are looked at here, before Pillow does: it would only warn of the lesser bombs.
 Image.MAX_IMAGE_PIXELS = None
 # Whatever a file makes Pillow warn of is the file's fault.
