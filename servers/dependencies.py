@@ -136,6 +136,7 @@ from servers.memory_processor.vault import vaults
 from servers.model_factory.factory import ModelFactory
 from servers.model_factory.servicer import ModelFactoryServicer
 from servers.multimedia.servicer import Multimedia
+from servers.production_memory.approving import Approving
 from servers.production_memory.backlog import Backlog
 from servers.production_memory.beginning import Beginning
 from servers.production_memory.buffering import Buffering
@@ -146,13 +147,18 @@ from servers.production_memory.jobs import Jobs
 from servers.production_memory.leading import Leading
 from servers.production_memory.quiet import Quiet
 from servers.production_memory.reading import Reading
+from servers.production_memory.recording import Recording
 from servers.production_memory.reindexing import Reindexing
 from servers.production_memory.servicer import ProductionMemory
 from servers.production_memory.store import VectorStore
 from servers.production_memory.store_milvus import open_vectors
 from servers.production_memory.summaries import Summaries
 from servers.production_memory.summary_claims import SummaryClaims
-from servers.production_memory.vault.memory_jobs import LearnJob, MemoryJob
+from servers.production_memory.vault.memory_jobs import (
+    LearnJob,
+    MemoryJob,
+    ProcedureJob,
+)
 from servers.production_memory.vault.vault import vault_of
 from servers.production_memory.vectorizing import Vectorizing
 from servers.production_memory.working import Pace, Work, Worker
@@ -343,17 +349,22 @@ def production_memory(w: Wiring) -> Hosted:
     embeds = {EmbedJob.entrypoint: messages, MemoryJob.entrypoint: vault.vector_work}
     embedder = Worker("embed", database, jobs, embeds, quiet)
     # By itself: a model that takes its time keeps no vector waiting.
-    learns = {LearnJob.entrypoint: vault.learn_work}
+    learns = {
+        LearnJob.entrypoint: vault.learn_work,
+        ProcedureJob.entrypoint: vault.procedure_work,
+    }
     learner = Worker("learn", database, jobs, learns, quiet, Pace(batch=4))
     buffering, backlog = Buffering(SessionBuffer(w.redis)), Backlog(database, jobs)
     return _hosted(
         "production_memory",
         add_ProductionMemoryServiceServicer_to_server,
         ProductionMemory(
-            Beginning(database, buffering, quiet, w.settings),
+            Beginning(database, buffering, jobs, quiet, w.settings),
             Leading(database),
             Ending(database, buffering, jobs, quiet),
             Reading(database, buffering),
+            Recording(database),
+            Approving(database),
             Importing(database, jobs),
             Reindexing(database, jobs),
             backlog,
