@@ -551,8 +551,11 @@ def _hosted(
 
 
 def _trail(w: Wiring, name: str) -> AuditTrail:
-    stub = w.stub(name, "audit", AuditServiceStub)
-    return AuditTrail(lambda entries: stub.Append(AppendRequest(entries=entries)))
+    """The one way of a server to the trail."""
+    if name not in w.trails:
+        stub = w.stub(name, "audit", AuditServiceStub)
+        w.trails[name] = AuditTrail(lambda entries: stub.Append(AppendRequest(entries=entries)))
+    return w.trails[name]
 
 
 def _reporting(hosted: Hosted, trail: AuditTrail | None) -> Hosted:
