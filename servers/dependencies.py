@@ -34,6 +34,7 @@ from kari.conversation_search.v1.conversation_search_pb2_grpc import (
     add_ConversationSearchServiceServicer_to_server,
 )
 from kari.file_attachment.v1.file_attachment_pb2_grpc import (
+    FileAttachmentServiceStub,
     add_FileAttachmentServiceServicer_to_server,
 )
 from kari.hook_enabled_file.v1.hook_enabled_file_pb2_grpc import (
@@ -52,7 +53,10 @@ from kari.model_factory.v1.model_factory_pb2_grpc import (
     ModelFactoryServiceStub,
     add_ModelFactoryServiceServicer_to_server,
 )
-from kari.multimedia.v1.multimedia_pb2_grpc import add_MultimediaServiceServicer_to_server
+from kari.multimedia.v1.multimedia_pb2_grpc import (
+    MultimediaServiceStub,
+    add_MultimediaServiceServicer_to_server,
+)
 from kari.production_memory.v1.production_memory_pb2_grpc import (
     ProductionMemoryServiceStub,
     add_ProductionMemoryServiceServicer_to_server,
@@ -61,7 +65,10 @@ from kari.stream_processor.v1.stream_processor_pb2_grpc import (
     StreamProcessorServiceStub,
     add_StreamProcessorServiceServicer_to_server,
 )
-from kari.summarizer.v1.summarizer_pb2_grpc import add_SummarizerServiceServicer_to_server
+from kari.summarizer.v1.summarizer_pb2_grpc import (
+    SummarizerServiceStub,
+    add_SummarizerServiceServicer_to_server,
+)
 from kari.tool_integration.v1.tool_integration_pb2_grpc import (
     add_ToolIntegrationServiceServicer_to_server,
 )
@@ -110,7 +117,17 @@ from servers.file_attachment.servicer import FileAttachment
 from servers.file_attachment.serving import Serving
 from servers.file_attachment.store import Objects
 from servers.file_attachment.store_objects import open_objects
+from servers.hook_enabled_file import rooms as hook_rooms
+from servers.hook_enabled_file.assembling import Peers as HookPeers
+from servers.hook_enabled_file.assembling import hooks as file_hooks
+from servers.hook_enabled_file.claims import Claims as FileClaims
+from servers.hook_enabled_file.configured import read as hook_configuration
+from servers.hook_enabled_file.following import Following as FileFollowing
+from servers.hook_enabled_file.news import News as FileNews
+from servers.hook_enabled_file.passing import Passing
+from servers.hook_enabled_file.pipeline import Pipeline
 from servers.hook_enabled_file.servicer import HookEnabledFile
+from servers.hook_enabled_file.trying import Trying
 from servers.identity.access import Signer
 from servers.identity.administration import Administration
 from servers.identity.first_accounts import FirstAccounts
@@ -494,9 +511,35 @@ def file_attachment(w: Wiring) -> Hosted:
 
 
 def hook_enabled_file(w: Wiring) -> Hosted:
-    """Hook enabled file."""
+    """Hook enabled file. Its readers run in a room of their own."""
+    stub = partial(w.stub, "hook_enabled_file")
+    peers = HookPeers(
+        files=stub("file_attachment", FileAttachmentServiceStub),
+        multimedia=stub("multimedia", MultimediaServiceStub),
+        summarizer=stub("summarizer", SummarizerServiceStub),
+        memory=stub("production_memory", ProductionMemoryServiceStub),
+    )
+    room, news = hook_rooms.opened(), FileNews()
+    hooks = file_hooks(hook_configuration(w.settings), room, peers)
+    trail = _trail(w, "hook_enabled_file")
+    pipeline = Pipeline(peers.files, hooks, Trying(), trail, news)
+    claims = FileClaims(peers.files, pipeline, w.mesh_key)
+
+    async def close() -> None:
+        await claims.close()
+        await room.close()
+
     return _hosted(
-        "hook_enabled_file", add_HookEnabledFileServiceServicer_to_server, HookEnabledFile()
+        "hook_enabled_file",
+        add_HookEnabledFileServiceServicer_to_server,
+        HookEnabledFile(
+            peers.files,
+            Passing(peers.files, peers.memory, claims),
+            FileFollowing(peers.files, news),
+            hooks,
+        ),
+        loops=(claims.run,),
+        close=close,
     )
 
 
