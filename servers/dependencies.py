@@ -3,7 +3,7 @@
 Its length is that of a list: a function for each server, which says what is given to what."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -119,8 +119,10 @@ from servers.file_attachment.store import Objects
 from servers.file_attachment.store_objects import open_objects
 from servers.hook_enabled_file import rooms as hook_rooms
 from servers.hook_enabled_file.assembling import Peers as HookPeers
+from servers.hook_enabled_file.assembling import clamav
 from servers.hook_enabled_file.assembling import hooks as file_hooks
 from servers.hook_enabled_file.claims import Claims as FileClaims
+from servers.hook_enabled_file.clamav import ClamAV
 from servers.hook_enabled_file.configured import read as hook_configuration
 from servers.hook_enabled_file.following import Following as FileFollowing
 from servers.hook_enabled_file.news import News as FileNews
@@ -183,6 +185,7 @@ from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.bootstrap import Bootstrap, Hook, Hosted
 from servers.runtime.ended_sessions import EndedSessions
 from servers.runtime.keys import audit_key, identity_key
+from servers.runtime.limited import Room
 from servers.runtime.resources import Resource
 from servers.runtime.session_buffer import SessionBuffer
 from servers.stream_processor.guarded import GuardedJournal
@@ -519,10 +522,12 @@ def hook_enabled_file(w: Wiring) -> Hosted:
         summarizer=stub("summarizer", SummarizerServiceStub),
         memory=stub("production_memory", ProductionMemoryServiceStub),
     )
-    room, news = hook_rooms.opened(), FileNews()
-    hooks = file_hooks(hook_configuration(w.settings), room, peers)
-    trail = _trail(w, "hook_enabled_file")
-    pipeline = Pipeline(peers.files, hooks, Trying(), trail, news)
+    table, room, news = hook_configuration(w.settings), hook_rooms.opened(), FileNews()
+    w.resources.add("file_readers", partial(hook_rooms.held, room), Room.ready, required=False)
+    if scanner := clamav(table):
+        w.resources.add("clamav", partial(nullcontext, scanner), ClamAV.ping, required=False)
+    hooks = file_hooks(table, room, peers)
+    pipeline = Pipeline(peers.files, hooks, Trying(), _trail(w, "hook_enabled_file"), news)
     claims = FileClaims(peers.files, pipeline, w.mesh_key)
 
     async def close() -> None:

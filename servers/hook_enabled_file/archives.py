@@ -10,7 +10,7 @@ from servers.runtime.limited import Room
 
 START_BYTES = 512
 _BEGINNINGS = (
-    *(b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"7z\xbc\xaf"),
+    *(b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\0", b"7z\xbc\xaf"),
     *(b"Rar!", b"\x28\xb5\x2f\xfd", b"MSCF\0\0\0\0"),
 )
 

@@ -55,7 +55,11 @@ def hooks(table: HooksTable, room: Room, peers: Peers) -> list[Hook]:
     return ordered([hook for hook in made if hook.name not in table.off], table.order)
 
 
+def clamav(table: HooksTable) -> ClamAV | None:
+    """The virus scanner, where one is configured."""
+    return ClamAV(table.scan.clamav) if table.scan.clamav else None
+
+
 def _scan(table: HooksTable, room: Room) -> Scan:
     rules = rules_from(table.scan.rules) if table.scan.rules else ""
-    clamav = ClamAV(table.scan.clamav) if table.scan.clamav else None
-    return Scan(room, table.scan.seconds, rules, clamav)
+    return Scan(room, table.scan.seconds, rules, clamav(table))

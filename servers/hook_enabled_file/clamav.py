@@ -41,6 +41,19 @@ class ClamAV:
         finally:
             writer.close()
 
+    async def ping(self) -> None:
+        """Away if the daemon does not answer."""
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                reader, writer = await self._connected()
+                writer.write(b"zPING\0")
+                answer = await reader.read(ANSWER_BYTES)
+                writer.close()
+        except (OSError, TimeoutError) as gone:
+            raise Away(f"no virus scanner answers at {self.url}") from gone
+        if not answer.startswith(b"PONG"):
+            raise Away(f"what answers at {self.url} is no virus scanner")
+
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         url = urlsplit(self.url)
         if url.scheme == "unix":

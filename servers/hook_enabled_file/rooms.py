@@ -1,5 +1,8 @@
 """The room in which this server's readers run."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from servers.runtime.limited import Limits, Room
 from servers.runtime.limited.limits import MEGABYTE
 
@@ -18,6 +21,16 @@ BYTES_A_SECOND = 15 * MEGABYTE
 def opened() -> Room:
     """A room that holds a few jobs at once."""
     return Room("hook_enabled_file", MODULES, most=JOBS)
+
+
+@asynccontextmanager
+async def held(room: Room) -> AsyncIterator[Room]:
+    """The room, ready before it is needed, closed at the end."""
+    try:
+        await room.ready()
+        yield room
+    finally:
+        await room.close()
 
 
 def limits(seconds: float, size: int, memory_megabytes: int = 768) -> Limits:

@@ -15,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import IO, cast
 
 import yara_x
@@ -95,8 +96,7 @@ def kind_of(start: bytes) -> str:
     for kind, magic in (
         ("zip", b"PK\x03\x04"),
         ("zip", b"PK\x05\x06"),
-        ("gz", b"\x1f\x8b"),
-        ("bz2", b"BZh"),
+        ("gz", b"\x1f\x8b\x08"),
         ("xz", b"\xfd7zXZ\0"),
         ("7z", b"7z\xbc\xaf\x27\x1c"),
         ("rar", b"Rar!\x1a\x07"),
@@ -105,6 +105,8 @@ def kind_of(start: bytes) -> str:
     ):
         if start.startswith(magic):
             return kind
+    if start.startswith(b"BZh") and start[4:10] in (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"):
+        return "bz2"
     return "tar" if start[257:262] == b"ustar" else ""
 
 
@@ -214,9 +216,14 @@ def _scan(scanner: yara_x.Scanner | None, window: bytes) -> None:
 def _scanner(name: str, count: Count) -> yara_x.Scanner | None:
     if not count.limits.scan:
         return None
-    scanner = yara_x.Scanner(carried("scan"))
+    scanner = _carried_scanner()
     scanner.set_global("document_name", named_as_document(name))
     return scanner
+
+
+@cache
+def _carried_scanner() -> yara_x.Scanner:
+    return yara_x.Scanner(carried("scan"))
 
 
 def _encrypted(count: Count) -> None:

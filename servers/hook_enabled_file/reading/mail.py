@@ -3,7 +3,7 @@
 import email
 import email.policy
 from collections.abc import Iterator
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from typing import IO
 
 from selectolax.lexbor import LexborHTMLParser
@@ -26,7 +26,7 @@ def read(stream: IO[bytes], bounds: Bounds) -> Iterator[bytes]:
     line = 1
     if headers:
         yield segment("\n".join(headers), line=line)
-    attached = list[str]()
+    attached, twice = list[str](), _said_twice(message)
     for number, part in enumerate(message.walk()):
         if number > MOST_PARTS:
             yield extracted.left_out(f"only the first {MOST_PARTS} parts were read")
@@ -35,13 +35,24 @@ def read(stream: IO[bytes], bounds: Bounds) -> Iterator[bytes]:
             continue
         if part.get_content_disposition() == "attachment" or part.get_filename():
             attached.append(str(part.get_filename() or "without a name"))
-        elif part.get_content_maintype() == "text":
+        elif part.get_content_maintype() == "text" and part not in twice:
             for text in _paragraphs(part):
                 line += 1
                 yield segment(text, line=line)
     if attached:
         yield segment(f"Attached: {', '.join(attached)}", line=line + 1)
         yield extracted.left_out(f"{len(attached)} attached files were named, not read")
+
+
+def _said_twice(message: EmailMessage) -> list[MIMEPart]:
+    """Texts as HTML that are there as plain text as well."""
+    found = list[MIMEPart]()
+    for part in message.walk():
+        if part.get_content_type() == "multipart/alternative" and part.is_multipart():
+            parts = list(part.iter_parts())
+            if any(each.get_content_type() == "text/plain" for each in parts):
+                found += [each for each in parts if each.get_content_type() == "text/html"]
+    return found
 
 
 def _header(message: EmailMessage, name: str) -> str:

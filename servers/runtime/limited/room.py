@@ -128,9 +128,12 @@ class Room:
                     await self._zygote.close()
                 labelled(STARTS, self._name).inc()
                 self._zygote = _Zygote(self._modules)
-                await self._zygote.open()
-                log.info("room open", room=self._name, confined=self._zygote.confined)
-            return self._zygote
+                self._zygote.open()
+            zygote = self._zygote
+        if not zygote.confined:
+            await zygote.opened()
+            log.info("room open", room=self._name, confined=zygote.confined)
+        return zygote
 
 
 async def _next(job: "_Job", source: Source, deadline: float) -> bytes | None:
@@ -206,14 +209,14 @@ class _Zygote:
         """Whether it can start jobs."""
         return self._control is not None
 
-    async def open(self) -> None:
-        """Starts it, and waits until it can fork."""
+    def open(self) -> None:
+        """Starts it."""
         own, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         own.setblocking(False)
         self._control = own
         asyncio.get_running_loop().add_reader(own.fileno(), self._told)
         # In this thread: it dies with the thread that starts it.
-        self._process = subprocess.Popen(  # noqa: S603, ASYNC220  # a few ms
+        self._process = subprocess.Popen(  # noqa: S603  # fixed words
             [*COMMAND, str(its.fileno()), *self._modules],
             cwd=ROOT,
             env=ENVIRONMENT,
@@ -222,9 +225,13 @@ class _Zygote:
             start_new_session=True,
         )
         its.close()
+
+    async def opened(self) -> None:
+        """Returns when it can fork. JobFailed if it cannot."""
         try:
             async with asyncio.timeout(START_SECONDS):
-                self.confined = await self._ready
+                # Others wait for the same: whoever is cancelled leaves it to them.
+                self.confined = await asyncio.shield(self._ready)
         except TimeoutError as late:
             self._lost()
             raise JobFailed(Why.ROOM, cause="the zygote does not start") from late
