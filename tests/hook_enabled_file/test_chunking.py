@@ -1,6 +1,6 @@
 """Text in pieces."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kari.conversation_models.v1.file_pb2 import Anchor, SheetRow, TextChunk
@@ -22,6 +22,7 @@ def bare(texts: list[str]) -> str:
     return "".join("".join(texts).split())
 
 
+@settings(max_examples=60)
 @given(SEGMENTS)
 def test_nothing_is_lost_and_nothing_said_twice(segments: list[TextChunk]) -> None:
     """In order, too."""
@@ -29,6 +30,7 @@ def test_nothing_is_lost_and_nothing_said_twice(segments: list[TextChunk]) -> No
     assert bare([p.text for p in pieces]) == bare([s.text for s in segments])
 
 
+@settings(max_examples=60)
 @given(SEGMENTS)
 def test_pieces_are_numbered_and_have_a_place(segments: list[TextChunk]) -> None:
     """One of those that the file has; none is empty, none too long."""
@@ -41,7 +43,8 @@ def test_pieces_are_numbered_and_have_a_place(segments: list[TextChunk]) -> None
         assert tokens(piece.text) <= LONGEST_TOKENS
 
 
-@given(st.text(max_size=3000))
+@settings(max_examples=40)
+@given(st.text(max_size=2000))
 def test_any_text_is_cut(text: str) -> None:
     segment = TextChunk(text=text.encode("utf-8", "replace").decode(), anchor=Anchor(line=1))
     assert bare([p.text for p in chunks([segment])]) == bare([segment.text])

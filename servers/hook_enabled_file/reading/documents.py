@@ -35,7 +35,7 @@ def read(file: JobFile, request: bytes) -> Iterator[bytes]:
     left = bounds.characters
     for piece in reader(stream, bounds):
         if piece[:1] == extracted.TEXT:
-            left -= len(piece)
+            left -= len(TextChunk.FromString(piece[1:]).text)
             if left < 0:
                 yield extracted.left_out(f"only the first {bounds.characters} characters were read")
                 return
