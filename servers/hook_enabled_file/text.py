@@ -6,9 +6,15 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+import grpc
+
 from kari.conversation_models.v1.file_pb2 import TextChunk
 from kari.file_attachment.v1.file_attachment_pb2 import GetFileRequest
-from kari.production_memory.v1.production_memory_pb2 import IndexFileRequest, ShareFilesRequest
+from kari.production_memory.v1.production_memory_pb2 import (
+    DropFileRequest,
+    IndexFileRequest,
+    ShareFilesRequest,
+)
 from kari.summarizer.v1.summarizer_pb2 import Passage, SummarizeRequest
 from servers.hook_enabled_file.chunking import chunks
 from servers.hook_enabled_file.extracted import told
@@ -133,7 +139,12 @@ class Index:
 
     async def _share(self, looked: Looked) -> None:
         """A message may have taken the file along while it was indexed."""
-        now = (await self.files.GetFile(GetFileRequest(file_id=looked.file.id))).file
+        try:
+            now = (await self.files.GetFile(GetFileRequest(file_id=looked.file.id))).file
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:  # deleted while it was indexed
+                await self.memory.DropFile(DropFileRequest(file_id=looked.file.id))
+            raise
         for conversation_id in now.conversation_ids:
             await self.memory.ShareFiles(
                 ShareFilesRequest(file_ids=[now.id], conversation_id=conversation_id)
