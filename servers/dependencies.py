@@ -161,6 +161,9 @@ from servers.production_memory.beginning import Beginning
 from servers.production_memory.buffering import Buffering
 from servers.production_memory.embed_job import EmbedJob
 from servers.production_memory.ending import Ending
+from servers.production_memory.file_job import FileJob
+from servers.production_memory.file_vectors import FileVectors
+from servers.production_memory.files import Files
 from servers.production_memory.importing import Importing
 from servers.production_memory.jobs import Jobs
 from servers.production_memory.leading import Leading
@@ -374,6 +377,10 @@ def production_memory(w: Wiring) -> Hosted:
         ProcedureJob.entrypoint: vault.procedure_work,
     }
     learner = Worker("learn", database, jobs, learns, quiet, Pace(batch=4))
+    # By itself as well: a large file keeps no message from being found.
+    file_vectors = FileVectors(database, models, vectors)
+    files = {FileJob.entrypoint: Work(FileJob.parse, file_vectors.do, "file_vectors")}
+    filer = Worker("files", database, jobs, files, quiet, Pace(batch=4))
     buffering, backlog = Buffering(SessionBuffer(w.redis)), Backlog(database, jobs)
     return _hosted(
         "production_memory",
@@ -392,8 +399,9 @@ def production_memory(w: Wiring) -> Hosted:
             vault,
             Summaries(database, jobs),
             SummaryClaims(database, quiet),
+            Files(database, jobs, file_vectors),
         ),
-        loops=(embedder.run, embedder.tidy, learner.run, vault.aging.run, backlog.show),
+        loops=(embedder.run, embedder.tidy, learner.run, filer.run, vault.aging.run, backlog.show),
     )
 
 
