@@ -154,7 +154,15 @@ from servers.memory_processor.store_milvus import open_nearest as open_conversat
 from servers.memory_processor.vault import vaults
 from servers.model_factory.factory import ModelFactory
 from servers.model_factory.servicer import ModelFactoryServicer
+from servers.multimedia.captioning import Captioning
+from servers.multimedia.configured import key_of
+from servers.multimedia.configured import read as multimedia_configuration
+from servers.multimedia.describing import Describing
+from servers.multimedia.hearing import Hearing
+from servers.multimedia.jobs import Jobs as MediaJobs
+from servers.multimedia.readers import Readers as MediaReaders
 from servers.multimedia.servicer import Multimedia
+from servers.multimedia.speech_service import SpeechService
 from servers.production_memory.approving import Approving
 from servers.production_memory.backlog import Backlog
 from servers.production_memory.beginning import Beginning
@@ -558,7 +566,24 @@ def hook_enabled_file(w: Wiring) -> Hosted:
 
 def multimedia(w: Wiring) -> Hosted:
     """Multimedia."""
-    return _hosted("multimedia", add_MultimediaServiceServicer_to_server, Multimedia())
+    stub, configured = partial(w.stub, "multimedia"), multimedia_configuration(w.settings)
+    folder = w.settings.whisper_model
+    jobs = MediaJobs(configured.media, [folder.absolute()] if folder else [])
+    captioning = Captioning(stub("model_factory", ModelFactoryServiceStub), configured.caption)
+    service = SpeechService(configured.speech, key_of(configured.speech))
+    hearing = Hearing(configured.speech, service, folder)
+    files = stub("file_attachment", FileAttachmentServiceStub)
+    w.resources.add("media_jobs", jobs.opened, MediaJobs.ping, required=False)
+    return _hosted(
+        "multimedia",
+        add_MultimediaServiceServicer_to_server,
+        Multimedia(
+            Describing(files, jobs, configured.media, captioning, hearing),
+            MediaReaders(configured.media, captioning, hearing),
+        ),
+        loops=(jobs.close_when_idle,),
+        close=hearing.close,
+    )
 
 
 HOW: Mapping[str, Callable[[Wiring], Hosted]] = {

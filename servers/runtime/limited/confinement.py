@@ -12,6 +12,7 @@ import resource
 import signal
 import struct
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
@@ -54,11 +55,12 @@ def limit(cpu_seconds: int, memory_bytes: int) -> None:
         resource.setrlimit(which, (most, most))
 
 
-def confine() -> list[str]:
+def confine(readable: Sequence[str] = ()) -> list[str]:
     """Takes the kernel's rules that are to be had, for this process and all its jobs; their
-    names."""
+    names. The folders may be read beside libraries."""
     _LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    return [name for name, taken in (("seccomp", _seccomp()), ("landlock", _landlock())) if taken]
+    taken = (("seccomp", _seccomp()), ("landlock", _landlock(readable)))
+    return [name for name, is_taken in taken if is_taken]
 
 
 def part_from_others() -> None:
@@ -70,7 +72,7 @@ def part_from_others() -> None:
         os.close(ruleset)
 
 
-def _landlock() -> bool:
+def _landlock(readable: Sequence[str]) -> bool:
     version = _LIBC.syscall(_CREATE_RULESET, None, 0, 1)
     if version < 1:
         return False
@@ -82,7 +84,7 @@ def _landlock() -> bool:
     if ruleset < 0:
         return False
     project = str(Path(__file__).parents[3])
-    for path in {*READABLE, sys.prefix, sys.base_prefix, project, *_library_folders()}:
+    for path in {*readable, *READABLE, sys.prefix, sys.base_prefix, project, *_library_folders()}:
         _allow_reading(ruleset, path)
     taken: bool = _LIBC.syscall(_RESTRICT_SELF, ruleset, 0) == 0
     os.close(ruleset)

@@ -48,10 +48,13 @@ log = structlog.get_logger("kari.limited")
 class Room:
     """At most so many jobs at a time, each in a process of its own."""
 
-    def __init__(self, name: str, modules: Sequence[str], *, most: int = 2) -> None:
-        """`modules` are imported once, by the zygote: what they hold is there in every job."""
+    def __init__(
+        self, name: str, modules: Sequence[str], *, most: int = 2, readable: Sequence[Path] = ()
+    ) -> None:
+        """`modules` are imported once, by the zygote: what they hold is there in every job.
+        `readable` are folders that jobs may read beside libraries, such as those of models."""
         self._name = name
-        self._modules = list(modules)
+        self._words = [*modules, *(["--", *map(str, readable)] if readable else [])]
         self._room = asyncio.Semaphore(most)
         self._starting = asyncio.Lock()
         self._zygote: _Zygote | None = None
@@ -127,10 +130,10 @@ class Room:
                 if self._zygote is not None:
                     await self._zygote.close()
                 labelled(STARTS, self._name).inc()
-                self._zygote = _Zygote(self._modules)
+                self._zygote = _Zygote(self._words)
                 self._zygote.open()
             zygote = self._zygote
-        if not zygote.confined:
+        if not zygote.can_fork:
             await zygote.opened()
             log.info("room open", room=self._name, confined=zygote.confined)
         return zygote
@@ -195,8 +198,8 @@ class _Job:
 class _Zygote:
     """The zygote's process and the socket over which it is told of jobs."""
 
-    def __init__(self, modules: Sequence[str]) -> None:
-        self._modules = modules
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words = words
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._numbers = 0
@@ -209,6 +212,11 @@ class _Zygote:
         """Whether it can start jobs."""
         return self._control is not None
 
+    @property
+    def can_fork(self) -> bool:
+        """Whether it has said so."""
+        return self._ready.done()
+
     def open(self) -> None:
         """Starts it."""
         own, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -217,7 +225,7 @@ class _Zygote:
         asyncio.get_running_loop().add_reader(own.fileno(), self._told)
         # In this thread: it dies with the thread that starts it.
         self._process = subprocess.Popen(  # noqa: S603  # fixed words
-            [*COMMAND, str(its.fileno()), *self._modules],
+            [*COMMAND, str(its.fileno()), *self._words],
             cwd=ROOT,
             env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,

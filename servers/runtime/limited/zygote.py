@@ -1,9 +1,9 @@
 """The zygote: a bare process with one thread that forks a job for each call.
 
-Run as `python -m servers.runtime.limited.zygote FD MODULE...`; FD is its end of a socket of
-packets. A packet that starts a job carries the job's socket. Another one ends it: whatever is left
-of its process group is killed, and its status told. Standard library only, but for what it imports
-for its jobs.
+Run as `python -m servers.runtime.limited.zygote FD MODULE... [-- FOLDER...]`; FD is its end of a
+socket of packets; the folders may be read beside libraries. A packet that starts a job carries the
+job's socket. Another one ends it: whatever is left of its process group is killed, and its status
+told. Standard library only, but for what it imports for its jobs.
 """
 
 import gc
@@ -26,14 +26,15 @@ from servers.runtime.limited.job import serve
 PACKET = 65_536
 
 
-def main(fd: int, modules: list[str]) -> None:
+def main(fd: int, words: list[str]) -> None:
     """Serves until the other end is closed."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who asks
     control = socket.socket(fileno=fd)
-    for module in modules:
+    end = words.index("--") if "--" in words else len(words)
+    for module in words[:end]:
         import_module(module)
-    confined = confine()
+    confined = confine(words[end + 1 :])
     gc.collect()
     gc.freeze()
     jobs: dict[int, int] = {}
