@@ -3,7 +3,7 @@
 Its length is that of a list: a function for each server, which says what is given to what."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -53,7 +53,10 @@ from kari.model_factory.v1.model_factory_pb2_grpc import (
     ModelFactoryServiceStub,
     add_ModelFactoryServiceServicer_to_server,
 )
-from kari.multimedia.v1.multimedia_pb2_grpc import add_MultimediaServiceServicer_to_server
+from kari.multimedia.v1.multimedia_pb2_grpc import (
+    MultimediaServiceStub,
+    add_MultimediaServiceServicer_to_server,
+)
 from kari.production_memory.v1.production_memory_pb2_grpc import (
     ProductionMemoryServiceStub,
     add_ProductionMemoryServiceServicer_to_server,
@@ -62,7 +65,10 @@ from kari.stream_processor.v1.stream_processor_pb2_grpc import (
     StreamProcessorServiceStub,
     add_StreamProcessorServiceServicer_to_server,
 )
-from kari.summarizer.v1.summarizer_pb2_grpc import add_SummarizerServiceServicer_to_server
+from kari.summarizer.v1.summarizer_pb2_grpc import (
+    SummarizerServiceStub,
+    add_SummarizerServiceServicer_to_server,
+)
 from kari.tool_integration.v1.tool_integration_pb2_grpc import (
     add_ToolIntegrationServiceServicer_to_server,
 )
@@ -111,7 +117,19 @@ from servers.file_attachment.servicer import FileAttachment
 from servers.file_attachment.serving import Serving
 from servers.file_attachment.store import Objects
 from servers.file_attachment.store_objects import open_objects
+from servers.hook_enabled_file import rooms as hook_rooms
+from servers.hook_enabled_file.assembling import Peers as HookPeers
+from servers.hook_enabled_file.assembling import clamav
+from servers.hook_enabled_file.assembling import hooks as file_hooks
+from servers.hook_enabled_file.claims import Claims as FileClaims
+from servers.hook_enabled_file.clamav import ClamAV
+from servers.hook_enabled_file.configured import read as hook_configuration
+from servers.hook_enabled_file.following import Following as FileFollowing
+from servers.hook_enabled_file.news import News as FileNews
+from servers.hook_enabled_file.passing import Passing
+from servers.hook_enabled_file.pipeline import Pipeline
 from servers.hook_enabled_file.servicer import HookEnabledFile
+from servers.hook_enabled_file.trying import Trying
 from servers.identity.access import Signer
 from servers.identity.administration import Administration
 from servers.identity.first_accounts import FirstAccounts
@@ -151,6 +169,9 @@ from servers.production_memory.beginning import Beginning
 from servers.production_memory.buffering import Buffering
 from servers.production_memory.embed_job import EmbedJob
 from servers.production_memory.ending import Ending
+from servers.production_memory.file_job import FileJob
+from servers.production_memory.file_vectors import FileVectors
+from servers.production_memory.files import Files
 from servers.production_memory.importing import Importing
 from servers.production_memory.jobs import Jobs
 from servers.production_memory.leading import Leading
@@ -175,6 +196,7 @@ from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.bootstrap import Bootstrap, Hook, Hosted
 from servers.runtime.ended_sessions import EndedSessions
 from servers.runtime.keys import audit_key, identity_key
+from servers.runtime.limited import Room
 from servers.runtime.resources import Resource
 from servers.runtime.session_buffer import SessionBuffer
 from servers.stream_processor.guarded import GuardedJournal
@@ -363,6 +385,10 @@ def production_memory(w: Wiring) -> Hosted:
         ProcedureJob.entrypoint: vault.procedure_work,
     }
     learner = Worker("learn", database, jobs, learns, quiet, Pace(batch=4))
+    # By itself as well: a large file keeps no message from being found.
+    file_vectors = FileVectors(database, models, vectors)
+    files = {FileJob.entrypoint: Work(FileJob.parse, file_vectors.do, "file_vectors")}
+    filer = Worker("files", database, jobs, files, quiet, Pace(batch=4))
     buffering, backlog = Buffering(SessionBuffer(w.redis)), Backlog(database, jobs)
     return _hosted(
         "production_memory",
@@ -381,8 +407,9 @@ def production_memory(w: Wiring) -> Hosted:
             vault,
             Summaries(database, jobs),
             SummaryClaims(database, quiet),
+            Files(database, jobs, file_vectors),
         ),
-        loops=(embedder.run, embedder.tidy, learner.run, vault.aging.run, backlog.show),
+        loops=(embedder.run, embedder.tidy, learner.run, filer.run, vault.aging.run, backlog.show),
     )
 
 
@@ -503,9 +530,37 @@ def file_attachment(w: Wiring) -> Hosted:
 
 
 def hook_enabled_file(w: Wiring) -> Hosted:
-    """Hook enabled file."""
+    """Hook enabled file. Its readers run in a room of their own."""
+    stub = partial(w.stub, "hook_enabled_file")
+    peers = HookPeers(
+        files=stub("file_attachment", FileAttachmentServiceStub),
+        multimedia=stub("multimedia", MultimediaServiceStub),
+        summarizer=stub("summarizer", SummarizerServiceStub),
+        memory=stub("production_memory", ProductionMemoryServiceStub),
+    )
+    table, room, news = hook_configuration(w.settings), hook_rooms.opened(), FileNews()
+    w.resources.add("file_readers", partial(hook_rooms.held, room), Room.ready, required=False)
+    if scanner := clamav(table):
+        w.resources.add("clamav", partial(nullcontext, scanner), ClamAV.ping, required=False)
+    hooks = file_hooks(table, room, peers)
+    pipeline = Pipeline(peers.files, hooks, Trying(), _trail(w, "hook_enabled_file"), news)
+    claims = FileClaims(peers.files, pipeline, w.mesh_key)
+
+    async def close() -> None:
+        await claims.close()
+        await room.close()
+
     return _hosted(
-        "hook_enabled_file", add_HookEnabledFileServiceServicer_to_server, HookEnabledFile()
+        "hook_enabled_file",
+        add_HookEnabledFileServiceServicer_to_server,
+        HookEnabledFile(
+            peers.files,
+            Passing(peers.files, peers.memory, claims),
+            FileFollowing(peers.files, news),
+            hooks,
+        ),
+        loops=(claims.run,),
+        close=close,
     )
 
 
@@ -577,8 +632,11 @@ def _hosted(
 
 
 def _trail(w: Wiring, name: str) -> AuditTrail:
-    stub = w.stub(name, "audit", AuditServiceStub)
-    return AuditTrail(lambda entries: stub.Append(AppendRequest(entries=entries)))
+    """The one way of a server to the trail."""
+    if name not in w.trails:
+        stub = w.stub(name, "audit", AuditServiceStub)
+        w.trails[name] = AuditTrail(lambda entries: stub.Append(AppendRequest(entries=entries)))
+    return w.trails[name]
 
 
 def _reporting(hosted: Hosted, trail: AuditTrail | None) -> Hosted:

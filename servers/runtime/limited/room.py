@@ -131,9 +131,12 @@ class Room:
                     await self._zygote.close()
                 labelled(STARTS, self._name).inc()
                 self._zygote = _Zygote(self._words)
-                await self._zygote.open()
-                log.info("room open", room=self._name, confined=self._zygote.confined)
-            return self._zygote
+                self._zygote.open()
+            zygote = self._zygote
+        if not zygote.can_fork:
+            await zygote.opened()
+            log.info("room open", room=self._name, confined=zygote.confined)
+        return zygote
 
 
 async def _next(job: "_Job", source: Source, deadline: float) -> bytes | None:
@@ -209,14 +212,19 @@ class _Zygote:
         """Whether it can start jobs."""
         return self._control is not None
 
-    async def open(self) -> None:
-        """Starts it, and waits until it can fork."""
+    @property
+    def can_fork(self) -> bool:
+        """Whether it has said so."""
+        return self._ready.done()
+
+    def open(self) -> None:
+        """Starts it."""
         own, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         own.setblocking(False)
         self._control = own
         asyncio.get_running_loop().add_reader(own.fileno(), self._told)
         # In this thread: it dies with the thread that starts it.
-        self._process = subprocess.Popen(  # noqa: S603, ASYNC220  # a few ms
+        self._process = subprocess.Popen(  # noqa: S603  # fixed words
             [*COMMAND, str(its.fileno()), *self._words],
             cwd=ROOT,
             env=ENVIRONMENT,
@@ -225,9 +233,12 @@ class _Zygote:
             start_new_session=True,
         )
         its.close()
+
+    async def opened(self) -> None:
+        """Returns when it can fork. JobFailed if it cannot."""
         try:
             async with asyncio.timeout(START_SECONDS):
-                # Whoever leaves meanwhile must not take it with him.
+                # Others wait for the same: whoever is cancelled leaves it to them.
                 self.confined = await asyncio.shield(self._ready)
         except TimeoutError as late:
             self._lost()

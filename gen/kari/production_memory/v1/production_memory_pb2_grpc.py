@@ -389,8 +389,7 @@ class ProductionMemoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RequestCancel(self, request, context):
-        """Marks a turn as called off. One that nobody leads ends here and now.
-        Marks a turn as called off. One that nobody leads ends here and now, with the text so far if it waited for
+        """Marks a turn as called off. One that nobody leads ends here and now, with the text so far if it waited for
         its user.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -102,8 +102,7 @@ class ProductionMemoryServiceStub:
     text, the rest comes without.
     """
     RequestCancel: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.RequestCancelRequest, _production_memory_pb2.RequestCancelResponse]
-    """Marks a turn as called off. One that nobody leads ends here and now.
-    Marks a turn as called off. One that nobody leads ends here and now, with the text so far if it waited for
+    """Marks a turn as called off. One that nobody leads ends here and now, with the text so far if it waited for
     its user.
     """
     GetTurn: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnRequest, _production_memory_pb2.GetTurnResponse]
@@ -236,8 +235,7 @@ class ProductionMemoryServiceAsyncStub(ProductionMemoryServiceStub):
     text, the rest comes without.
     """
     RequestCancel: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.RequestCancelRequest, _production_memory_pb2.RequestCancelResponse]  # type: ignore[assignment]
-    """Marks a turn as called off. One that nobody leads ends here and now.
-    Marks a turn as called off. One that nobody leads ends here and now, with the text so far if it waited for
+    """Marks a turn as called off. One that nobody leads ends here and now, with the text so far if it waited for
     its user.
     """
     GetTurn: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnRequest, _production_memory_pb2.GetTurnResponse]  # type: ignore[assignment]
@@ -493,8 +491,7 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _production_memory_pb2.RequestCancelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_production_memory_pb2.RequestCancelResponse, _abc.Awaitable[_production_memory_pb2.RequestCancelResponse]]:
-        """Marks a turn as called off. One that nobody leads ends here and now.
-        Marks a turn as called off. One that nobody leads ends here and now, with the text so far if it waited for
+        """Marks a turn as called off. One that nobody leads ends here and now, with the text so far if it waited for
         its user.
         """
 
