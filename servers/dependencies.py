@@ -3,7 +3,7 @@
 Its length is that of a list: a function for each server, which says what is given to what."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -34,6 +34,7 @@ from kari.conversation_search.v1.conversation_search_pb2_grpc import (
     add_ConversationSearchServiceServicer_to_server,
 )
 from kari.file_attachment.v1.file_attachment_pb2_grpc import (
+    FileAttachmentServiceStub,
     add_FileAttachmentServiceServicer_to_server,
 )
 from kari.hook_enabled_file.v1.hook_enabled_file_pb2_grpc import (
@@ -52,7 +53,10 @@ from kari.model_factory.v1.model_factory_pb2_grpc import (
     ModelFactoryServiceStub,
     add_ModelFactoryServiceServicer_to_server,
 )
-from kari.multimedia.v1.multimedia_pb2_grpc import add_MultimediaServiceServicer_to_server
+from kari.multimedia.v1.multimedia_pb2_grpc import (
+    MultimediaServiceStub,
+    add_MultimediaServiceServicer_to_server,
+)
 from kari.production_memory.v1.production_memory_pb2_grpc import (
     ProductionMemoryServiceStub,
     add_ProductionMemoryServiceServicer_to_server,
@@ -61,7 +65,10 @@ from kari.stream_processor.v1.stream_processor_pb2_grpc import (
     StreamProcessorServiceStub,
     add_StreamProcessorServiceServicer_to_server,
 )
-from kari.summarizer.v1.summarizer_pb2_grpc import add_SummarizerServiceServicer_to_server
+from kari.summarizer.v1.summarizer_pb2_grpc import (
+    SummarizerServiceStub,
+    add_SummarizerServiceServicer_to_server,
+)
 from kari.tool_integration.v1.tool_integration_pb2_grpc import (
     add_ToolIntegrationServiceServicer_to_server,
 )
@@ -114,7 +121,19 @@ from servers.file_attachment.servicer import FileAttachment
 from servers.file_attachment.serving import Serving
 from servers.file_attachment.store import Objects
 from servers.file_attachment.store_objects import open_objects
+from servers.hook_enabled_file import rooms as hook_rooms
+from servers.hook_enabled_file.assembling import Peers as HookPeers
+from servers.hook_enabled_file.assembling import clamav
+from servers.hook_enabled_file.assembling import hooks as file_hooks
+from servers.hook_enabled_file.claims import Claims as FileClaims
+from servers.hook_enabled_file.clamav import ClamAV
+from servers.hook_enabled_file.configured import read as hook_configuration
+from servers.hook_enabled_file.following import Following as FileFollowing
+from servers.hook_enabled_file.news import News as FileNews
+from servers.hook_enabled_file.passing import Passing
+from servers.hook_enabled_file.pipeline import Pipeline
 from servers.hook_enabled_file.servicer import HookEnabledFile
+from servers.hook_enabled_file.trying import Trying
 from servers.identity.access import Signer
 from servers.identity.administration import Administration
 from servers.identity.first_accounts import FirstAccounts
@@ -139,7 +158,15 @@ from servers.memory_processor.store_milvus import open_nearest as open_conversat
 from servers.memory_processor.vault import vaults
 from servers.model_factory.factory import ModelFactory
 from servers.model_factory.servicer import ModelFactoryServicer
+from servers.multimedia.captioning import Captioning
+from servers.multimedia.configured import key_of
+from servers.multimedia.configured import read as multimedia_configuration
+from servers.multimedia.describing import Describing
+from servers.multimedia.hearing import Hearing
+from servers.multimedia.jobs import Jobs as MediaJobs
+from servers.multimedia.readers import Readers as MediaReaders
 from servers.multimedia.servicer import Multimedia
+from servers.multimedia.speech_service import SpeechService
 from servers.production_memory.approving import Approving
 from servers.production_memory.backlog import Backlog
 from servers.production_memory.beginning import Beginning
@@ -173,6 +200,7 @@ from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.bootstrap import Bootstrap, Hook, Hosted
 from servers.runtime.ended_sessions import EndedSessions
 from servers.runtime.keys import audit_key, identity_key
+from servers.runtime.limited import Room
 from servers.runtime.resources import Resource
 from servers.runtime.session_buffer import SessionBuffer
 from servers.stream_processor.guarded import GuardedJournal
@@ -508,15 +536,60 @@ def file_attachment(w: Wiring) -> Hosted:
 
 
 def hook_enabled_file(w: Wiring) -> Hosted:
-    """Hook enabled file."""
+    """Hook enabled file. Its readers run in a room of their own."""
+    stub = partial(w.stub, "hook_enabled_file")
+    peers = HookPeers(
+        files=stub("file_attachment", FileAttachmentServiceStub),
+        multimedia=stub("multimedia", MultimediaServiceStub),
+        summarizer=stub("summarizer", SummarizerServiceStub),
+        memory=stub("production_memory", ProductionMemoryServiceStub),
+    )
+    table, room, news = hook_configuration(w.settings), hook_rooms.opened(), FileNews()
+    w.resources.add("file_readers", partial(hook_rooms.held, room), Room.ready, required=False)
+    if scanner := clamav(table):
+        w.resources.add("clamav", partial(nullcontext, scanner), ClamAV.ping, required=False)
+    hooks = file_hooks(table, room, peers)
+    pipeline = Pipeline(peers.files, hooks, Trying(), _trail(w, "hook_enabled_file"), news)
+    claims = FileClaims(peers.files, pipeline, w.mesh_key)
+
+    async def close() -> None:
+        await claims.close()
+        await room.close()
+
     return _hosted(
-        "hook_enabled_file", add_HookEnabledFileServiceServicer_to_server, HookEnabledFile()
+        "hook_enabled_file",
+        add_HookEnabledFileServiceServicer_to_server,
+        HookEnabledFile(
+            peers.files,
+            Passing(peers.files, peers.memory, claims),
+            FileFollowing(peers.files, news),
+            hooks,
+        ),
+        loops=(claims.run,),
+        close=close,
     )
 
 
 def multimedia(w: Wiring) -> Hosted:
     """Multimedia."""
-    return _hosted("multimedia", add_MultimediaServiceServicer_to_server, Multimedia())
+    stub, configured = partial(w.stub, "multimedia"), multimedia_configuration(w.settings)
+    folder = w.settings.whisper_model
+    jobs = MediaJobs(configured.media, [folder.absolute()] if folder else [])
+    captioning = Captioning(stub("model_factory", ModelFactoryServiceStub), configured.caption)
+    service = SpeechService(configured.speech, key_of(configured.speech))
+    hearing = Hearing(configured.speech, service, folder)
+    files = stub("file_attachment", FileAttachmentServiceStub)
+    w.resources.add("media_jobs", jobs.opened, MediaJobs.ping, required=False)
+    return _hosted(
+        "multimedia",
+        add_MultimediaServiceServicer_to_server,
+        Multimedia(
+            Describing(files, jobs, configured.media, captioning, hearing),
+            MediaReaders(configured.media, captioning, hearing),
+        ),
+        loops=(jobs.close_when_idle,),
+        close=hearing.close,
+    )
 
 
 HOW: Mapping[str, Callable[[Wiring], Hosted]] = {
@@ -565,8 +638,11 @@ def _hosted(
 
 
 def _trail(w: Wiring, name: str) -> AuditTrail:
-    stub = w.stub(name, "audit", AuditServiceStub)
-    return AuditTrail(lambda entries: stub.Append(AppendRequest(entries=entries)))
+    """The one way of a server to the trail."""
+    if name not in w.trails:
+        stub = w.stub(name, "audit", AuditServiceStub)
+        w.trails[name] = AuditTrail(lambda entries: stub.Append(AppendRequest(entries=entries)))
+    return w.trails[name]
 
 
 def _reporting(hosted: Hosted, trail: AuditTrail | None) -> Hosted:
