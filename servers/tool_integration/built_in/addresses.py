@@ -46,6 +46,9 @@ def refusal(address: str) -> str:
 
 
 def _public(address: IPv4Address | IPv6Address) -> bool:
+    if address in NAT64:
+        # It is what is within it.
+        return True
     if not address.is_global or address.is_multicast or address.is_reserved:
         return False
     return not any(address in network for network in NOT_PUBLIC)

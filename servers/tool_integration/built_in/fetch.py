@@ -118,15 +118,16 @@ class Fetch:
     def _said(self, answer: Answer, links: bool) -> Json:
         html = "html" in answer.kind or (not answer.kind and answer.body.lstrip()[:1] == b"<")
         text = pages.decoded(answer.body, answer.charset, html=html)
-        said: dict[str, Json] = {"url": str(answer.url), "content_type": answer.kind or "unknown"}
+        cut, said = answer.truncated, dict[str, Json]()
+        said |= {"url": str(answer.url), "content_type": answer.kind or "unknown"}
         if html:
             page = pages.read(text, answer.url, links=links)
             said |= {"title": page.title, "description": page.description}
             if links:
                 said["links"] = [{"url": target, "text": name} for target, name in page.links]
-            text = page.text
+            text, cut = page.text, cut or page.cut
         most = self._entry.most_characters
-        return said | {"text": text[:most], "truncated": answer.truncated or len(text) > most}
+        return said | {"text": text[:most], "truncated": cut or len(text) > most}
 
 
 def _check_kind(kind: str) -> None:

@@ -2,78 +2,88 @@
 
 import codecs
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
 from yarl import URL
 
+from servers.tool_integration.built_in.markup import Tag, Text, pieces
+
 MOST_LINKS = 30
+MOST_PIECES = 50_000
+"""Tags and texts that are read: half a second's work, and more than pages for people have."""
 LEAST_ARTICLE = 200
 """A `main` or `article` with less text than this is not what the page is about."""
 
-UNSEEN = (
-    "script, style, noscript, template, svg, iframe, object, canvas, head, nav, aside, footer, "
-    "form, dialog, [hidden], [aria-hidden=true], [style*='display:none'], [style*='display: none']"
+CORE = frozenset({"main", "article"})
+UNSEEN = frozenset(
+    {"head", "nav", "aside", "footer", "dialog", "svg", "template", "object", "canvas", "select"}
 )
-"""What readers of a page do not see, or do not come for. Hidden text is written for models."""
-
+"""What readers of a page do not see, or do not come for."""
+HIDDEN = re.compile(
+    r"""\s(?:hidden(?=[\s>=/])|aria-hidden\s{0,3}=\s{0,3}["']?true|"""
+    r"""style\s{0,3}=\s{0,3}["'][^"']{0,500}display\s{0,3}:\s{0,3}none)""",
+    re.IGNORECASE,
+)
+"""Hidden text is written for machines, such as models."""
+VOID = frozenset(
+    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "wbr"}
+)
+ENDS_ITSELF = frozenset({"p", "li", "dd", "dt", "td", "th", "tr", "option"})
+"""Elements that end where the next of their kind begins."""
 BLOCKS = re.compile(
     "address|article|blockquote|br|dd|details|div|dl|dt|fieldset|figcaption|figure|h[1-6]|header|hr|"
     "li|main|ol|p|pre|section|summary|table|tbody|td|tfoot|th|thead|tr|ul"
 )
-"""Elements that begin a line."""
+"""Elements that are lines of their own."""
 
 CODECS = re.compile(
     r"utf-8|utf-8-sig|utf-16(-[lb]e)?|ascii|iso8859-\d+|cp(125\d|866|874|932|949|950)|koi8-[ru]|"
     r"gb2312|gbk|gb18030|big5|shift_jis|euc_(jp|kr)|iso2022_(jp|kr)|mac-(roman|cyrillic)"
 )
 """Encodings of texts, by Python's names. Python knows others that are slow, or no encodings."""
+BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+DECLARED = re.compile(rb"<meta[^>]{0,200}charset=[\"']?\s*([A-Za-z0-9_-]{1,40})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a page says. Links by their whole addresses, with their texts."""
+    """What a page says. Links by their whole addresses, with their texts. `cut`: it has more."""
 
     title: str
     description: str
     text: str
     links: list[tuple[str, str]]
+    cut: bool = False
 
 
 def decoded(body: bytes, charset: str | None, *, html: bool) -> str:
     """A body as text, by what the server or the page says of its encoding, else as UTF-8; what is
     not of it becomes U+FFFD."""
-    for bom, name in (
-        (codecs.BOM_UTF8, "utf-8-sig"),
-        (b"\xff\xfe", "utf-16"),
-        (b"\xfe\xff", "utf-16"),
-    ):
+    for bom, name in BOMS:
         if body.startswith(bom):
             return body.decode(name, "replace")
-    declared = charset or (_declared(body) if html else None)
-    return body.decode(_known(declared), "replace")
+    declared = DECLARED.search(body[:2048]) if html and charset is None else None
+    return body.decode(_known(declared[1].decode() if declared else charset), "replace")
 
 
 def read(html: str, url: URL, *, links: bool) -> Page:
     """The text of an HTML page, a line for each block."""
-    tree = LexborHTMLParser(html)
-    title, description = _title(tree), _description(tree)
-    found = list(_links(tree, url)) if links else []
-    for node in tree.css(UNSEEN):
-        node.decompose()
-    return Page(title, description, _text(_core(tree)), found)
+    reading = _Reading(url, links)
+    for count, piece in enumerate(pieces(html)):
+        if count >= MOST_PIECES:
+            reading.cut = True
+            break
+        if isinstance(piece, Tag):
+            reading.tag(piece)
+        else:
+            reading.text(piece)
+    return reading.page()
 
 
 def tidy(text: str) -> str:
     """Without more white space than lines and words need."""
     lines = (" ".join(line.split()) for line in text.splitlines())
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
-
-
-def _declared(body: bytes) -> str | None:
-    found = re.search(rb"<meta[^>]{0,200}charset=[\"']?\s*([A-Za-z0-9_-]{1,40})", body[:2048], re.I)
-    return found[1].decode("ascii") if found else None
 
 
 def _known(charset: str | None) -> str:
@@ -84,46 +94,104 @@ def _known(charset: str | None) -> str:
     return name if CODECS.fullmatch(name) else "utf-8"
 
 
-def _title(tree: LexborHTMLParser) -> str:
-    node = tree.css_first("head > title") or tree.css_first("h1")
-    return tidy(node.text())[:300] if node else ""
+@dataclass
+class _Reading:
+    """What was read so far. `skipped` is the element whose text is left out, `levels` how many of
+    its kind are open in it."""
 
+    url: URL
+    wants_links: bool
+    title: str = ""
+    description: str = ""
+    words: list[str] = field(default_factory=list)
+    core_words: list[str] = field(default_factory=list)
+    core: int = 0
+    heading: list[str] = field(default_factory=list)
+    heading_open: bool = False
+    link: tuple[str, list[str]] | None = None
+    links: dict[str, list[str]] = field(default_factory=dict)
+    skipped: str = ""
+    levels: int = 0
+    cut: bool = False
 
-def _description(tree: LexborHTMLParser) -> str:
-    node = tree.css_first("meta[name=description]")
-    return tidy(node.attributes.get("content") or "")[:500] if node else ""
-
-
-def _links(tree: LexborHTMLParser, url: URL) -> Iterator[tuple[str, str]]:
-    seen = set[str]()
-    for node in tree.css("a[href]"):
-        try:
-            target = str(url.join(URL(node.attributes.get("href") or "")).with_fragment(None))
-        except (ValueError, TypeError):
-            continue
-        if target.startswith(("http://", "https://")) and target not in seen:
-            seen.add(target)
-            yield target, tidy(node.text())[:200]
-        if len(seen) >= MOST_LINKS:
+    def text(self, piece: Text) -> None:
+        """Words, where a reader would see them."""
+        if piece.within == "title" and not self.title:
+            self.title = tidy(piece.text)[:300]
+        if piece.within not in ("", "textarea", "xmp"):
             return
+        if self.link is not None:
+            self.link[1].append(piece.text)
+        if self.skipped:
+            return
+        self._add(piece.text)
+        if self.heading_open:
+            self.heading.append(piece.text)
+
+    def tag(self, tag: Tag) -> None:
+        """An element begins or ends."""
+        if tag.name == "meta" and not self.description:
+            self._describe(tag)
+        if tag.name == "a" and self.wants_links:
+            self._link(tag)
+        if self.skipped:
+            self._skip(tag)
+        elif not tag.end and tag.name not in VOID and _unseen(tag):
+            self.skipped, self.levels = tag.name, 1
+        else:
+            self._block(tag)
+
+    def page(self) -> Page:
+        """All of it."""
+        core, whole = tidy("".join(self.core_words)), tidy("".join(self.words))
+        title = self.title or tidy("".join(self.heading))[:300]
+        links = [(target, tidy("".join(text))[:200]) for target, text in self.links.items()]
+        text = core if len(core) >= LEAST_ARTICLE else whole
+        return Page(title, self.description, text, links, self.cut)
+
+    def _add(self, text: str) -> None:
+        self.words.append(text)
+        if self.core:
+            self.core_words.append(text)
+
+    def _skip(self, tag: Tag) -> None:
+        if tag.name == "body" and self.skipped == "head":
+            self.skipped = ""
+        elif tag.name == self.skipped:
+            ended = tag.end or tag.name in ENDS_ITSELF
+            self.levels += -1 if ended else 1
+            if not self.levels:
+                self.skipped = ""
+
+    def _block(self, tag: Tag) -> None:
+        if tag.name in CORE:
+            self.core = max(0, self.core + (-1 if tag.end else 1))
+        if tag.name == "h1":
+            self.heading_open = not tag.end and not self.heading
+        if BLOCKS.fullmatch(tag.name):
+            self._add("\n")
+
+    def _describe(self, tag: Tag) -> None:
+        attributes = tag.attributes()
+        if attributes.get("name", "").lower() == "description":
+            self.description = tidy(attributes.get("content", ""))[:500]
+
+    def _link(self, tag: Tag) -> None:
+        self.link = None
+        target = None if tag.end else _target(self.url, tag.attributes().get("href", ""))
+        if target is None or target in self.links or len(self.links) >= MOST_LINKS:
+            return
+        self.links[target] = []
+        self.link = (target, self.links[target])
 
 
-def _core(tree: LexborHTMLParser) -> LexborNode | None:
-    """What the page is about, where it says so."""
-    for selector in ("main", "article", "[role=main]"):
-        node = tree.css_first(selector)
-        if node is not None and len(node.text(strip=True)) >= LEAST_ARTICLE:
-            return node
-    return tree.body
+def _unseen(tag: Tag) -> bool:
+    return tag.name in UNSEEN or HIDDEN.search(tag.source) is not None
 
 
-def _text(node: LexborNode | None) -> str:
-    if node is None:
-        return ""
-    pieces = list[str]()
-    for each in node.traverse(include_text=True):
-        if each.tag == "-text":
-            pieces.append(each.text_content or "")
-        elif BLOCKS.fullmatch(each.tag or ""):
-            pieces.append("\n")
-    return tidy("".join(pieces))
+def _target(url: URL, href: str) -> str | None:
+    try:
+        target = str(url.join(URL(href.strip())).with_fragment(None))
+    except (ValueError, TypeError):
+        return None
+    return target if href and target.startswith(("http://", "https://")) else None
