@@ -82,8 +82,9 @@ class Capsules:
         if known is not None and known.capsules == told:
             return replace(known, until=until)
         looked = _Known(told, until, tuple(self._offer(capsule) for capsule in told))
-        for offer in known.offers if known else ():
-            self._seen.pop(offer.tool.id, None)
+        if known is not None and known.capsules is not None:
+            for offer in known.offers:
+                self._seen.pop(offer.tool.id, None)
         self._seen |= {offer.tool.id: offer for offer in looked.offers}
         self._unreached = None
         return looked
