@@ -20,6 +20,7 @@ SYSTEM_FILES = ("/etc/ld.so.cache", "/usr/share/zoneinfo")
 NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
 PYTHON = "/python/bin/python3"
+SCRATCH = "/box"
 ISOLATED = ("-I", "-S", "-B", "-X", "utf8")
 
 ALONE = (
@@ -52,7 +53,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Jail:
-    """A jail. `scratch_bytes` is the room in `scratch`, a folder in memory that is gone with it;
+    """A jail. `scratch_bytes` is the room in SCRATCH, a folder in memory that is gone with it;
     `network` shares the machine's network."""
 
     programs: Programs
@@ -62,7 +63,6 @@ class Jail:
     binds: tuple[Bind, ...] = ()
     hidden: tuple[str, ...] = ()
     """Folders within that are empty, whatever was mounted there."""
-    scratch: str = "/box"
     scratch_bytes: int = 0
     network: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -105,9 +105,9 @@ def _arguments(jail: Jail, status: int | None) -> list[str]:
     for folder in jail.hidden:
         arguments += ("--tmpfs", folder, "--remount-ro", folder)
     if jail.scratch_bytes:
-        arguments += ("--size", str(jail.scratch_bytes), "--tmpfs", jail.scratch)
-        arguments += ("--symlink", f"{jail.scratch}/.tmp", "/tmp")  # noqa: S108  # that of the jail
-        arguments += ("--chdir", jail.scratch)
+        arguments += ("--size", str(jail.scratch_bytes), "--tmpfs", SCRATCH)
+        arguments += ("--symlink", f"{SCRATCH}/.tmp", "/tmp")  # noqa: S108  # that of the jail
+        arguments += ("--chdir", SCRATCH)
     # After the last mount, or what bubblewrap made for them could be written to.
     arguments += ("--remount-ro", "/")
     for name, value in jail.environment.items():

@@ -126,8 +126,11 @@ def _make(found: Programs, draft: Path, copy: Path) -> None:
     ignored = shutil.ignore_patterns(*UNUSED, *INSTALLED, "*.pyc.*")
     library = programs / Path(found.library).name
     shutil.copytree(found.library, library, ignore=ignored, symlinks=True)
-    for each in (*found.shared, *found.extra):
-        shutil.copy2(each, programs / Path(each).name)
+    for each in map(Path, (*found.shared, *found.extra)):
+        if each.is_dir():
+            shutil.copytree(each, programs / each.name, ignore=ignored)
+        else:
+            shutil.copy2(each, programs / each.name)
     for path in (draft, *draft.rglob("*")):
         if not path.is_symlink():
             path.chmod(path.stat().st_mode & 0o755 | (0o555 if path.is_dir() else 0o444))
