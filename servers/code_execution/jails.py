@@ -76,9 +76,7 @@ def monty(machine: Machine, starter: Starter, policy: Policy, keep: int) -> Jail
     binds = [Bind(binary, BINARY)]
     binds += [Bind(each, f"{PACKAGES}/{Path(each).name}") for each in packages]
     script = bundled("servers.code_execution.within.monty", SEPARATE_FUNCTIONS)
-    start = partial(
-        Worker.start, starter, replace(jail, binds=(*jail.binds, *binds)), script
-    )
+    start = partial(Worker.start, starter, replace(jail, binds=(*jail.binds, *binds)), script)
     functions = None if policy.functions is None else sorted(policy.functions)
     workers = WarmWorkers("monty", start, keep)
     return JailedRunner(Runner.RUNNER_MONTY, workers, {"functions": functions}, MONTY_BYTES)
@@ -112,6 +110,4 @@ def _package(name: str) -> Path | None:
 
 def _python_jail(machine: Machine, bounds: Bounds) -> Jail:
     binds, hidden = with_python(machine.programs)
-    return Jail(
-        machine.programs, machine.filter, bounds, binds, hidden, environment=ENVIRONMENT
-    )
+    return Jail(machine.programs, machine.filter, bounds, binds, hidden, environment=ENVIRONMENT)

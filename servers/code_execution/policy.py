@@ -10,19 +10,12 @@ from dataclasses import dataclass
 
 from kari.code_execution.v1.code_execution_pb2 import Runner
 from servers.code_execution.program import Limits
+from servers.runtime.settings import Misconfigured, Settings
 
 NAMES = {"monty": Runner.RUNNER_MONTY, "cpython": Runner.RUNNER_CPYTHON}
 ALL = "*"
 DEFAULT_MODULES = frozenset(
-    """
-    abc argparse array ast asyncio base64 binascii bisect bz2 calendar cmath codecs collections
-    colorsys concurrent configparser contextlib copy csv dataclasses datetime decimal difflib doctest
-    email enum fractions functools gzip glob graphlib hashlib heapq hmac html io inspect ipaddress
-    itertools json keyword locale logging lzma math mimetypes numbers operator os pathlib pickle
-    platform pprint queue random re reprlib secrets shlex shutil sqlite3 statistics string
-    stringprep struct sys tarfile tempfile textwrap threading time timeit tokenize tomllib traceback
-    types typing unicodedata unittest urllib uuid warnings weakref xml zipfile zlib zoneinfo
-    """.split()
+    ["abc", "argparse", "array", "ast", "asyncio", "base64", "binascii", "bisect", "bz2", "calendar", "cmath", "codecs", "collections", "colorsys", "concurrent", "configparser", "contextlib", "copy", "csv", "dataclasses", "datetime", "decimal", "difflib", "doctest", "email", "enum", "fractions", "functools", "gzip", "glob", "graphlib", "hashlib", "heapq", "hmac", "html", "io", "inspect", "ipaddress", "itertools", "json", "keyword", "locale", "logging", "lzma", "math", "mimetypes", "numbers", "operator", "os", "pathlib", "pickle", "platform", "pprint", "queue", "random", "re", "reprlib", "secrets", "shlex", "shutil", "sqlite3", "statistics", "string", "stringprep", "struct", "sys", "tarfile", "tempfile", "textwrap", "threading", "time", "timeit", "tokenize", "tomllib", "traceback", "types", "typing", "unicodedata", "unittest", "urllib", "uuid", "warnings", "weakref", "xml", "zipfile", "zlib", "zoneinfo"]
 )
 """What calculates, parses and formats; not what reaches for other processes, native code or a
 network (which are not there)."""
@@ -50,6 +43,27 @@ class Policy:
         if runner == Runner.RUNNER_CPYTHON and self.cpython_role:
             return frozenset({self.cpython_role})
         return frozenset()
+
+
+def policy_of(settings: Settings) -> Policy:
+    """The policy of the settings. Misconfigured, naming the variable, if it is none."""
+    try:
+        runners = runners_of(settings.code_runners)
+    except ValueError as error:
+        raise Misconfigured(f"KARI_CODE_RUNNERS: {error}") from None
+    return Policy(
+        runners,
+        Limits(
+            settings.code_seconds,
+            settings.code_memory_bytes,
+            settings.code_output_bytes,
+            settings.code_processes,
+        ),
+        settings.code_cpython_role,
+        allowed_of(settings.code_modules, DEFAULT_MODULES),
+        allowed_of(settings.code_monty_modules, None),
+        allowed_of(settings.code_functions, None),
+    )
 
 
 def runners_of(text: str) -> tuple[Runner.ValueType, ...]:

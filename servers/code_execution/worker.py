@@ -120,5 +120,7 @@ def _explained(said: str) -> str:
             "through)"
         )
     if "seccomp" in said.lower() or "PR_SET_SECCOMP" in said:
-        return f"this kernel does not filter system calls ({said}): use one with CONFIG_SECCOMP_FILTER"
+        return (
+            f"this kernel does not filter system calls ({said}): use one with CONFIG_SECCOMP_FILTER"
+        )
     return f"a worker does not start: {said or 'it ended without a word'}"

@@ -58,6 +58,7 @@ def forks_without_end() -> object:
         for _ in range(processes + 8):
             child = os.fork()
             if child == 0:
+                os.close(release)
                 os.read(held, 1)
                 os._exit(0)
             children.append(child)

@@ -19,10 +19,10 @@ import resource
 import signal
 import stat
 import sys
-import traceback
 import threading
+import traceback
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from servers.code_execution.within.frames import READY, Json, keep_only, receive, send
 from servers.code_execution.within.values import json_of

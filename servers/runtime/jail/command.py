@@ -13,7 +13,6 @@ from pathlib import Path
 from servers.runtime.jail.programs import Programs
 
 NOBODY = 65534
-ENTER = Path(__file__).with_name("enter.py")
 
 SYSTEM_LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64")
 SYSTEM_FILES = ("/etc/ld.so.cache", "/usr/share/zoneinfo")
@@ -76,8 +75,10 @@ def with_python(programs: Programs) -> tuple[tuple[Bind, ...], tuple[str, ...]]:
     return tuple(binds), tuple(f"{library}/{each}" for each in programs.hidden)
 
 
-def command(jail: Jail, program: Sequence[str], *, status: int | None = None) -> list[str]:
-    """The command line that runs a program in a jail. `status` is a file descriptor on which
+def command(
+    jail: Jail, program: Sequence[str], entering: str, *, status: int | None = None
+) -> list[str]:
+    """The command line that runs a program in a jail. `entering` is the text of `enter`, `status` is a file descriptor on which
     bubblewrap tells the process id of the jail's first process."""
     order = {
         "limits": {
@@ -91,7 +92,7 @@ def command(jail: Jail, program: Sequence[str], *, status: int | None = None) ->
         "filter": base64.b64encode(jail.filter).decode(),
         "program": [jail.programs.bwrap, *_arguments(jail, status), "--", *program],
     }
-    return [jail.programs.starter, "-I", "-S", str(ENTER), json.dumps(order)]
+    return [jail.programs.starter, "-I", "-S", "-c", entering, json.dumps(order)]
 
 
 def _arguments(jail: Jail, status: int | None) -> list[str]:

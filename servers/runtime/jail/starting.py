@@ -15,7 +15,8 @@ from typing import IO
 
 from servers.runtime.jail.command import ISOLATED, PYTHON, Jail, command
 
-WITHIN = Path(__file__).with_name("within.py")
+ENTER = Path(__file__).with_name("enter.py").read_text()
+WITHIN = Path(__file__).with_name("within.py").read_text()
 BUFFER_BYTES = 65_536
 STATUS_BYTES = 4096
 LAST_RESORT_SECONDS = 2.0
@@ -25,8 +26,7 @@ def within(processes: int, program: Sequence[str]) -> list[str]:
     """A program of a jail with Python, as one that may have so many processes and threads: the
     kernel counts them by user and namespace, so the limit can only be set there. One more is
     bubblewrap's own."""
-    script = WITHIN.read_text()
-    return [PYTHON, *ISOLATED, "-c", script, str(processes + 1), *program]
+    return [PYTHON, *ISOLATED, "-c", WITHIN, str(processes + 1), *program]
 
 
 class Jailed:
@@ -174,7 +174,7 @@ def _start(jail: Jail, program: Sequence[str], further: tuple[int, ...]) -> Star
         for end in (write[0], *read[1:]):
             ours.enter_context(end)
         process = subprocess.Popen(  # noqa: S603  # the command is built by `command`
-            command(jail, program, status=status.fileno()),
+            command(jail, program, ENTER, status=status.fileno()),
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
