@@ -76,6 +76,16 @@ def takes_memory() -> object:
         return len(taken)
 
 
+def changes_root() -> object:
+    os.chroot("/box")
+    return True
+
+
+def becomes_root() -> object:
+    os.setuid(0)
+    return True
+
+
 def raises_limits() -> object:
     import resource
 
@@ -103,8 +113,8 @@ ATTEMPTS: "dict[str, Callable[[], object]]" = {
     "trace another process": attaches,
     "mount": lambda: libc.mount(b"none", b"/box", b"tmpfs", 0, None) == 0,
     "make a user namespace": lambda: libc.unshare(CLONE_NEWUSER) == 0,
-    "change its root": lambda: os.chroot("/box") is None,
-    "become root": lambda: os.setuid(0) is None,
+    "change its root": changes_root,
+    "become root": becomes_root,
     "read the session's keys": calls(SYS_KEYCTL, KEYCTL_READ_SESSION, 0, 0, 0),
     "load a program into the kernel": calls(SYS_BPF, 0, 0, 0),
     "make an io_uring": calls(SYS_IO_URING, 1, 0),
