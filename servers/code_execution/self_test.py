@@ -43,7 +43,7 @@ async def prove(runner: JailedRunner, limits: Limits, secret: Path) -> None:
     async with _listening() as (port, connections):
         inputs = {
             "port": port,
-            "secret": str(secret.absolute()),
+            "secret": str(secret),
             "processes": limits.processes,
             "memory": limits.memory_bytes,
         }

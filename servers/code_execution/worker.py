@@ -84,7 +84,8 @@ class Worker:
 
     async def printed(self) -> None:
         """Returns when all that was printed so far is in `output`, or it is too much."""
-        while not self.overflow.is_set() and self.jailed.unread():
+        # What is in a pipe is known to the kernel alone.
+        while not self.overflow.is_set() and self.jailed.unread():  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
     def _take(self, stream: str, part: bytes) -> None:

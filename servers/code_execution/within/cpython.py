@@ -33,6 +33,7 @@ NICENESS = 5
 BOX = "/box"
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}\Z")
 LONGEST_SAYING = 2_000_000
+LONGEST_TRACEBACK = 10_000
 MOST_LOOKED_AT = 2000
 OWN_PROCESSES = 2
 """Bubblewrap's and this one."""
@@ -290,7 +291,7 @@ def show(failure: BaseException) -> None:
         first = first.tb_next
     try:
         lines = traceback.format_exception(type(failure), failure, first, limit=-50)
-        sys.stderr.write("".join(lines))
+        sys.stderr.write("".join(lines)[-LONGEST_TRACEBACK:])
     except Exception:  # noqa: BLE001  # out of memory, or the program's own `__str__`
         os.write(2, f"{type(failure).__name__}\n".encode())
 

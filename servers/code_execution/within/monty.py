@@ -83,7 +83,7 @@ def told(error: Any) -> Json:
     if type(error).__name__ == "MontyCrashedError":
         return {"outcome": "killed", "explanation": "the interpreter died"}
     try:
-        printed("stderr", error.display()[-20_000:] + "\n")
+        printed("stderr", error.display()[-10_000:] + "\n")
     except MemoryError:
         kind = "MemoryError"
     return {"outcome": OUTCOMES.get(kind, "raised"), "explanation": f"it raised {kind}"}

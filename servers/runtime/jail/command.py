@@ -78,8 +78,8 @@ def with_python(programs: Programs) -> tuple[tuple[Bind, ...], tuple[str, ...]]:
 def command(
     jail: Jail, program: Sequence[str], entering: str, *, status: int | None = None
 ) -> list[str]:
-    """The command line that runs a program in a jail. `entering` is the text of `enter`, `status` is a file descriptor on which
-    bubblewrap tells the process id of the jail's first process."""
+    """The command line that runs a program in a jail. `entering` is the text of `enter`; `status`
+    is a file descriptor on which bubblewrap tells the process id of the jail's first process."""
     order = {
         "limits": {
             "RLIMIT_AS": jail.bounds.memory_bytes,

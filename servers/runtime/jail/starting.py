@@ -178,8 +178,9 @@ class Starter:
     ) -> Jailed:
         """Starts a program; it has `further` file descriptors beside the three, under the same
         numbers. What it prints is given to `taking` where there is one, as `stdout` or `stderr`;
-        else `stdout` and `stderr` read it. OSError if there are no more processes or descriptors to be had. What keeps
-        bubblewrap from making the jail is on `stderr`, and `first` is None then."""
+        else `stdout` and `stderr` read it. OSError if there are no more processes or descriptors to
+        be had. What keeps bubblewrap from making the jail is on `stderr`, and `first` is None
+        then."""
         starting = asyncio.get_running_loop().run_in_executor(
             self._thread, _start, jail, program, tuple(further)
         )
