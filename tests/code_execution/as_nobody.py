@@ -1,4 +1,4 @@
-"""`python -m tests.code_execution.as_nobody FOLDER`: runs some of the hostile programs as an ordinary user,
+"""`python -m tests.code_execution.as_nobody FOLDER`: runs hostile programs as an ordinary user,
 and prints what happened that must not. Started by root, it becomes nobody first, when everything
 that it imports is there: nobody cannot enter every folder in which a virtual environment lives."""
 

@@ -6,16 +6,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 
+from embedded.stores import EmbeddedStores
 from kari.audit.v1.audit_pb2 import ListRecordsRequest, Record
 from kari.audit.v1.audit_pb2_grpc import AuditServiceStub
 from kari.code_execution.v1.code_execution_pb2 import RunRequest, RunResponse
 from kari.code_execution.v1.code_execution_pb2_grpc import CodeExecutionServiceStub
 from servers.runtime.channels import Channels
+from servers.runtime.keys import ensure_keys
 from servers.runtime.mesh_key import OPERATOR
 from servers.runtime.settings import Settings
 from servers.wiring import Wiring, contract_of
-from tests.hosting import Somebody, hosting, until
+from tests.hosting import Somebody, hosting, settings_for, until
 
 if TYPE_CHECKING:
     from kari.code_execution.v1.code_execution_pb2_grpc import CodeExecutionServiceAsyncStub
@@ -59,6 +62,24 @@ class Bench:
         await until(enough)
         await channels.close()
         return found
+
+
+@pytest_asyncio.fixture(scope="module")
+async def shared(
+    stores: EmbeddedStores, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Wiring]:
+    """A server with both runners, for all tests of a file that ask for nothing else."""
+    made = settings_for(stores, tmp_path_factory.mktemp("code") / "data")
+    ensure_keys(made)
+    both = made.model_copy(update={"code_runners": "monty,cpython"})
+    async with hosting(both, "code_execution", "audit") as wiring:
+        yield wiring
+
+
+@pytest.fixture
+def both(shared: Wiring) -> Bench:
+    """The shared server, and somebody who was not there before."""
+    return Bench.of(shared)
 
 
 Benches = Callable[..., AbstractAsyncContextManager[Bench]]

@@ -17,7 +17,9 @@ from tests.code_execution.holding import CPYTHON, MONTY, Prison, prison
 from tests.code_execution.hostile import PROGRAMS, Hostile
 
 CASES = [
-    pytest.param(kind, each, id=f"{Runner.Name(kind)[7:].lower()}: {each.name} must not {each.must_not}")
+    pytest.param(
+        kind, each, id=f"{Runner.Name(kind)[7:].lower()}: {each.name} must not {each.must_not}"
+    )
     for each in PROGRAMS
     for kind in (CPYTHON, MONTY)
     if kind == CPYTHON or each.monty is not None

@@ -20,8 +20,9 @@ from kari.code_execution.v1.code_execution_pb2 import (
 from kari.conversation_models.v1.audit_pb2 import AuditOutcome
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import KariError, from_rpc
+from servers.runtime.settings import Settings
 from tests.code_execution.conftest import ROLES, Bench, Benches
-from tests.hosting import Somebody, until
+from tests.hosting import Somebody, hosting, until
 
 MONTY, CPYTHON = Runner.RUNNER_MONTY, Runner.RUNNER_CPYTHON
 BOTH = {"code_runners": "monty,cpython", "code_warm_workers": 1}
@@ -35,12 +36,11 @@ async def refused(bench: Bench, code: str = "1", **more: object) -> KariError:
 
 
 @pytest.mark.parametrize("runner", [MONTY, CPYTHON])
-async def test_a_program_prints_and_has_a_value(bench: Benches, runner: Runner.ValueType) -> None:
+async def test_a_program_prints_and_has_a_value(both: Bench, runner: Runner.ValueType) -> None:
     """In either runner."""
-    async with bench(**BOTH) as here:
-        code = "print('hello', name)\n[count, {'a': 1.5}]"
-        given = json.dumps({"name": "Ada", "count": 3})
-        response = await here.run(code, runner=runner, inputs_json=given)
+    code = "print('hello', name)\n[count, {'a': 1.5}]"
+    given = json.dumps({"name": "Ada", "count": 3})
+    response = await both.run(code, runner=runner, inputs_json=given)
     assert response.outcome == RunOutcome.RUN_OUTCOME_DONE, response
     assert response.stdout == "hello Ada\n"
     assert json.loads(response.value_json) == [3, {"a": 1.5}]
@@ -61,7 +61,7 @@ async def test_a_program_prints_and_has_a_value(bench: Benches, runner: Runner.V
     ],
 )
 async def test_what_a_program_does_wrong_is_an_outcome(
-    bench: Benches,
+    both: Bench,
     runner: Runner.ValueType,
     code: str,
     outcome: RunOutcome.ValueType,
@@ -69,8 +69,7 @@ async def test_what_a_program_does_wrong_is_an_outcome(
 ) -> None:
     """Not an error of the mesh."""
     limits = RunLimits(time=Duration(seconds=1), output_bytes=2000)
-    async with bench(**BOTH) as here:
-        response = await here.run(code, runner=runner, limits=limits)
+    response = await both.run(code, runner=runner, limits=limits)
     assert response.outcome == outcome, response
     assert said in response.stderr
     if outcome == RunOutcome.RUN_OUTCOME_TOO_MUCH_OUTPUT:
@@ -78,7 +77,7 @@ async def test_what_a_program_does_wrong_is_an_outcome(
         assert len(response.stdout) == 2000
 
 
-async def test_files_go_in_and_come_out_by_name(bench: Benches) -> None:
+async def test_files_go_in_and_come_out_by_name(both: Bench) -> None:
     """Those that are new or changed; what is too large is named."""
     code = """
 text = open('in.txt').read()
@@ -87,26 +86,23 @@ open('same.txt', 'w').write('same')
 open('large.bin', 'wb').write(b'x' * 2_500_000)
 """
     files = [RunFile(name="in.txt", content=b"abc"), RunFile(name="same.txt", content=b"same")]
-    async with bench(**BOTH) as here:
-        response = await here.run(code, runner=CPYTHON, files=files, stdin="line\n")
+    response = await both.run(code, runner=CPYTHON, files=files, stdin="line\n")
     assert [(file.name, file.content) for file in response.files] == [("out.txt", b"ABCline")]
     assert list(response.left_out) == ["large.bin"]
 
 
-async def test_a_program_may_import_a_file_that_it_was_given(bench: Benches) -> None:
+async def test_a_program_may_import_a_file_that_it_was_given(both: Bench) -> None:
     """It is its own."""
     files = [RunFile(name="mine.py", content=b"def f(): return 7")]
-    async with bench(**BOTH) as here:
-        response = await here.run("import mine\nmine.f()", runner=CPYTHON, files=files)
+    response = await both.run("import mine\nmine.f()", runner=CPYTHON, files=files)
     assert response.value_json == "7"
 
 
-async def test_every_run_is_on_record_before_it_begins_and_after(bench: Benches) -> None:
+async def test_every_run_is_on_record_before_it_begins_and_after(both: Bench) -> None:
     """Hash, limits, outcome; nothing of the code."""
-    async with bench() as here:
-        await here.run("secret = 1")
-        await here.run("1 / 0")
-        records = await here.records(4)
+    await both.run("secret = 1")
+    await both.run("1 / 0")
+    records = await both.records(4)
     outcomes = [record.entry.outcome for record in records]
     assert outcomes == [
         AuditOutcome.AUDIT_OUTCOME_ADMITTED,
@@ -123,22 +119,20 @@ async def test_every_run_is_on_record_before_it_begins_and_after(bench: Benches)
     assert "secret" not in str(records)
 
 
-async def test_nothing_runs_while_the_trail_is_away(settings, bench: Benches) -> None:  # type: ignore[no-untyped-def]
+async def test_nothing_runs_while_the_trail_is_away(settings: Settings) -> None:
     """No record, no run."""
-    from tests.hosting import hosting
-
     async with hosting(settings, "code_execution") as wiring:
-        here = Bench.of(wiring)
-        before = REGISTRY.get_sample_value(
-            "kari_code_runs_total", {"runner": "monty", "outcome": "done"}
-        )
-        error = await refused(here)
-        after = REGISTRY.get_sample_value(
-            "kari_code_runs_total", {"runner": "monty", "outcome": "done"}
-        )
+        before = await runs()
+        error = await refused(Bench.of(wiring))
     assert error.reason == Reason.REASON_SERVER_UNAVAILABLE
     assert "no code runs without a record" in error.message
-    assert before == after
+    assert await runs() == before
+
+
+async def runs() -> float | None:
+    """Programs of Monty that came to their end."""
+    labels = {"runner": "monty", "outcome": "done"}
+    return REGISTRY.get_sample_value("kari_code_runs_total", labels)
 
 
 async def test_off_is_said_with_the_way_out(bench: Benches) -> None:
@@ -154,7 +148,7 @@ async def test_off_is_said_with_the_way_out(bench: Benches) -> None:
 
 async def test_a_runner_that_is_off_is_not_replaced_by_one_that_is_on(bench: Benches) -> None:
     """The way out names it."""
-    async with bench() as here:
+    async with bench(code_warm_workers=0) as here:
         error = await refused(here, runner=CPYTHON)
     assert error.reason == Reason.REASON_CODE_DISABLED
     assert "add `cpython` to KARI_CODE_RUNNERS" in error.message
@@ -176,12 +170,11 @@ async def test_cpython_may_ask_for_a_role_of_its_own(bench: Benches) -> None:
     assert response.value_json == "1"
 
 
-async def test_without_the_role_nothing_runs(bench: Benches) -> None:
+async def test_without_the_role_nothing_runs(both: Bench) -> None:
     """The contract's role."""
-    async with bench() as here:
-        here.somebody = Somebody()
-        error = await refused(here)
-        records = await here.records(1)
+    both.somebody = Somebody()
+    error = await refused(both)
+    records = await both.records(1)
     assert error.reason == Reason.REASON_ROLE_MISSING
     assert [record.entry.outcome for record in records] == [AuditOutcome.AUDIT_OUTCOME_REFUSED]
 
@@ -213,11 +206,10 @@ async def test_limits_are_lowered_to_those_of_the_settings(bench: Benches) -> No
     ],
 )
 async def test_a_request_that_is_wrong_names_the_field(
-    bench: Benches, field: str, more: dict[str, object]
+    both: Bench, field: str, more: dict[str, object]
 ) -> None:
     """Before anything runs."""
-    async with bench(code_warm_workers=0) as here:
-        error = await refused(here, **{"code": "1", **more})
+    error = await refused(both, **{"code": "1", **more})
     assert error.violations[0][0] == field
 
 
@@ -274,7 +266,7 @@ async def test_a_jail_that_does_not_hold_is_not_used(
 
             await until(told)
     assert error.reason == Reason.REASON_CODE_DISABLED
-    assert "could [\"connect to the network\"]" in error.message
+    assert 'could ["connect to the network"]' in error.message
     assert "connect to the network" in listed[1].unavailable_because
     assert monty.value_json == "1"
 
