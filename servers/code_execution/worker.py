@@ -102,10 +102,11 @@ class Worker:
                 said = self.output.text("stderr").strip()
         except TimeoutError:
             said = f"it was not ready within {START_SECONDS:g} s"
-        raise NoJail(_explained(said))
+        raise NoJail(explained(said))
 
 
-def _explained(said: str) -> str:
+def explained(said: str) -> str:
+    """Why a worker does not start, by what bubblewrap or Python said, with the way out."""
     if "setting up uid map" in said or "No permissions to create" in said or "namespace" in said:
         return (
             f"no user namespaces for this user ({said}): allow them (sysctl "

@@ -13,6 +13,7 @@ from servers.code_execution.policy import allowed_of, policy_of, refused_module,
 from servers.code_execution.program import Limits
 from servers.code_execution.report import result_of
 from servers.code_execution.slots import Slots
+from servers.code_execution.worker import explained
 from servers.runtime.errors import RateLimited
 from servers.runtime.settings import Misconfigured, Settings
 
@@ -137,3 +138,18 @@ def test_functions_of_the_host_refuse_what_is_none_of_theirs(given: object) -> N
     """With a message for the program."""
     with pytest.raises(ValueError, match="number"):
         mean(given)
+
+
+@pytest.mark.parametrize(
+    ("said", "way_out"),
+    [
+        ("bwrap: No permissions to create new namespace", "unprivileged_userns_clone=1"),
+        ("bwrap: setting up uid map: Permission denied", "apparmor_restrict_unprivileged_userns=0"),
+        ("bwrap: prctl(PR_SET_SECCOMP): Invalid argument", "CONFIG_SECCOMP_FILTER"),
+        ("", "ended without a word"),
+    ],
+)
+def test_why_a_worker_does_not_start_comes_with_the_way_out(said: str, way_out: str) -> None:
+    """As far as it is known."""
+    assert way_out in explained(said)
+    assert said in explained(said)

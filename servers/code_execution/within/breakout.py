@@ -95,7 +95,12 @@ def raises_limits() -> object:
 
 
 def has_secrets() -> object:
-    return [name for name in os.environ if name.startswith("KARI_")]
+    # As the C library has it: Python has a copy.
+    environment = ctypes.POINTER(ctypes.c_char_p).in_dll(libc, "environ")
+    found, place = list[bytes](), 0
+    while (entry := environment[place]) is not None:
+        found, place = [*found, entry], place + 1
+    return any(entry.startswith(b"KARI_") for entry in found)
 
 
 held, release = os.pipe()

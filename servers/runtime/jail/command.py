@@ -31,7 +31,8 @@ ALONE = (
 
 @dataclass(frozen=True)
 class Bind:
-    """A file or folder of the machine as it is seen within."""
+    """A file or folder of the machine as it is seen within. As root, jails run as NOBODY, who has
+    to have the right to enter and read what is bound, and to write where it is `writable`."""
 
     source: str
     target: str
