@@ -158,9 +158,10 @@ async def test_cpython_may_ask_for_a_role_of_its_own(bench: Benches) -> None:
     """Beyond the contract's; the refusal is on record."""
     async with bench(**BOTH, code_cpython_role="chat.power") as here:
         error = await refused(here, runner=CPYTHON)
+        records = await here.records(1)
+        await here.run("1", runner=MONTY)
         with here.somebody.acts(here.wiring):
             listed = (await here.stub.ListRunners(ListRunnersRequest())).runners
-        records = await here.records(1)
         here.somebody = Somebody(roles=ROLES | {"chat.power"})
         response = await here.run("1", runner=CPYTHON)
     assert error.reason == Reason.REASON_CODE_DISABLED
