@@ -206,8 +206,8 @@ class Settings(BaseSettings):
         2,
         ge=0,
         le=64,
-        description="Workers of each runner that are started before they are needed, about 50 MB "
-        "each with Monty, 12 MB with CPython; 0 starts one when it is needed.",
+        description="Workers of each runner that are started before they are needed, about 20 MB "
+        "each with Monty, 8 MB with CPython; 0 starts one when it is needed.",
     )
     code_modules: str = Field(
         "",
