@@ -1,4 +1,4 @@
-"""What a capsule is given: the only thing that its handler talks to. Pure.
+"""What a capsule is given: the only thing that its handler talks to.
 
 A handler is a file `handler.py` with `async def run(skill: Skill) -> Mapping[str, object]`; what it
 returns is the result. Everything that passes is JSON, so the same handler runs in the server or in
