@@ -45,13 +45,14 @@ class Entry:
 @dataclass(frozen=True)
 class Place:
     """A folder in which capsules are, or that is one. `handler` makes what runs a version's code,
-    `signed` says whether each needs a signature."""
+    `signed` says whether each needs a signature, `expected` whether it should be there."""
 
     folder: Path
     built_in: bool
     handler: Callable[[str, Version], Handler]
     keys: TrustedKeys
     signed: bool = False
+    expected: bool = True
 
 
 class Catalogue:
@@ -85,9 +86,16 @@ class Catalogue:
             await self.look()
             await asyncio.sleep(self._look_seconds)
 
+    async def look_at_built_in(self) -> None:
+        """Takes in those that need no process of their own, which is quick."""
+        await self._look([place for place in self._places if place.built_in])
+
     async def look(self) -> None:
         """Takes in what changed since the last look; returns when all of it was tried."""
-        found = await asyncio.to_thread(self._found)
+        await self._look(self._places)
+
+    async def _look(self, places: Sequence[Place]) -> None:
+        found = await asyncio.to_thread(self._found, places)
         entries = dict[Path, Entry]()
         changed = list[tuple[Place, Path]]()
         for place, folder, stamp in found:
@@ -103,23 +111,25 @@ class Catalogue:
         await asyncio.gather(*(self._try(place, folder) for place, folder in changed))
         self._count()
 
-    def _found(self) -> list[tuple[Place, Path, Stamp]]:
+    def _found(self, places: Sequence[Place]) -> list[tuple[Place, Path, Stamp]]:
         found = list[tuple[Place, Path, Stamp]]()
-        for place in self._places:
-            found += [(place, folder, stamp_of(folder)) for folder in self._folders(place.folder)]
+        for place in places:
+            found += [(place, folder, stamp_of(folder)) for folder in self._folders(place)]
         return found[:MOST_CAPSULES]
 
-    def _folders(self, place: Path) -> list[Path]:
-        if (place / FILE).exists():
-            return [place]
+    def _folders(self, place: Place) -> list[Path]:
+        if (place.folder / FILE).exists():
+            return [place.folder]
         try:
-            inside = sorted(f for f in place.iterdir() if not f.name.startswith((".", "__")))
+            entries = list(place.folder.iterdir())
         except OSError as error:
-            if place not in self._missing:
-                self._missing.add(place)
-                log.warning("a folder of capsules cannot be read", folder=str(place), error=error)
+            if place.expected and place.folder not in self._missing:
+                self._missing.add(place.folder)
+                reason = error.strerror
+                log.warning("no folder of capsules", folder=str(place.folder), error=reason)
             return []
-        self._missing.discard(place)
+        self._missing.discard(place.folder)
+        inside = sorted(f for f in entries if not f.name.startswith((".", "__")))
         return [f for f in inside if (f / FILE).exists() or (f / HANDLER).exists()]
 
     async def _try(self, place: Place, folder: Path) -> None:

@@ -178,7 +178,7 @@ class Settings(BaseSettings):
     capsule_keys: Path | None = Field(
         None,
         description="TOML file of the public keys that may sign capsules, by name: "
-        "`alice = \"base64\"`; `kari capsule keygen` makes a pair.",
+        '`alice = "base64"`; `kari capsule keygen` makes a pair.',
     )
     capsules_signed: bool = Field(
         False, description="Run only capsules from outside that one of these keys has signed."
@@ -203,10 +203,9 @@ class Settings(BaseSettings):
 
     @property
     def capsule_folders(self) -> list[Path]:
-        """Folders of capsules from outside the tree, in the order in which they count."""
-        named = [Path(each) for each in self.capsules.split(os.pathsep) if each.strip()]
-        own = self.data / "capsules"
-        return [*named, own] if own.is_dir() else named
+        """Folders of capsules from outside the tree that are named, in the order in which they
+        count."""
+        return [Path(each) for each in self.capsules.split(os.pathsep) if each.strip()]
 
     @property
     def several_workers(self) -> bool:
