@@ -101,11 +101,10 @@ class Outside:
 
     async def _ready(self) -> Path:
         async with self._lock:
-            folder = self._folder
-            if folder is None:
-                self._jail, folder = await asyncio.to_thread(_made)
-                self._folder = folder
-        return folder
+            if self._jail is None:
+                self._jail, self._folder = await asyncio.to_thread(_made)
+            assert self._folder is not None  # noqa: S101  # made with the jail
+            return self._folder
 
 
 class OutsideHandler:

@@ -172,8 +172,8 @@ class Settings(BaseSettings):
 
     capsules: str = Field(
         "",
-        description="Folders of capsules beside the built-in ones, separated as in PATH; each holds "
-        "capsules or is one. `capsules` in the data folder is looked into as well.",
+        description="Folders of capsules beside the built-in ones, separated as in PATH; each "
+        "holds capsules or is one. `capsules` in the data folder is looked into as well.",
     )
     capsule_keys: Path | None = Field(
         None,

@@ -65,7 +65,7 @@ class Jailed:
     def kill(self) -> None:
         """Kills everything in the jail; `wait` tells when it is done."""
         if self.ended:
-            return None
+            return
         if self._first is None:
             return self._process.kill()
         # With a namespace's first process the kernel ends all others, and bubblewrap, which waits
