@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from kari.conversation_models.v1.model_pb2 import FinishReason
 from servers.model_factory import metrics
 from servers.model_factory.answer import Reasoning, Started, Stopped, Text, Used
-from servers.model_factory.breaker import Breaker
 from servers.model_factory.catalog import Known
 from servers.model_factory.failure import Kind, ProviderFailure
 from servers.model_factory.provider import Prompt, Provider
+from servers.runtime.breaker import Breaker
 from servers.runtime.labelled import labelled
 
 MOST_CHARACTERS = 400_000
