@@ -25,7 +25,7 @@ class Prompts:
         self._environment = ImmutableSandboxedEnvironment(
             loader=FunctionLoader(files.get),
             undefined=StrictUndefined,
-            autoescape=False,  # noqa: S701  # what is made is text for a model, never a page
+            autoescape=False,  # what is made is text for a model, never a page
             trim_blocks=True,
             lstrip_blocks=True,
         )
