@@ -45,7 +45,6 @@ async def strictly(
     try:
         return _taken(answer, form, check)
     except NotOfTheForm as wrong:
-        skill.measure("repairs", 1)
         again = (
             f"{prompt}\n\nYour answer was:\n{answer[:MOST_SHOWN]}\n\nIt cannot be used: {wrong}. "
             "Answer again, with the JSON alone."

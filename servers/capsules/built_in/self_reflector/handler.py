@@ -60,7 +60,7 @@ async def _reviewed(
         supports = review.supports if judgement is None else judgement.supports
         findings += by_rules(review) + of_claims(review, supports)
         findings += ignored_pins(review, None if judgement is None else judgement.pins)
-    told = {
+    told: dict[str, object] = {
         "message_id": answer.message_id,
         "turn_id": answer.turn_id,
         "way": "rules" if judgement is None else "model",

@@ -43,10 +43,13 @@ async def judged(skill: Skill, review: Review) -> Judgement | None:
             check=complete(len(review.claims), len(review.seen_pins)),
         )
     except NotOfTheForm as wrong:
-        return _unjudged(skill, review, f"its verdicts are not of the form: {wrong}")
+        why = f"its verdicts are not of the form: {wrong}"
     except SkillError as error:
-        return _unjudged(skill, review, error.message)
-    return _judgement(review, verdicts)
+        why = error.message
+    else:
+        return _judgement(review, verdicts)
+    skill.warn(f"answer {review.answer.message_id} is reviewed by rules alone: {why}")
+    return None
 
 
 def _judgement(review: Review, verdicts: Verdicts) -> Judgement:
@@ -62,6 +65,3 @@ def _judgement(review: Review, verdicts: Verdicts) -> Judgement:
 def _numbered(name: str, texts: Sequence[str]) -> list[dict[str, object]]:
     return [{name: number, "text": text} for number, text in enumerate(texts, start=1)]
 
-
-def _unjudged(skill: Skill, review: Review, why: str) -> None:
-    skill.warn(f"answer {review.answer.message_id} is reviewed by rules alone: {why}")

@@ -69,7 +69,7 @@ def by_rules(review: Review) -> list[Finding]:
         answer.finding(
             "degraded",
             "medium",
-            f"while it was written, {each.get('feature')} was missing: {each.get('cause')} was down",
+            f"missing while it was written: {each.get('feature')}, for want of {each.get('cause')}",
             "ask again: the answer may be better now",
         )
         for each in review.manifest.get("degradations", ())

@@ -1,4 +1,4 @@
-"""Verdicts of a model on claims and pins: asked for in one form, and taken only with proof. Pure."""
+"""Verdicts of a model on claims and pins: in one form, and taken only with proof. Pure."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Literal

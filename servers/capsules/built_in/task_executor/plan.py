@@ -39,9 +39,7 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True):
     steps: Annotated[list[Step], msgspec.Meta(min_length=1, max_length=50)]
 
 
-def sound(
-    schemas: Mapping[str, Schema], most: int, before: int = 0
-) -> Callable[[Plan], None]:
+def sound(schemas: Mapping[str, Schema], most: int, before: int = 0) -> Callable[[Plan], None]:
     """A check that a plan can be carried out with these tools, of which each has the schema of its
     arguments, in `most` steps; `before` steps came before its first one. NotOfTheForm names step
     and field."""
