@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
@@ -56,6 +57,7 @@ from kari.stream_processor.v1.stream_processor_pb2_grpc import (
 )
 from kari.summarizer.v1.summarizer_pb2_grpc import add_SummarizerServiceServicer_to_server
 from kari.tool_integration.v1.tool_integration_pb2_grpc import (
+    ToolIntegrationServiceStub,
     add_ToolIntegrationServiceServicer_to_server,
 )
 from servers.audit.appending import Appending
@@ -63,7 +65,16 @@ from servers.audit.chain import Key as AuditKey
 from servers.audit.reading import Reading as TrailReading
 from servers.audit.servicer import Audit
 from servers.audit.store import Trail
+from servers.capsules.admitting import Admitting
+from servers.capsules.catalogue import Catalogue
+from servers.capsules.outside import Outside
+from servers.capsules.peers import Peers as CapsulePeers
+from servers.capsules.places import capsule_places
+from servers.capsules.recording import Recording as CapsuleRecording
+from servers.capsules.resting import Resting
+from servers.capsules.running import Running
 from servers.capsules.servicer import Capsules
+from servers.capsules.store import Runs
 from servers.chat_hub.admitted import Admitted
 from servers.chat_hub.attending import Attending
 from servers.chat_hub.board import Board
@@ -155,7 +166,15 @@ from servers.summarizer.due import Due
 from servers.summarizer.servicer import Summarizer
 from servers.summarizer.summarizing import Summarizing
 from servers.summarizer.writing import Writing
+from servers.tool_integration.built_in.offers import built_in
+from servers.tool_integration.calling import Calling
+from servers.tool_integration.checking import Checking
+from servers.tool_integration.limits import Limits
+from servers.tool_integration.listing import Listing
+from servers.tool_integration.recording import Recording
+from servers.tool_integration.registry import Registry
 from servers.tool_integration.servicer import ToolIntegration
+from servers.tool_integration.source import BuiltIn
 from servers.topology import NODES, service_of
 from servers.wiring import Wiring, contract_of
 
@@ -428,8 +447,13 @@ def summarizer(w: Wiring) -> Hosted:
 
 def tool_integration(w: Wiring) -> Hosted:
     """Tool integration."""
+    registry = Registry((BuiltIn(built_in()),))
+    recording = Recording(_trail(w, "tool_integration"))
+    calling = Calling(registry, Checking(Limits(w.redis)), recording)
     return _hosted(
-        "tool_integration", add_ToolIntegrationServiceServicer_to_server, ToolIntegration()
+        "tool_integration",
+        add_ToolIntegrationServiceServicer_to_server,
+        ToolIntegration(Listing(registry), calling),
     )
 
 
@@ -440,7 +464,32 @@ def code_execution(w: Wiring) -> Hosted:
 
 def capsules(w: Wiring) -> Hosted:
     """Capsules."""
-    return _hosted("capsules", add_CapsulesServiceServicer_to_server, Capsules())
+    stub, settings = partial(w.stub, "capsules"), w.settings
+    peers = CapsulePeers(
+        models=stub("model_factory", ModelFactoryServiceStub),
+        memory=stub("memory_processor", MemoryProcessorServiceStub),
+        search=stub("conversation_search", ConversationSearchServiceStub),
+        conversations=stub("conversation_manager", ConversationManagerServiceStub),
+        tools=stub("tool_integration", ToolIntegrationServiceStub),
+    )
+    runs, outside, resting = Runs(w.database("capsules", largest=4)), Outside(), Resting(monotonic)
+    catalogue = Catalogue(capsule_places(settings, outside), resting.changed)
+    running = Running(
+        Admitting(catalogue, peers, runs),
+        peers,
+        runs,
+        CapsuleRecording(_trail(w, "capsules")),
+        resting,
+        w.mesh_key,
+    )
+    return _hosted(
+        "capsules",
+        add_CapsulesServiceServicer_to_server,
+        Capsules(catalogue, running, runs),
+        prepare=catalogue.look_at_built_in,
+        loops=(catalogue.run, runs.prune),
+        close=outside.close,
+    )
 
 
 HOW: Mapping[str, Callable[[Wiring], Hosted]] = {
@@ -486,8 +535,11 @@ def _hosted(
 
 
 def _trail(w: Wiring, name: str) -> AuditTrail:
-    stub = w.stub(name, "audit", AuditServiceStub)
-    return AuditTrail(lambda entries: stub.Append(AppendRequest(entries=entries)))
+    """The one way of a server to the trail."""
+    if name not in w.trails:
+        stub = w.stub(name, "audit", AuditServiceStub)
+        w.trails[name] = AuditTrail(lambda entries: stub.Append(AppendRequest(entries=entries)))
+    return w.trails[name]
 
 
 def _reporting(hosted: Hosted, trail: AuditTrail | None) -> Hosted:

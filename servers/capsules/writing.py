@@ -97,9 +97,8 @@ class Writing:
             notes.used_model(response.started.model)
         if response.HasField("degraded"):
             notes.warn("a prompt was longer than the model reads; its middle was left out")
-        if response.HasField("finished"):
-            if response.finished.reason == FinishReason.FINISH_REASON_LENGTH:
-                notes.warn("a text of the model ends at its most tokens")
+        if response.finished.reason == FinishReason.FINISH_REASON_LENGTH:
+            notes.warn("a text of the model ends at its most tokens")
 
 
 def _fallbacks(selection: ModelSelection) -> list[str]:

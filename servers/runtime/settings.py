@@ -170,6 +170,20 @@ class Settings(BaseSettings):
         "were said, which needs none.",
     )
 
+    capsules: str = Field(
+        "",
+        description="Folders of capsules beside the built-in ones, separated as in PATH; each holds "
+        "capsules or is one. `capsules` in the data folder is looked into as well.",
+    )
+    capsule_keys: Path | None = Field(
+        None,
+        description="TOML file of the public keys that may sign capsules, by name: "
+        '`alice = "base64"`; `kari capsule keygen` makes a pair.',
+    )
+    capsules_signed: bool = Field(
+        False, description="Run only capsules from outside that one of these keys has signed."
+    )
+
     drain_seconds: float = Field(
         10.0, ge=0, description="How long a stopping server lets calls under way finish."
     )
@@ -186,6 +200,12 @@ class Settings(BaseSettings):
         if workers > 1 and given.data.get("placement") is Placement.SPREAD:
             raise ValueError("workers share the ports of one process; there are none when spread")
         return workers
+
+    @property
+    def capsule_folders(self) -> list[Path]:
+        """Folders of capsules from outside the tree that are named, in the order in which they
+        count."""
+        return [Path(each) for each in self.capsules.split(os.pathsep) if each.strip()]
 
     @property
     def several_workers(self) -> bool:
