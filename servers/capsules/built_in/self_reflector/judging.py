@@ -64,4 +64,3 @@ def _judgement(review: Review, verdicts: Verdicts) -> Judgement:
 
 def _numbered(name: str, texts: Sequence[str]) -> list[dict[str, object]]:
     return [{name: number, "text": text} for number, text in enumerate(texts, start=1)]
-

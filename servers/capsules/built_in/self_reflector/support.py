@@ -2,8 +2,9 @@
 
 A claim is `supported` if the prompt has SUPPORTED of its terms and all of its specifics; `made_up`
 if a number or a name of it is nowhere in the prompt; `without_basis` if fewer than BASIS of its
-terms are in it; else it is `open`: other words may say the same. What a model knows by itself has no
-support either, and may be right: so only what speaks of the user or of what was said is severe.
+terms are in it; else it is `open`: other words may say the same. What a model knows by itself has
+no support either, and may be right: so only what speaks of the user, or of what was said, is
+severe.
 """
 
 from dataclasses import dataclass

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from servers.capsules.skill import Skill, SkillError
@@ -75,7 +76,7 @@ async def _read(skill: Skill, found: Found) -> Page | None:
         number=0,
         url=str(given.get("url") or found.url),
         title=str(given.get("title") or found.title),
-        fetched_at=str(given.get("fetched_at") or ""),
+        fetched_at=datetime.now(UTC).isoformat(timespec="seconds"),
         text=text,
     )
 
