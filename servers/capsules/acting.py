@@ -4,9 +4,13 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from kari.conversation_models.v1.tool_pb2 import ToolCall, ToolProgress, ToolResult
+from kari.conversation_models.v1.tool_pb2 import Tool, ToolCall, ToolProgress, ToolResult
 from kari.errors.v1.errors_pb2 import Reason
-from kari.tool_integration.v1.tool_integration_pb2 import CallToolRequest, CallToolResponse
+from kari.tool_integration.v1.tool_integration_pb2 import (
+    CallToolRequest,
+    CallToolResponse,
+    ListToolsRequest,
+)
 from servers.capsules.failing import PeerFailed, as_skill_errors, refused
 from servers.capsules.run import Run
 from servers.capsules.skill import SkillError
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from kari.tool_integration.v1.tool_integration_pb2_grpc import ToolIntegrationServiceAsyncStub
 
 LARGEST_ARGUMENTS = 200_000
+PAGE = 200
 
 
 class Acting:
@@ -43,6 +48,19 @@ class Acting:
                 call.cancel()
         raise SkillError("REASON_TOOL_FAILED", f"`{tool_id}` ended without a result")
 
+    async def tools(self) -> list[dict[str, Any]]:
+        """Those of the list that the registry has for this user, by id."""
+        found, token = list[Tool](), ""
+        with as_skill_errors():
+            while True:
+                request = ListToolsRequest(page_size=PAGE, page_token=token)
+                page = await self._tools.ListTools(request)
+                found += page.tools
+                if not (token := page.next_page_token):
+                    break
+        allowed = self._run.manifest.allowed_tools
+        return [_told(tool) for tool in found if tool.id in allowed]
+
     def _request(self, tool_id: str, arguments: Mapping[str, Any]) -> CallToolRequest:
         text = json.dumps(dict(arguments), ensure_ascii=False)
         if len(text) > LARGEST_ARGUMENTS:
@@ -54,6 +72,17 @@ class Acting:
             allowed_tool_ids=self._run.manifest.allowed_tools,
             depth=self._run.depth + 1,
         )
+
+
+def _told(tool: Tool) -> dict[str, Any]:
+    return {
+        "id": tool.id,
+        "description": tool.description,
+        "parameters": json.loads(tool.parameters_schema or "{}"),
+        "idempotent": tool.idempotent,
+        "available": tool.available,
+        "unavailable_because": tool.unavailable_because,
+    }
 
 
 def _value(tool_id: str, step: CallToolResponse) -> Any:

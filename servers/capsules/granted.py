@@ -86,6 +86,11 @@ class GrantedSkill:
         self._needs("tools")
         return await self._acting.call(tool_id, arguments)
 
+    async def tools(self) -> list[dict[str, Any]]:
+        """The tools that may be called."""
+        self._needs("tools")
+        return await self._acting.tools()
+
     async def recall(self, query: str, limit: int = 10) -> list[dict[str, Any]]:
         """What is remembered and fits."""
         self._needs("memory")

@@ -16,8 +16,10 @@ from kari.conversation_models.v1.context_pb2 import (
     MemoryItem,
     MemorySource,
 )
+from kari.conversation_models.v1.degradation_pb2 import Feature
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
 from kari.conversation_models.v1.search_pb2 import SearchResult
+from kari.conversation_models.v1.turn_pb2 import Turn
 from kari.conversation_search.v1.conversation_search_pb2 import SearchRequest
 from kari.memory_processor.v1.memory_processor_pb2 import RetrieveRequest
 from servers.capsules.failing import as_skill_errors
@@ -99,7 +101,9 @@ class Knowing:
             response = await self._peers.conversations.GetTurnManifest(request)
         if response.turn.conversation_id != self._run.conversation_id:
             raise SkillError("REASON_TURN_NOT_FOUND", "there is no such turn in the conversation")
-        return _manifest(response.manifest) if response.HasField("manifest") else {}
+        if not response.HasField("manifest"):
+            return {}
+        return _manifest(response.manifest) | {"degradations": _missing(response.turn)}
 
 
 def _within(limit: int, most: int) -> int:
@@ -156,6 +160,12 @@ def _item(item: MemoryItem) -> Found:
         or summary.conversation_id,
         "role": short(MessageRole, message.role) if message.id else "",
     }
+
+
+def _missing(turn: Turn) -> list[Found]:
+    return [
+        {"feature": short(Feature, each.feature), "cause": each.cause} for each in turn.degradations
+    ]
 
 
 def _manifest(manifest: ContextManifest) -> Found:

@@ -79,6 +79,11 @@ class Skill(Protocol):
     async def call_tool(self, tool_id: str, arguments: Mapping[str, Any]) -> Any:
         """What a tool gives. Needs the capability `tools` and the tool on the manifest's list."""
 
+    async def tools(self) -> list[dict[str, Any]]:
+        """The tools of the manifest's list that this user may call, by id: id, description,
+        parameters (their JSON Schema), idempotent, available, unavailable_because. Needs the
+        capability `tools`."""
+
     async def recall(self, query: str, limit: int = 10) -> list[dict[str, Any]]:
         """What is remembered and fits, the best first: source, content, score, timestamp (RFC
         3339, empty if unknown), id, conversation_id, role. Needs the capability `memory`; without
@@ -94,8 +99,9 @@ class Skill(Protocol):
 
     async def manifest(self, turn_id: str) -> dict[str, Any]:
         """What went into the prompt of a turn and what did not: the contract's ContextManifest with
-        the names of its fields, enums in lower case (`source`: `pinned`, `verdict`: `kept`); empty
-        if the turn has none. Needs the capability `history`."""
+        the names of its fields, enums in lower case (`source`: `pinned`, `verdict`: `kept`), and
+        `degradations`, what was missing: feature, cause; empty if the turn has none. Needs the
+        capability `history`."""
 
     async def progress(self, message: str, fraction: float | None = None) -> None:
         """Tells the user how far it has come, 0 to 1."""

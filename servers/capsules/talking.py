@@ -117,7 +117,7 @@ class Talk:
                 async for piece in skill.stream(given.pop("prompt"), **given):
                     await self._say({"answer": asked, "piece": piece})
                 return None
-            case "call_tool" | "recall" | "search" | "history" | "manifest":
+            case "call_tool" | "tools" | "recall" | "search" | "history" | "manifest":
                 return await getattr(skill, call)(**given)
             case "progress" | "write" | "checkpoint":
                 return await getattr(skill, call)(**given)

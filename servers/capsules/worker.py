@@ -122,6 +122,10 @@ class FarSkill:
         """What a tool gives."""
         return await self._ask("call_tool", tool_id=tool_id, arguments=dict(arguments))
 
+    async def tools(self) -> Any:
+        """The tools that may be called."""
+        return await self._ask("tools")
+
     async def recall(self, query: str, limit: int = 10) -> Any:
         """What is remembered and fits."""
         return await self._ask("recall", query=query, limit=limit)

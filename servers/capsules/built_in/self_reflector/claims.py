@@ -1,0 +1,106 @@
+"""What an answer claims. Pure."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from servers.runtime.language.sentences import is_question, sentences
+from servers.runtime.language.terms import singular, terms
+from servers.runtime.language.words import folded, spans, words
+
+MOST_CLAIMS = 30
+"""Of an answer, from its beginning on."""
+FEWEST_TERMS = 3
+"""A sentence of fewer terms and without a specific claims nothing that could be checked."""
+
+_NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
+# Words by which an answer speaks of what it can know from the prompt alone.
+_OF_THE_USER = frozenset(
+    ["you", "your", "yours", "we", "our", "earlier", "previously", "mentioned", "told", "said"]
+)
+_NEGATIONS = frozenset(["no", "not", "never", "none", "nothing", "nobody", "cannot", "without"])
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence that can be checked. `specifics` are its numbers and names, as they are compared;
+    a made-up one shows."""
+
+    text: str
+    terms: tuple[str, ...]
+    specifics: tuple[str, ...]
+    of_the_user: bool
+    negated: bool
+
+    @property
+    def numbers(self) -> frozenset[str]:
+        """The numbers among its specifics."""
+        return frozenset(each for each in self.specifics if each[0].isdigit())
+
+
+def claims_of(answer: str) -> list[Claim]:
+    """The sentences of an answer that claim something; questions and code do not."""
+    found = (claim(each) for each in sentences(answer) if not is_question(each))
+    return [each for each in found if each.specifics or len(each.terms) >= FEWEST_TERMS][
+        :MOST_CLAIMS
+    ]
+
+
+def claim(sentence: str) -> Claim:
+    """The sentence, taken apart."""
+    plain = [folded(word) for word in words(sentence)]
+    return Claim(
+        text=sentence,
+        terms=tuple(terms(sentence)),
+        specifics=tuple(specifics(sentence)),
+        of_the_user=bool(_OF_THE_USER & set(plain)),
+        negated=any(word in _NEGATIONS or word.endswith("n't") for word in plain),
+    )
+
+
+def specifics(text: str) -> list[str]:
+    """The numbers of a text, and its names: words with a capital that begin no sentence."""
+    found = _NUMBER.findall(text)
+    for sentence in sentences(text):
+        for word, begin, _ in spans(sentence):
+            if begin > 0 and word[0].isupper() and len(word) > 1 and not _opens(sentence, begin):
+                found.append(singular(folded(word)))
+    return list(dict.fromkeys(found))
+
+
+def _opens(sentence: str, begin: int) -> bool:
+    """Whether the word at `begin` is the first one: behind a bracket or a colon it may have its
+    capital for that."""
+    before = sentence[:begin].rstrip(" \"'(*_")
+    return not before or before[-1] in ":.!?;-"
+
+
+def conflicts(one: Claim, other: Claim) -> str:
+    """Why two claims cannot both be right, as far as words tell; empty if they can. They have to be
+    about the same: the Jaccard coefficient of their terms without numbers is SAME at least."""
+    a, b = _subject(one), _subject(other)
+    if len(a) < FEWEST_TERMS or len(a & b) / len(a | b) < SAME:
+        return ""
+    if one.negated != other.negated:
+        return "one says it, the other one denies it"
+    if one.numbers and other.numbers and not one.numbers & other.numbers:
+        return f"{', '.join(sorted(one.numbers))} against {', '.join(sorted(other.numbers))}"
+    return ""
+
+
+SAME = 0.6
+
+
+def _subject(each: Claim) -> frozenset[str]:
+    return frozenset(term for term in each.terms if not term[0].isdigit())
+
+
+def first_conflict(
+    each: Claim, earlier: Sequence[tuple[str, Claim]]
+) -> tuple[str, Claim, str] | None:
+    """The latest of the earlier claims, given with what has them, that this one is in conflict
+    with, and why."""
+    for where, other in reversed(earlier):
+        if reason := conflicts(each, other):
+            return where, other, reason
+    return None

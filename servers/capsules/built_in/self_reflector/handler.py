@@ -1,0 +1,113 @@
+"""The last answers, reviewed against what their prompts held."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from servers.capsules.skill import Skill, SkillError
+
+from .claims import Claim, claims_of
+from .findings import SEVERITIES, Answer, Finding, in_order
+from .judging import judged
+from .material import texts_of
+from .reviewing import Review, by_rules, contradictions, ignored_pins, of_claims
+
+ANSWERS = 3
+LOOKED_AT = 200
+"""Messages of the conversation."""
+RECALLED = 30
+"""Memories that are looked at for what a prompt held."""
+
+
+async def run(skill: Skill) -> Mapping[str, object]:
+    """The findings about the last answers, the most severe first."""
+    history = await skill.history(LOOKED_AT)
+    answers = _answers(history)
+    last = answers[-skill.input.get("answers", ANSWERS) :]
+    capable = (await skill.model()).capable
+    reviewed, found = list[dict[str, object]](), list[Finding]()
+    for number, answer in enumerate(last, start=1):
+        await skill.progress(f"reviewing answer {number} of {len(last)}", (number - 1) / len(last))
+        earlier = _earlier(answers, answer)
+        told, findings = await _reviewed(skill, answer, history, earlier, capable=capable)
+        reviewed.append(told)
+        found += findings
+    skill.measure("findings", len(found))
+    return {
+        "status": "reviewed" if last else "nothing_to_review",
+        "reviewed": reviewed,
+        "findings": [each.as_json() for each in in_order(found)],
+        "counts": {name: sum(f.severity == name for f in found) for name in SEVERITIES},
+        "limits": _limits(capable),
+    }
+
+
+async def _reviewed(
+    skill: Skill,
+    answer: Answer,
+    history: Sequence[Mapping[str, Any]],
+    earlier: Sequence[tuple[str, Claim]],
+    *,
+    capable: bool,
+) -> tuple[dict[str, object], list[Finding]]:
+    """What is told of one answer, and the findings about it."""
+    manifest = await skill.manifest(answer.turn_id) if answer.turn_id else {}
+    review = Review(answer, manifest, texts_of(await _recalled(skill, answer), history))
+    judgement = None
+    if capable and manifest and (review.claims or review.seen_pins):
+        judgement = await judged(skill, review)
+    findings = contradictions(review, earlier)
+    if manifest:
+        supports = review.supports if judgement is None else judgement.supports
+        findings += by_rules(review) + of_claims(review, supports)
+        findings += ignored_pins(review, None if judgement is None else judgement.pins)
+    told: dict[str, object] = {
+        "message_id": answer.message_id,
+        "turn_id": answer.turn_id,
+        "way": "rules" if judgement is None else "model",
+        "claims": len(review.claims),
+        "has_manifest": bool(manifest),
+        "unread_parts": review.held.unread,
+        "ungrounded_verdicts": 0 if judgement is None else judgement.ungrounded,
+    }
+    return told, findings
+
+
+async def _recalled(skill: Skill, answer: Answer) -> list[dict[str, Any]]:
+    """What is remembered for the question: its prompt may have held it."""
+    if not answer.question:
+        return []
+    try:
+        return await skill.recall(answer.question[:2000], limit=RECALLED)
+    except SkillError as error:
+        skill.warn(f"memories could not be read again: {error.message}")
+        return []
+
+
+def _answers(history: Sequence[Mapping[str, Any]]) -> list[Answer]:
+    """The answers of the conversation, each with what was asked."""
+    answers, question = list[Answer](), ""
+    for each in history:
+        if each["role"] == "user":
+            question = each["content"]
+        elif each["role"] == "assistant" and each["content"].strip():
+            answers.append(Answer(each["id"], each["turn_id"], each["content"], question))
+    return answers
+
+
+def _earlier(answers: Sequence[Answer], answer: Answer) -> list[tuple[str, Claim]]:
+    before = answers[: answers.index(answer)]
+    return [(each.message_id, claim) for each in before for claim in claims_of(each.text)]
+
+
+def _limits(capable: bool) -> list[str]:
+    """What the review cannot tell."""
+    limits = [
+        "a claim without support in the prompt may still be true: models know things by themselves",
+        "results of tools are not in the manifest: claims that rest on them show as unsupported",
+    ]
+    if not capable:
+        limits.append(
+            "no capable model is configured: claims were compared by their words alone, which sees "
+            "made-up numbers and names, and misses what is said in other words"
+        )
+    return limits
