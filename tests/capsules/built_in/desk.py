@@ -13,13 +13,16 @@ from kari.conversation_manager.v1.conversation_manager_pb2_grpc import (
     ConversationManagerServiceStub,
 )
 from kari.conversation_models.v1.context_pb2 import ContextManifest
+from kari.conversation_models.v1.conversation_pb2 import ConversationChange
 from servers.runtime.ids import new_id
 from tests.capsules.workshop import Workshop
+from tests.hosting import Somebody
 from tests.production_memory.embedder import Embedder
 from tests.production_memory.memory import Memory
 from tests.upstream.script import Script
 from tests.upstream.server import Upstream
 
+ROLES = frozenset({"chat.user", "chat.config.edit", "chat.tools.search", "chat.tools.code"})
 MODEL, SMALL = "clever", "local/smollm2-135m"
 
 
@@ -27,6 +30,7 @@ MODEL, SMALL = "clever", "local/smollm2-135m"
 class Desk(Workshop):
     """A workshop with a conversation."""
 
+    somebody: Somebody = field(default_factory=lambda: Somebody(roles=ROLES))
     upstream: Upstream = field(default_factory=Upstream)
     conversation_id: str = ""
 
@@ -48,10 +52,13 @@ class Desk(Workshop):
             "instruction_processor", "conversation_manager", ConversationManagerServiceStub
         )
         with self.somebody.acts(self.wiring):
-            request = UpdateConversationRequest(conversation_id=self.conversation_id)
-            request.changes.model = model
-            request.changed_fields.paths.append("model")
-            await stub.UpdateConversation(request)
+            await stub.UpdateConversation(
+                UpdateConversationRequest(
+                    conversation_id=self.conversation_id,
+                    request_id=new_id("req"),
+                    changes=[ConversationChange(model=model)],
+                )
+            )
 
     def model_says(self, *answers: Any) -> None:
         """What the capable model answers, one a request; what is no text or script, as JSON."""
