@@ -15,6 +15,8 @@ from kari.conversation_manager.v1.conversation_manager_pb2_grpc import (
 from kari.conversation_models.v1.context_pb2 import ContextManifest
 from kari.conversation_models.v1.conversation_pb2 import ConversationChange
 from servers.runtime.ids import new_id
+from tests.capsules.built_in.scripted_code import ScriptedCode
+from tests.capsules.built_in.site import Site
 from tests.capsules.workshop import Workshop
 from tests.hosting import Somebody
 from tests.production_memory.embedder import Embedder
@@ -32,6 +34,8 @@ class Desk(Workshop):
 
     somebody: Somebody = field(default_factory=lambda: Somebody(roles=ROLES))
     upstream: Upstream = field(default_factory=Upstream)
+    web: Site = field(default_factory=Site)
+    code: ScriptedCode = field(default_factory=ScriptedCode)
     conversation_id: str = ""
 
     @property

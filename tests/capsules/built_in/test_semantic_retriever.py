@@ -1,5 +1,7 @@
 """The semantic retriever over real memory and real search."""
 
+from typing import Any
+
 import pytest
 
 from kari.errors.v1.errors_pb2 import Reason
@@ -33,7 +35,14 @@ async def prepared(desk: Desk) -> None:
 
 async def test_memory_and_messages_are_found_merged_and_explained(desk: Desk) -> None:
     await prepared(desk)
-    result = await desk.here("semantic_retriever", {"query": "Where does my sister Clara live?"})
+    asked = {"query": "Where does my sister Clara live?"}
+
+    async def remembered() -> Any:
+        result = await desk.here("semantic_retriever", asked)
+        return result if any(each["source"] == "vault" for each in result["hits"]) else None
+
+    # A memory is found once its vector is there.
+    result = await until(remembered)
     first, *rest = result["hits"]
     assert first["content"] == "My sister Clara moved to Lisbon last spring."
     assert "place 1 in" in first["why"]
@@ -42,7 +51,7 @@ async def test_memory_and_messages_are_found_merged_and_explained(desk: Desk) ->
     assert (known["source"], known["found_in"]) == ("vault", ["memory"])
     assert len({each["content"] for each in result["hits"]}) == len(result["hits"])
     assert [each["place"] for each in result["hits"]] == list(range(1, len(rest) + 2))
-    again = await desk.here("semantic_retriever", {"query": "Where does my sister Clara live?"})
+    again = await desk.here("semantic_retriever", asked)
     assert [each["id"] for each in again["hits"]] == [each["id"] for each in result["hits"]]
 
 

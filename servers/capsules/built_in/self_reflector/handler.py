@@ -1,5 +1,6 @@
 """The last answers, reviewed against what their prompts held."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ from servers.capsules.skill import Skill, SkillError
 
 from .claims import Claim, claims_of
 from .findings import SEVERITIES, Answer, Finding, in_order
-from .judging import judged
+from .judging import Judgement, judged
 from .material import texts_of
 from .reviewing import Review, by_rules, contradictions, ignored_pins, of_claims
 
@@ -23,11 +24,13 @@ async def run(skill: Skill) -> Mapping[str, object]:
     history = await skill.history(LOOKED_AT)
     answers = _answers(history)
     last = answers[-skill.input.get("answers", ANSWERS) :]
+    # Conversations may be long, and others share the process.
+    claims = await asyncio.to_thread(_claims, answers)
     capable = (await skill.model()).capable
     reviewed, found = list[dict[str, object]](), list[Finding]()
     for number, answer in enumerate(last, start=1):
         await skill.progress(f"reviewing answer {number} of {len(last)}", (number - 1) / len(last))
-        earlier = _earlier(answers, answer)
+        earlier = _before(claims, answer)
         told, findings = await _reviewed(skill, answer, history, earlier, capable=capable)
         reviewed.append(told)
         found += findings
@@ -55,21 +58,28 @@ async def _reviewed(
     judgement = None
     if capable and manifest and (review.claims or review.seen_pins):
         judgement = await judged(skill, review)
-    findings = contradictions(review, earlier)
-    if manifest:
-        supports = review.supports if judgement is None else judgement.supports
-        findings += by_rules(review) + of_claims(review, supports)
-        findings += ignored_pins(review, None if judgement is None else judgement.pins)
+    findings = await asyncio.to_thread(_found, review, judgement, earlier)
     told: dict[str, object] = {
         "message_id": answer.message_id,
         "turn_id": answer.turn_id,
         "way": "rules" if judgement is None else "model",
         "claims": len(review.claims),
         "has_manifest": bool(manifest),
-        "unread_parts": review.held.unread,
+        "unread_parts": review.unread,
         "ungrounded_verdicts": 0 if judgement is None else judgement.ungrounded,
     }
     return told, findings
+
+
+def _found(
+    review: Review, judgement: Judgement | None, earlier: Sequence[tuple[str, Claim]]
+) -> list[Finding]:
+    findings = contradictions(review, earlier)
+    if review.manifest:
+        supports = review.supports if judgement is None else judgement.supports
+        findings += by_rules(review) + of_claims(review, supports)
+        findings += ignored_pins(review, None if judgement is None else judgement.pins)
+    return findings
 
 
 async def _recalled(skill: Skill, answer: Answer) -> list[dict[str, Any]]:
@@ -90,20 +100,26 @@ def _answers(history: Sequence[Mapping[str, Any]]) -> list[Answer]:
         if each["role"] == "user":
             question = each["content"]
         elif each["role"] == "assistant" and each["content"].strip():
-            answers.append(Answer(each["id"], each["turn_id"], each["content"], question))
+            tools = len(each["tools_called"])
+            answers.append(Answer(each["id"], each["turn_id"], each["content"], question, tools))
     return answers
 
 
-def _earlier(answers: Sequence[Answer], answer: Answer) -> list[tuple[str, Claim]]:
-    before = answers[: answers.index(answer)]
-    return [(each.message_id, claim) for each in before for claim in claims_of(each.text)]
+def _claims(answers: Sequence[Answer]) -> list[tuple[str, Claim]]:
+    """Every claim with its message, in order."""
+    return [(each.message_id, claim) for each in answers for claim in claims_of(each.text)]
+
+
+def _before(claims: Sequence[tuple[str, Claim]], answer: Answer) -> list[tuple[str, Claim]]:
+    """Those of the answers before this one; message ids grow with time."""
+    return [each for each in claims if each[0] < answer.message_id]
 
 
 def _limits(capable: bool) -> list[str]:
     """What the review cannot tell."""
     limits = [
         "a claim without support in the prompt may still be true: models know things by themselves",
-        "results of tools are not in the manifest: claims that rest on them show as unsupported",
+        "results of tools are not in the manifest: of claims that may rest on them it is said",
     ]
     if not capable:
         limits.append(

@@ -31,6 +31,11 @@ class Review:
         """What the prompt held."""
         return material(self.manifest, self.texts)
 
+    @property
+    def unread(self) -> int:
+        """Parts of the prompt that cannot be read again, results of tools among them."""
+        return self.held.unread + self.answer.tools
+
     @cached_property
     def claims(self) -> Sequence[Claim]:
         """What the answer claims."""
@@ -80,7 +85,7 @@ def by_rules(review: Review) -> list[Finding]:
 def of_claims(review: Review, supports: Sequence[Support]) -> list[Finding]:
     """What is wrong with the claims."""
     found = (
-        of_support(review.answer, claim, support, review.held.unread)
+        of_support(review.answer, claim, support, review.unread)
         for claim, support in zip(review.claims, supports, strict=True)
     )
     return [each for each in found if each is not None]

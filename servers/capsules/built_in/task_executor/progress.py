@@ -10,7 +10,7 @@ from servers.capsules.strict_answers import NotOfTheForm
 from .plan import PATH, REFERENCE, Step
 
 VERSION = 1
-KEPT_CHARACTERS = 16_000
+KEPT_BYTES = 10_000
 """Of the JSON of a result: twelve of them fit a checkpoint."""
 SHOWN_CHARACTERS = 4000
 """Of the JSON of a result, in a prompt and in the report."""
@@ -109,8 +109,8 @@ def filled(arguments: Any, run: Run) -> Any:
 
 def capped(result: Any) -> Any:
     """A result as it is kept: one that is too long as the beginning of its JSON."""
-    text = json.dumps(result, ensure_ascii=False)
-    return result if len(text) <= KEPT_CHARACTERS else text[:KEPT_CHARACTERS]
+    text = json.dumps(result, ensure_ascii=False).encode("utf-8", "replace")
+    return result if len(text) <= KEPT_BYTES else text[:KEPT_BYTES].decode("utf-8", "ignore")
 
 
 def shown(result: Any) -> str:
