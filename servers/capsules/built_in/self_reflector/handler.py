@@ -6,15 +6,16 @@ from typing import Any
 
 from servers.capsules.skill import Skill, SkillError
 
-from .claims import Claim, claims_of
+from .claims import claims_of
+from .earlier import Earlier
 from .findings import SEVERITIES, Answer, Finding, in_order
 from .judging import Judgement, judged
 from .material import texts_of
 from .reviewing import Review, by_rules, contradictions, ignored_pins, of_claims
 
 ANSWERS = 3
-LOOKED_AT = 200
-"""Messages of the conversation."""
+LOOKED_AT = 100
+"""Messages of the conversation: earlier answers among them are compared with the last ones."""
 RECALLED = 30
 """Memories that are looked at for what a prompt held."""
 
@@ -25,12 +26,11 @@ async def run(skill: Skill) -> Mapping[str, object]:
     answers = _answers(history)
     last = answers[-skill.input.get("answers", ANSWERS) :]
     # Conversations may be long, and others share the process.
-    claims = await asyncio.to_thread(_claims, answers)
+    earlier = await asyncio.to_thread(_earlier, answers)
     capable = (await skill.model()).capable
     reviewed, found = list[dict[str, object]](), list[Finding]()
     for number, answer in enumerate(last, start=1):
         await skill.progress(f"reviewing answer {number} of {len(last)}", (number - 1) / len(last))
-        earlier = _before(claims, answer)
         told, findings = await _reviewed(skill, answer, history, earlier, capable=capable)
         reviewed.append(told)
         found += findings
@@ -48,7 +48,7 @@ async def _reviewed(
     skill: Skill,
     answer: Answer,
     history: Sequence[Mapping[str, Any]],
-    earlier: Sequence[tuple[str, Claim]],
+    earlier: Earlier,
     *,
     capable: bool,
 ) -> tuple[dict[str, object], list[Finding]]:
@@ -71,9 +71,7 @@ async def _reviewed(
     return told, findings
 
 
-def _found(
-    review: Review, judgement: Judgement | None, earlier: Sequence[tuple[str, Claim]]
-) -> list[Finding]:
+def _found(review: Review, judgement: Judgement | None, earlier: Earlier) -> list[Finding]:
     findings = contradictions(review, earlier)
     if review.manifest:
         supports = review.supports if judgement is None else judgement.supports
@@ -105,14 +103,8 @@ def _answers(history: Sequence[Mapping[str, Any]]) -> list[Answer]:
     return answers
 
 
-def _claims(answers: Sequence[Answer]) -> list[tuple[str, Claim]]:
-    """Every claim with its message, in order."""
-    return [(each.message_id, claim) for each in answers for claim in claims_of(each.text)]
-
-
-def _before(claims: Sequence[tuple[str, Claim]], answer: Answer) -> list[tuple[str, Claim]]:
-    """Those of the answers before this one; message ids grow with time."""
-    return [each for each in claims if each[0] < answer.message_id]
+def _earlier(answers: Sequence[Answer]) -> Earlier:
+    return Earlier((each.message_id, claim) for each in answers for claim in claims_of(each.text))
 
 
 def _limits(capable: bool) -> list[str]:

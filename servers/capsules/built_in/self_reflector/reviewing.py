@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from .claims import Claim, claims_of, first_conflict
+from .claims import Claim, claims_of
+from .earlier import Earlier
 from .findings import Answer, Finding, of_pin, of_support
 from .material import Material, material
 from .pins import Pin, left_out, pins_of, seems_ignored
@@ -116,17 +117,17 @@ def ignored_pins(review: Review, verdicts: Sequence[PinVerdict] | None) -> list[
     ]
 
 
-def contradictions(review: Review, earlier: Sequence[tuple[str, Claim]]) -> list[Finding]:
-    """Claims that cannot be right beside those of earlier answers, given with their messages."""
+def contradictions(review: Review, earlier: Earlier) -> list[Finding]:
+    """Claims that cannot be right beside those of earlier answers."""
     found = list[Finding]()
     for claim in review.claims:
-        if (conflict := first_conflict(claim, earlier)) is not None:
-            message_id, other, reason = conflict
+        conflict = earlier.conflict(claim, review.answer.message_id)
+        if conflict is not None:
             found.append(
                 review.answer.finding(
                     "contradicts_earlier_answer",
                     "medium",
-                    f'{message_id} says: "{other.text}" ({reason})',
+                    f'{conflict.message_id} says: "{conflict.claim.text}" ({conflict.reason})',
                     "tell the user which of the two holds",
                     claim.text,
                 )
