@@ -78,7 +78,7 @@ async def test_a_step_that_fails_has_the_rest_planned_anew(desk: Desk) -> None:
     desk.model_says(plan(BAD, THINK), plan(SUM), "It is 23.")
     result = await desk.here("task_executor", TASK)
     assert statuses(result) == ["failed", "done"]
-    assert (result["status"], result["revisions"]) == ("partial", 1)
+    assert (result["status"], result["revisions"]) == ("completed", 1)
     assert result["steps"][0]["reason"] == "REASON_TOOL_ARGUMENTS"
     ended = desk.asked(1)["ended"]
     assert [(each["step"], each["status"]) for each in ended] == [(1, "failed")]
@@ -140,6 +140,15 @@ async def test_a_run_that_broke_off_repeats_no_step_that_ended(desk: Desk) -> No
     finished = await desk.run("task_executor", resume_run_id=failed.run_id)
     assert statuses(json.loads(finished.result_json)) == ["done", "done"]
     assert desk.code.ran.count("once") == 1
+
+
+async def test_a_plan_that_could_not_be_mended_is_mended_when_the_run_goes_on(desk: Desk) -> None:
+    desk.model_says(plan(BAD, THINK), Script(status=503))
+    failed = await desk.run("task_executor", TASK)
+    assert failed.resumable, failed
+    desk.model_says(plan(SUM), "It is 23.")
+    finished = await desk.run("task_executor", resume_run_id=failed.run_id)
+    assert statuses(json.loads(finished.result_json)) == ["failed", "done"]
 
 
 async def test_a_step_that_was_running_and_must_not_be_repeated_is_reported(desk: Desk) -> None:

@@ -115,7 +115,7 @@ def _limits(capable: bool) -> list[str]:
     ]
     if not capable:
         limits.append(
-            "no capable model is configured: claims were compared by their words alone, which sees "
-            "made-up numbers and names, and misses what is said in other words"
+            "no capable model was chosen here: claims were compared by their words alone, which "
+            "sees made-up numbers and names, and misses what is said in other words"
         )
     return limits
