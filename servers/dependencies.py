@@ -13,7 +13,10 @@ import grpc
 
 from kari.audit.v1.audit_pb2 import AppendRequest
 from kari.audit.v1.audit_pb2_grpc import AuditServiceStub, add_AuditServiceServicer_to_server
-from kari.capsules.v1.capsules_pb2_grpc import add_CapsulesServiceServicer_to_server
+from kari.capsules.v1.capsules_pb2_grpc import (
+    CapsulesServiceStub,
+    add_CapsulesServiceServicer_to_server,
+)
 from kari.chat_hub.v1.chat_hub_pb2_grpc import add_ChatHubServiceServicer_to_server
 from kari.chat_orchestrator.v1.chat_orchestrator_pb2_grpc import (
     ChatOrchestratorServiceStub,
@@ -168,6 +171,7 @@ from servers.summarizer.summarizing import Summarizing
 from servers.summarizer.writing import Writing
 from servers.tool_integration.built_in.offers import built_in
 from servers.tool_integration.calling import Calling
+from servers.tool_integration.capsules import CapsuleSource
 from servers.tool_integration.checking import Checking
 from servers.tool_integration.limits import Limits
 from servers.tool_integration.listing import Listing
@@ -447,7 +451,8 @@ def summarizer(w: Wiring) -> Hosted:
 
 def tool_integration(w: Wiring) -> Hosted:
     """Tool integration."""
-    registry = Registry((BuiltIn(built_in()),))
+    capsules = CapsuleSource(w.stub("tool_integration", "capsules", CapsulesServiceStub), monotonic)
+    registry = Registry((BuiltIn(built_in()), capsules))
     recording = Recording(_trail(w, "tool_integration"))
     calling = Calling(registry, Checking(Limits(w.redis)), recording)
     return _hosted(

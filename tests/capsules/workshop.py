@@ -84,7 +84,13 @@ class Workshop:
         return CapsulesServiceStub(self.wiring.channel("tool_integration", "capsules"))
 
     async def put(
-        self, name: str, body: str, more: str = "", *, seconds: int = 20, policy: str = "",
+        self,
+        name: str,
+        body: str,
+        more: str = "",
+        *,
+        seconds: int = 20,
+        policy: str = "",
         **files: str,
     ) -> Capsule:
         """A capsule from outside with this handler; as listed, once it was looked at."""
