@@ -107,6 +107,17 @@ class Workshop:
 
         return await until(known)
 
+    async def settled(self) -> None:
+        """Returns when every capsule that the server has seen was looked at."""
+
+        async def all_known() -> bool:
+            with self.somebody.acts(self.wiring):
+                page = await self.stub.ListCapsules(ListCapsulesRequest(page_size=200))
+            outside = [c for c in page.capsules if not c.built_in]
+            return bool(outside) and not any("looked at" in c.unavailable_because for c in outside)
+
+        await until(all_known, 60)
+
     async def find(self, capsule_id: str) -> Capsule | None:
         """The first of this id in the list."""
         with self.somebody.acts(self.wiring):
@@ -141,6 +152,46 @@ class Workshop:
         """The user's runs."""
         with self.somebody.acts(self.wiring):
             return list((await self.stub.ListRuns(ListRunsRequest())).runs)
+
+    async def pages_of_runs(self, size: int) -> list[list[str]]:
+        """Ids of the user's runs, by page."""
+        pages, token = list[list[str]](), ""
+        with self.somebody.acts(self.wiring):
+            while True:
+                request = ListRunsRequest(page_size=size, page_token=token)
+                page = await self.stub.ListRuns(request)
+                pages.append([run.id for run in page.runs])
+                if not (token := page.next_page_token):
+                    return pages
+
+    async def until_unavailable(self, capsule_id: str, because: str) -> None:
+        """Returns when it says so."""
+
+        async def says() -> bool:
+            found = await self.find(capsule_id)
+            return found is not None and found.unavailable_because == because
+
+        await until(says)
+
+    async def until_gives(self, name: str, result: Any) -> None:
+        """Returns when a run gives this."""
+
+        async def gives() -> bool:
+            finished = await self.run(name)
+            return finished.success and json.loads(finished.result_json) == result
+
+        await until(gives)
+
+    async def until_listed_twice(self, capsule_id: str, because: str) -> None:
+        """Returns when the second of them says so."""
+
+        async def twice() -> bool:
+            with self.somebody.acts(self.wiring):
+                page = await self.stub.ListCapsules(ListCapsulesRequest(page_size=200))
+            found = [c for c in page.capsules if c.id == capsule_id]
+            return len(found) == 2 and found[1].unavailable_because.startswith(because)
+
+        await until(twice)
 
     async def audited(self, outcome: int) -> list[AuditEntry]:
         """What the trail says of the user's runs, once it says anything with this outcome."""
