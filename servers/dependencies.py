@@ -22,6 +22,7 @@ from kari.chat_orchestrator.v1.chat_orchestrator_pb2_grpc import (
     ChatOrchestratorServiceStub,
     add_ChatOrchestratorServiceServicer_to_server,
 )
+from kari.code_execution.v1.code_execution_pb2 import Runner
 from kari.code_execution.v1.code_execution_pb2_grpc import (
     add_CodeExecutionServiceServicer_to_server,
 )
@@ -93,7 +94,11 @@ from servers.chat_orchestrator.peers import Peers
 from servers.chat_orchestrator.replaying import Replaying as TurnReplaying
 from servers.chat_orchestrator.servicer import ChatOrchestrator
 from servers.chat_orchestrator.turns import Turns
+from servers.code_execution.policy import policy_of
+from servers.code_execution.runners import Runners
+from servers.code_execution.running import Running
 from servers.code_execution.servicer import CodeExecution
+from servers.code_execution.slots import Slots
 from servers.context_integrator.gathering import Gathering
 from servers.context_integrator.replaying import Replaying
 from servers.context_integrator.servicer import ContextIntegrator
@@ -152,10 +157,11 @@ from servers.production_memory.vault.memory_jobs import LearnJob, MemoryJob
 from servers.production_memory.vault.vault import vault_of
 from servers.production_memory.vectorizing import Vectorizing
 from servers.production_memory.working import Pace, Work, Worker
-from servers.runtime.audit_trail import AuditTrail
+from servers.runtime.audit_trail import Append, AuditTrail
 from servers.runtime.bootstrap import Bootstrap, Hook, Hosted
 from servers.runtime.ended_sessions import EndedSessions
 from servers.runtime.keys import audit_key, identity_key
+from servers.runtime.names import short
 from servers.runtime.resources import Resource
 from servers.runtime.session_buffer import SessionBuffer
 from servers.stream_processor.guarded import GuardedJournal
@@ -464,7 +470,24 @@ def tool_integration(w: Wiring) -> Hosted:
 
 def code_execution(w: Wiring) -> Hosted:
     """Code execution."""
-    return _hosted("code_execution", add_CodeExecutionServiceServicer_to_server, CodeExecution())
+    settings = w.settings
+    policy = policy_of(settings)
+    runners = Runners(policy, settings.data, settings.code_warm_workers)
+    for kind in policy.runners:
+        name = f"code_execution.{short(Runner, kind)}"
+        w.resources.add(name, partial(runners.health, kind), runners.ping, required=False)
+    slots = Slots(settings.code_runs_per_user, settings.code_runs)
+    # What a run ended with may wait; that it begins may not.
+    ends = _trail(w, "code_execution")
+    running = Running(policy, runners, slots, _append(w, "code_execution"), ends.report)
+    hosted = _hosted(
+        "code_execution",
+        add_CodeExecutionServiceServicer_to_server,
+        CodeExecution(running),
+        loops=(runners.run,),
+        close=runners.close,
+    )
+    return _reporting(hosted, ends)
 
 
 def capsules(w: Wiring) -> Hosted:
@@ -542,23 +565,32 @@ def _hosted(
 def _trail(w: Wiring, name: str) -> AuditTrail:
     """The one way of a server to the trail."""
     if name not in w.trails:
-        stub = w.stub(name, "audit", AuditServiceStub)
-        w.trails[name] = AuditTrail(lambda entries: stub.Append(AppendRequest(entries=entries)))
+        w.trails[name] = AuditTrail(_append(w, name))
     return w.trails[name]
+
+
+def _append(w: Wiring, name: str) -> Append:
+    stub = w.stub(name, "audit", AuditServiceStub)
+    return lambda entries: stub.Append(AppendRequest(entries=entries))
 
 
 def _reporting(hosted: Hosted, trail: AuditTrail | None) -> Hosted:
     """A server with its way to the audit trail, if it has one."""
     if trail is None:
         return hosted
-    own = hosted.close
+    own, before = hosted.close, hosted.flush
+
+    async def flush() -> None:
+        if before is not None:
+            await before()
+        await trail.flush()
 
     async def close() -> None:
         if own is not None:
             await own()
         await trail.close()
 
-    return replace(hosted, loops=(*hosted.loops, trail.run), flush=trail.flush, close=close)
+    return replace(hosted, loops=(*hosted.loops, trail.run), flush=flush, close=close)
 
 
 def bootstrap(w: Wiring, names: Sequence[str], others: Sequence[Hosted] = ()) -> Bootstrap:

@@ -184,6 +184,60 @@ class Settings(BaseSettings):
         False, description="Run only capsules from outside that one of these keys has signed."
     )
 
+    code_runners: str = Field(
+        "monty",
+        description="What runs code, separated by commas, the default first: `monty` (a subset of "
+        "Python) and `cpython` (all of it); empty turns running code off. docs/code.md.",
+    )
+    code_cpython_role: str = Field(
+        "",
+        max_length=100,
+        description="Role that CPython asks of a user beyond `chat.tools.code`, such as "
+        "`chat.admin`; unset asks for none.",
+    )
+    code_seconds: float = Field(
+        5.0, ge=0.1, le=60, description="Longest time of a program on the clock."
+    )
+    code_memory_bytes: int = Field(
+        256_000_000,
+        ge=64_000_000,
+        le=8_000_000_000,
+        description="Most memory of a program, all of its processes together.",
+    )
+    code_output_bytes: int = Field(
+        100_000, ge=1000, le=500_000, description="Most that a program may print, both streams."
+    )
+    code_processes: int = Field(
+        8, ge=1, le=64, description="Most processes and threads of a program of CPython."
+    )
+    code_runs_per_user: int = Field(
+        2, ge=1, le=100, description="Programs of one user that may run at once."
+    )
+    code_runs: int = Field(
+        8, ge=1, le=1000, description="Programs of all users that may run at once in a process."
+    )
+    code_warm_workers: int = Field(
+        2,
+        ge=0,
+        le=64,
+        description="Workers of each runner that are started before they are needed, about 50 MB "
+        "each with Monty, 12 MB with CPython; 0 starts one when it is needed.",
+    )
+    code_modules: str = Field(
+        "",
+        description="Modules that programs of CPython may import, separated by commas; unset is a "
+        "list for calculating, parsing and formatting, `*` the whole standard library. A policy, "
+        "not a wall: the wall is the jail.",
+    )
+    code_monty_modules: str = Field(
+        "*", description="The same for Monty, of those that it has itself."
+    )
+    code_functions: str = Field(
+        "*",
+        description="Functions of the host that programs of Monty may call, separated by commas: "
+        "`mean`, `median`, `stdev`, `csv_rows`, `uuid4`; `*` is all.",
+    )
+
     drain_seconds: float = Field(
         10.0, ge=0, description="How long a stopping server lets calls under way finish."
     )
