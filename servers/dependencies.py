@@ -76,7 +76,7 @@ from servers.capsules.peers import Peers as CapsulePeers
 from servers.capsules.places import capsule_places
 from servers.capsules.recording import Recording as CapsuleRecording
 from servers.capsules.resting import Resting
-from servers.capsules.running import Running
+from servers.capsules.running import Running as CapsuleRunning
 from servers.capsules.servicer import Capsules
 from servers.capsules.store import Runs
 from servers.chat_hub.admitted import Admitted
@@ -502,7 +502,7 @@ def capsules(w: Wiring) -> Hosted:
     )
     runs, outside, resting = Runs(w.database("capsules", largest=4)), Outside(), Resting(monotonic)
     catalogue = Catalogue(capsule_places(settings, outside), resting.changed)
-    running = Running(
+    running = CapsuleRunning(
         Admitting(catalogue, peers, runs),
         peers,
         runs,

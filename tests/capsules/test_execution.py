@@ -8,11 +8,20 @@ from prometheus_client import REGISTRY
 from kari.conversation_models.v1.audit_pb2 import AuditOutcome
 from kari.errors.v1.errors_pb2 import ErrorType, Reason
 from servers.runtime.ids import new_id
-from tests.capsules.workshop import Workshop
+from tests.capsules.workshop import Workshop, write
 from tests.hosting import Somebody, until
 
 ADMITTED, REFUSED = AuditOutcome.AUDIT_OUTCOME_ADMITTED, AuditOutcome.AUDIT_OUTCOME_REFUSED
 DONE, FAILED = AuditOutcome.AUDIT_OUTCOME_DONE, AuditOutcome.AUDIT_OUTCOME_FAILED
+
+
+KEEPS = """
+import asyncio
+await skill.progress("on")
+await asyncio.sleep(3)
+from .v import V
+return {"v": V}
+"""
 
 
 def counted(capsule: str, status: str) -> float:
@@ -167,14 +176,8 @@ async def test_two_runs_at_once_do_not_mix(workshop: Workshop) -> None:
 
 
 async def test_an_edit_is_taken_in_and_a_run_under_way_keeps_its_own(workshop: Workshop) -> None:
-    """A broken one makes it unavailable, with what is wrong; mended it is there again."""
-    assert (await workshop.put("edited", "return {'v': 1}", seconds=30)).available
-    await workshop.put(
-        "edited",
-        "import asyncio\nawait skill.progress('on')\nawait asyncio.sleep(2)\nfrom .v import V\n"
-        "return {'v': V}",
-        v_py="V = 1",
-    )
+    """Its modules too, though it imports them late."""
+    await workshop.put("edited", KEEPS, v_py="V = 1")
     running = asyncio.create_task(workshop.result("edited"))
 
     async def on() -> bool:
@@ -182,15 +185,23 @@ async def test_an_edit_is_taken_in_and_a_run_under_way_keeps_its_own(workshop: W
 
     await until(on)
     other = Workshop(workshop.wiring, workshop.folder)
-    await other.put("edited", "return {'v': 2}", "version_ = 1")
-    await other.until_unavailable(
-        "capsule.edited",
-        "capsule.toml: version_: there is no such field; docs/capsules.md lists them",
-    )
-    assert (await other.error("edited")).reason == Reason.REASON_TOOL_UNAVAILABLE
-    await other.put("edited", "return {'v': 3}")
-    await other.until_gives("edited", {"v": 3})
+    await other.put("edited", "return {'v': 2}", v_py="V = 2")
+    assert await other.result("edited") == {"v": 2}
     assert await running == {"v": 1}
+
+
+async def test_a_broken_edit_makes_it_unavailable(workshop: Workshop) -> None:
+    """With what is wrong; its last good version does not run. Mended it is there again."""
+    await workshop.put("edited", "return {'v': 1}")
+    text = (workshop.folder / "edited/capsule.toml").read_text()
+    write(workshop.folder / "edited", manifest=f"version_ = 1\n{text}")
+    wrong = "capsule.toml: version_: there is no such field; docs/capsules.md lists them"
+    await workshop.until_unavailable("capsule.edited", wrong)
+    error = await workshop.error("edited")
+    assert error.reason == Reason.REASON_TOOL_UNAVAILABLE
+    assert wrong in error.message
+    await workshop.put("edited", "return {'v': 3}")
+    assert await workshop.result("edited") == {"v": 3}
 
 
 async def test_a_capsule_comes_and_goes(workshop: Workshop) -> None:

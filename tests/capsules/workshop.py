@@ -21,6 +21,7 @@ from kari.capsules.v1.capsules_pb2_grpc import CapsulesServiceStub
 from kari.conversation_models.v1.audit_pb2 import AuditEntry
 from kari.conversation_models.v1.tool_pb2 import ToolProgress
 from servers.runtime.channels import Channels
+from servers.runtime.ids import new_id
 from servers.runtime.mesh_key import OPERATOR
 from servers.wiring import Wiring, contract_of
 from tests.hosting import Somebody, until
@@ -29,7 +30,7 @@ MANIFEST = """\
 id = "capsule.{name}"
 name = "A test"
 version = "1.0.0"
-description = "Does what a test wants."
+description = "Does what a test wants. {stamp}"
 type = "utility"
 {more}
 [security_policy]
@@ -46,7 +47,8 @@ async def run(skill):
 
 def manifest(name: str, more: str = "", *, seconds: int = 20, policy: str = "") -> str:
     """A manifest with further lines."""
-    return MANIFEST.format(name=name, more=more, seconds=seconds, policy=policy)
+    stamp = new_id("put")
+    return MANIFEST.format(name=name, more=more, seconds=seconds, policy=policy, stamp=stamp)
 
 
 def handler(body: str) -> str:
@@ -96,14 +98,17 @@ class Workshop:
         """A capsule from outside with this handler; as listed, once it was looked at."""
         text = manifest(name, more, seconds=seconds, policy=policy)
         write(self.folder / name, manifest=text, handler=handler(body), **files)
-        return await self.listed(f"capsule.{name}")
+        return await self.listed(f"capsule.{name}", text)
 
-    async def listed(self, capsule_id: str) -> Capsule:
-        """It, as soon as the server knows what is in its folder now."""
+    async def listed(self, capsule_id: str, manifest: str = "") -> Capsule:
+        """It, as soon as the server knows it, with this manifest if one is given."""
 
         async def known() -> Capsule | None:
             found = await self.find(capsule_id)
-            return found if found and "looked at" not in found.unavailable_because else None
+            if found is None or "looked at" in found.unavailable_because:
+                return None
+            taken = found.description and found.description in manifest
+            return found if not manifest or taken else None
 
         return await until(known)
 
