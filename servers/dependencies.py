@@ -118,6 +118,7 @@ from servers.memory_processor.store_milvus import open_nearest as open_conversat
 from servers.memory_processor.vault import vaults
 from servers.model_factory.factory import ModelFactory
 from servers.model_factory.servicer import ModelFactoryServicer
+from servers.production_memory.approving import Approving
 from servers.production_memory.backlog import Backlog
 from servers.production_memory.beginning import Beginning
 from servers.production_memory.buffering import Buffering
@@ -128,6 +129,7 @@ from servers.production_memory.jobs import Jobs
 from servers.production_memory.leading import Leading
 from servers.production_memory.quiet import Quiet
 from servers.production_memory.reading import Reading
+from servers.production_memory.recording import Recording
 from servers.production_memory.reindexing import Reindexing
 from servers.production_memory.servicer import ProductionMemory
 from servers.production_memory.store import VectorStore
@@ -332,10 +334,12 @@ def production_memory(w: Wiring) -> Hosted:
         "production_memory",
         add_ProductionMemoryServiceServicer_to_server,
         ProductionMemory(
-            Beginning(database, buffering, quiet, w.settings),
+            Beginning(database, buffering, jobs, quiet, w.settings),
             Leading(database),
             Ending(database, buffering, jobs, quiet),
             Reading(database, buffering),
+            Recording(database),
+            Approving(database),
             Importing(database, jobs),
             Reindexing(database, jobs),
             backlog,
