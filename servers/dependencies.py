@@ -56,6 +56,7 @@ from kari.stream_processor.v1.stream_processor_pb2_grpc import (
 )
 from kari.summarizer.v1.summarizer_pb2_grpc import add_SummarizerServiceServicer_to_server
 from kari.tool_integration.v1.tool_integration_pb2_grpc import (
+    ToolIntegrationServiceStub,
     add_ToolIntegrationServiceServicer_to_server,
 )
 from servers.audit.appending import Appending
@@ -75,6 +76,7 @@ from servers.chat_hub.sending import Sending
 from servers.chat_hub.servicer import ChatHub
 from servers.chat_hub.store_attendance import SharedAttendance
 from servers.chat_hub.watching import Watching
+from servers.chat_orchestrator.outside import Outside
 from servers.chat_orchestrator.peers import Peers
 from servers.chat_orchestrator.replaying import Replaying as TurnReplaying
 from servers.chat_orchestrator.servicer import ChatOrchestrator
@@ -261,12 +263,13 @@ def chat_orchestrator(w: Wiring) -> Hosted:
         memory=stub("production_memory", ProductionMemoryServiceStub),
         models=stub("model_factory", ModelFactoryServiceStub),
         streams=stub("stream_processor", StreamProcessorServiceStub),
+        tools=stub("tool_integration", ToolIntegrationServiceStub),
     )
     turns = Turns(peers, w.settings, w.mesh_key)
     return _hosted(
         "chat_orchestrator",
         add_ChatOrchestratorServiceServicer_to_server,
-        ChatOrchestrator(turns, TurnReplaying(peers)),
+        ChatOrchestrator(turns, TurnReplaying(peers), Outside(peers)),
         loops=(turns.sweep,),
         drain=turns.drain,
     )

@@ -1,6 +1,5 @@
 """An answer in the making: what the model's streams become, event by event. Pure."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from kari.conversation_models.v1.degradation_pb2 import Degradation
@@ -48,8 +47,8 @@ class Answer:
 
     @property
     def round_text(self) -> str:
-        """Text of this round."""
-        return "".join(self._pieces[self._before :]).removeprefix(self._gap())
+        """Text of this round, as it was streamed: with what parts it from the rounds before."""
+        return "".join(self._pieces[self._before :])
 
     def resume(self, text: str) -> None:
         """Goes on from the text that an earlier leader wrote."""
@@ -92,12 +91,9 @@ class Answer:
     def _delta(self, text: str, now: float) -> list[TurnEvent]:
         self.first_text_at = self.first_text_at or now
         if len(self._pieces) == self._before:
-            text = self._gap() + text
+            text = gap(self.text) + text
         self._pieces.append(text)
         return [TurnEvent(delta=TextDelta(text=text))]
-
-    def _gap(self) -> str:
-        return gap("".join(self._pieces[: self._before]))
 
     def _switched(self, response: GenerateResponse) -> list[TurnEvent]:
         switched = response.switched
@@ -110,14 +106,6 @@ class Answer:
 def gap(before: str) -> str:
     """What stands between the text of earlier rounds and that of the next."""
     return BREAK if before and not before.endswith("\n") else ""
-
-
-def joined(texts: Iterable[str]) -> str:
-    """The texts of rounds as one, as they were streamed."""
-    whole = ""
-    for text in texts:
-        whole += gap(whole) + text if text else ""
-    return whole
 
 
 def total(one: Usage, other: Usage) -> Usage:

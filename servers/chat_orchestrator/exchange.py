@@ -7,12 +7,9 @@ from itertools import groupby
 from kari.conversation_models.v1.context_pb2 import PromptMessage
 from kari.conversation_models.v1.message_pb2 import MessageRole
 from kari.conversation_models.v1.model_pb2 import Model, Tokenizer
-from kari.conversation_models.v1.tool_pb2 import ToolStep, ToolStepState
-from servers.chat_orchestrator.answer import joined
+from kari.conversation_models.v1.tool_pb2 import ToolStep
 from servers.chat_orchestrator.untrusted import asked, left_out, told
 from servers.runtime.tokens import MESSAGE_OVERHEAD, count
-
-ENDED = ToolStepState.TOOL_STEP_STATE_ENDED
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ def messages_of(steps: Sequence[ToolStep], room: Room, *, detected: bool) -> lis
 
 def text_of(steps: Iterable[ToolStep]) -> str:
     """The text that was written before and between the calls, as it was streamed."""
-    return joined(step.text_before for step in steps)
+    return "".join(step.text_before for step in steps)
 
 
 def _round(steps: Sequence[ToolStep], room: Room, *, detected: bool) -> list[PromptMessage]:
@@ -68,7 +65,7 @@ def _round(steps: Sequence[ToolStep], room: Room, *, detected: bool) -> list[Pro
         return results
     calls = [asked(step.call, room.result, room.tokenizer) for step in steps]
     said = PromptMessage(
-        role=MessageRole.MESSAGE_ROLE_ASSISTANT, content=steps[0].text_before, tool_calls=calls
+        role=MessageRole.MESSAGE_ROLE_ASSISTANT, content=steps[0].text_before.strip(), tool_calls=calls
     )
     return [said, *results]
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kari.conversation_models.v1.model_pb2 import Tokenizer
 from kari.conversation_models.v1.tool_pb2 import Tool
-from servers.runtime.tokens import count
 
 MOST = 128
 """The contract's largest number of tools in one request."""
 SHARE = 0.5
 """Most that the tools may take of the tokens of a prompt."""
+CHARACTERS_PER_TOKEN = 4
+"""Of English and JSON, about."""
 OVERHEAD = 12
 """Tokens that wrap the declaration of one tool, about."""
 
@@ -34,12 +34,12 @@ class Offer:
         return next((tool for tool in self.tools if tool.id == tool_id), None)
 
 
-def offer(tools: Iterable[Tool], budget: int, tokenizer: Tokenizer.ValueType) -> Offer:
+def offer(tools: Iterable[Tool], budget: int) -> Offer:
     """What can be offered in a prompt of at most `budget` tokens: Kari's own first, then capsules,
     then those of MCP servers, each by id. What does not fit any more is left out."""
     kept, left, tokens = list[Tool](), list[str](), 0
     for tool in sorted(tools, key=lambda tool: (tool.source, tool.id)):
-        size = declaration_tokens(tool, tokenizer)
+        size = declaration_tokens(tool)
         if len(kept) < MOST and tokens + size <= budget * SHARE:
             kept.append(tool)
             tokens += size
@@ -48,7 +48,8 @@ def offer(tools: Iterable[Tool], budget: int, tokenizer: Tokenizer.ValueType) ->
     return Offer(tuple(kept), tokens, tuple(left))
 
 
-def declaration_tokens(tool: Tool, tokenizer: Tokenizer.ValueType) -> int:
-    """About what a tool takes of a prompt: its name, what it does, its schema."""
-    declared = "\n".join((tool.id, tool.description, tool.parameters_schema))
-    return count(declared, tokenizer) + OVERHEAD
+def declaration_tokens(tool: Tool) -> int:
+    """About what a tool takes of a prompt: its name, what it does, its schema. How it is written
+    there is the provider's, so it is not counted more exactly than by its length."""
+    texts = (tool.id, tool.description, tool.parameters_schema)
+    return sum(map(len, texts)) // CHARACTERS_PER_TOKEN + OVERHEAD

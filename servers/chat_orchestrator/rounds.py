@@ -88,7 +88,9 @@ class Rounds:
             running = [group.create_task(self._one(step, approved=approved)) for step in steps]
         asking = [(step, task.result()) for step, task in zip(steps, running, strict=True)]
         questions = [(step, tool) for step, tool in asking if step.state == AWAITING]
-        await self.claim.record(steps, await_answers=bool(questions))
+        # What is asked comes last: with it the turn is left to its user.
+        settled = sorted(steps, key=lambda step: step.state == AWAITING)
+        await self.claim.record(settled, await_answers=bool(questions))
         for step, _ in questions:
             log.info("approval requested", tool=step.call.tool_id)
         # At once, so that whoever sees one of them can count on all of them.

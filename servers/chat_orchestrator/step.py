@@ -1,6 +1,6 @@
 """The steps of a turn, each a call of a tool and where it stands. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from kari.conversation_models.v1.tool_pb2 import (
     ApprovalPolicy,
@@ -13,6 +13,7 @@ from kari.conversation_models.v1.tool_pb2 import (
 from kari.conversation_models.v1.turn_pb2 import (
     ApprovalAnswered,
     ApprovalRequested,
+    TextDelta,
     ToolStarted,
     TurnEvent,
 )
@@ -84,10 +85,12 @@ def requested_event(step: ToolStep, tool: Tool | None) -> TurnEvent:
     )
 
 
-def told_again(steps: Sequence[ToolStep]) -> Iterator[TurnEvent]:
-    """The events of steps, for a stream that begins again: those of the tools that ended, and the
-    questions that were asked last."""
+def told_again(steps: Iterable[ToolStep]) -> Iterator[TurnEvent]:
+    """The events of steps, for a stream that begins again: what the model wrote before them, the
+    tools that ended, and the questions that were asked last."""
     for step in steps:
+        if step.text_before:
+            yield TurnEvent(delta=TextDelta(text=step.text_before))
         if step.state in ASKED:
             yield requested_event(step, None)
         elif step.state == ENDED:
