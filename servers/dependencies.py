@@ -159,7 +159,15 @@ from servers.summarizer.due import Due
 from servers.summarizer.servicer import Summarizer
 from servers.summarizer.summarizing import Summarizing
 from servers.summarizer.writing import Writing
+from servers.tool_integration.built_in.offers import built_in
+from servers.tool_integration.calling import Calling
+from servers.tool_integration.checking import Checking
+from servers.tool_integration.limits import Limits
+from servers.tool_integration.listing import Listing
+from servers.tool_integration.recording import Recording
+from servers.tool_integration.registry import Registry
 from servers.tool_integration.servicer import ToolIntegration
+from servers.tool_integration.source import BuiltIn
 from servers.topology import NODES, service_of
 from servers.wiring import Wiring, contract_of
 
@@ -435,8 +443,13 @@ def summarizer(w: Wiring) -> Hosted:
 
 def tool_integration(w: Wiring) -> Hosted:
     """Tool integration."""
+    registry = Registry((BuiltIn(built_in()),))
+    recording = Recording(_trail(w, "tool_integration"))
+    calling = Calling(registry, Checking(Limits(w.redis)), recording)
     return _hosted(
-        "tool_integration", add_ToolIntegrationServiceServicer_to_server, ToolIntegration()
+        "tool_integration",
+        add_ToolIntegrationServiceServicer_to_server,
+        ToolIntegration(Listing(registry), calling),
     )
 
 
@@ -493,8 +506,11 @@ def _hosted(
 
 
 def _trail(w: Wiring, name: str) -> AuditTrail:
-    stub = w.stub(name, "audit", AuditServiceStub)
-    return AuditTrail(lambda entries: stub.Append(AppendRequest(entries=entries)))
+    """The one way of a server to the trail."""
+    if name not in w.trails:
+        stub = w.stub(name, "audit", AuditServiceStub)
+        w.trails[name] = AuditTrail(lambda entries: stub.Append(AppendRequest(entries=entries)))
+    return w.trails[name]
 
 
 def _reporting(hosted: Hosted, trail: AuditTrail | None) -> Hosted:
