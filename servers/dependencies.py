@@ -164,7 +164,7 @@ from servers.tool_integration.calling import Calling
 from servers.tool_integration.checking import Checking
 from servers.tool_integration.limits import Limits
 from servers.tool_integration.listing import Listing
-from servers.tool_integration.recording import Recording
+from servers.tool_integration.recording import Recording as CallRecording
 from servers.tool_integration.registry import Registry
 from servers.tool_integration.servicer import ToolIntegration
 from servers.tool_integration.source import BuiltIn
@@ -444,7 +444,7 @@ def summarizer(w: Wiring) -> Hosted:
 def tool_integration(w: Wiring) -> Hosted:
     """Tool integration."""
     registry = Registry((BuiltIn(built_in()),))
-    recording = Recording(_trail(w, "tool_integration"))
+    recording = CallRecording(_trail(w, "tool_integration"))
     calling = Calling(registry, Checking(Limits(w.redis)), recording)
     return _hosted(
         "tool_integration",

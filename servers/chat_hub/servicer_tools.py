@@ -24,9 +24,7 @@ class Tools(ChatHubServiceServicer):
                 page_size=request.page_size, page_token=request.page_token
             )
         )
-        return hub.ListToolsResponse(
-            tools=response.tools, next_page_token=response.next_page_token
-        )
+        return hub.ListToolsResponse(tools=response.tools, next_page_token=response.next_page_token)
 
     async def CallTool(
         self, request: hub.CallToolRequest, context: Context

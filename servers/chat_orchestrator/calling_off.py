@@ -15,8 +15,8 @@ log = structlog.get_logger("kari.chat_orchestrator")
 
 
 async def tell_cancelled(peers: Peers, turn_id: str) -> Turn | None:
-    """Ends the stream of a turn that was called off, with what is kept of its answer. The turn; None
-    if somebody leads it, whose part that is."""
+    """Ends the stream of a turn that was called off, with what is kept of its answer. Gives the turn;
+    None if somebody leads it, whose part that is."""
     request = GetTurnRequest(turn_id=turn_id)
     try:
         stored = await patiently(lambda: peers.memory.GetTurn(request), PATIENCE_SECONDS)

@@ -1,7 +1,7 @@
 """The claim to lead a turn: kept by being renewed, and what is recorded under it."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import structlog

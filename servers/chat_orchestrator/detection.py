@@ -91,7 +91,9 @@ _WEB = (
         r"\b(?:search|look)\s+for\s+(.+?)\s+(?:on\s+the\s+(?:web|internet)|online)\b", re.IGNORECASE
     ),
     re.compile(r"\bfind\s+(.+?)\s+(?:on\s+the\s+(?:web|internet)|online)\b", re.IGNORECASE),
-    re.compile(r"(?:^|[.!?\n]\s*|\bplease\s+|\b(?:can|could)\s+you\s+)google\s+(.+)", re.IGNORECASE),
+    re.compile(
+        r"(?:^|[.!?\n]\s*|\bplease\s+|\b(?:can|could)\s+you\s+)google\s+(.+)", re.IGNORECASE
+    ),
     re.compile(
         r"\bwhat(?:['\u2019]s|\s+is|\s+are)\s+(?:the\s+)?(latest\s+news\s+(?:about|on|from|of)\s+.+)",
         re.IGNORECASE,
@@ -114,7 +116,9 @@ _HERE = (
         r"talk(?:ed)?\s+about)\s+(.+)",
         re.IGNORECASE,
     ),
-    re.compile(r"\bwhen\s+did\s+(?:we|i|you)\s+(?:mention|discuss|talk\s+about)\s+(.+)", re.IGNORECASE),
+    re.compile(
+        r"\bwhen\s+did\s+(?:we|i|you)\s+(?:mention|discuss|talk\s+about)\s+(.+)", re.IGNORECASE
+    ),
 )
 
 
@@ -176,7 +180,9 @@ def _zone(text: str) -> str:
 def _cities() -> dict[str, str]:
     """Zones by their cities in lower case; of two cities of a name the first zone by name."""
     zones = sorted(available_timezones(), reverse=True)
-    areas = (zone for zone in zones if "/" in zone and not zone.startswith(("Etc/", "posix", "right")))
+    areas = (
+        zone for zone in zones if "/" in zone and not zone.startswith(("Etc/", "posix", "right"))
+    )
     return {zone.rpartition("/")[2].replace("_", " ").lower(): zone for zone in areas} | {
         "utc": "UTC"
     }

@@ -65,7 +65,9 @@ def _round(steps: Sequence[ToolStep], room: Room, *, detected: bool) -> list[Pro
         return results
     calls = [asked(step.call, room.result, room.tokenizer) for step in steps]
     said = PromptMessage(
-        role=MessageRole.MESSAGE_ROLE_ASSISTANT, content=steps[0].text_before.strip(), tool_calls=calls
+        role=MessageRole.MESSAGE_ROLE_ASSISTANT,
+        content=steps[0].text_before.strip(),
+        tool_calls=calls,
     )
     return [said, *results]
 

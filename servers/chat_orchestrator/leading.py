@@ -59,9 +59,7 @@ class Lead:
         self._answer = Answer()
         self._publisher = Publisher(peers, led.turn.id)
         self._claim = Claim(peers, led, settings.turn_lease_seconds, self)
-        self._course = Course(
-            peers, settings, led, self._claim, self._answer, self._publisher.put
-        )
+        self._course = Course(peers, settings, led, self._claim, self._answer, self._publisher.put)
         self._steps: Sequence[ToolStep] = ()
         self._told_anew = False
         self._work: asyncio.Task[bool] | None = None
@@ -233,4 +231,3 @@ def _too_long(seconds: float) -> TimedOut:
     return TimedOut(
         Reason.REASON_DEADLINE, f"the turn took longer than {seconds:.0f} s", timeout=seconds
     )
-

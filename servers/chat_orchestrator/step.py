@@ -68,9 +68,7 @@ def refused(call: ToolCall, error: KariError, correlation_id: str) -> ToolResult
 def started_event(step: ToolStep, tool: Tool | None) -> TurnEvent:
     """A tool begins, or its call was refused."""
     name = tool.name if tool is not None else step.call.tool_id
-    return TurnEvent(
-        tool_started=ToolStarted(call=step.call, tool_name=name, round=step.round)
-    )
+    return TurnEvent(tool_started=ToolStarted(call=step.call, tool_name=name, round=step.round))
 
 
 def requested_event(step: ToolStep, tool: Tool | None) -> TurnEvent:

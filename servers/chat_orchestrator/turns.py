@@ -235,7 +235,9 @@ class Turns:
             if earlier is not None:
                 await earlier.over.wait()
             steps = await self._steps(lead)
-            if lead.led.lease.number > MOST_LEADERS + len([s for s in steps if s.HasField("answer_by")]):
+            if lead.led.lease.number > MOST_LEADERS + len(
+                [s for s in steps if s.HasField("answer_by")]
+            ):
                 await self._give_up(lead)
                 return
             await lead.reopen(steps)

@@ -87,7 +87,9 @@ class Writing:
                 response = await patiently(lambda: self._peers.context.Assemble(request), 2.0)
         except KariError as error:
             log.error("answering without context", error=error.message)
-            self.miss(Feature.FEATURE_FULL_CONTEXT, error.details.get("store", "context_integrator"))
+            self.miss(
+                Feature.FEATURE_FULL_CONTEXT, error.details.get("store", "context_integrator")
+            )
             return minimal(message.content, conversation.system_instructions)
         for degradation in response.degradations:
             self._tell(*self._answer.degrade(degradation))
@@ -145,4 +147,3 @@ class Writing:
             raise Unavailable(Reason.REASON_PROVIDER_ERROR, "the answer was cut off on its way")
         if not (self._answer.begun or self._answer.calls):
             raise Unavailable(Reason.REASON_PROVIDER_ERROR, "the model answered without a word")
-
