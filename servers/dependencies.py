@@ -12,13 +12,17 @@ import grpc
 
 from kari.audit.v1.audit_pb2 import AppendRequest
 from kari.audit.v1.audit_pb2_grpc import AuditServiceStub, add_AuditServiceServicer_to_server
-from kari.capsules.v1.capsules_pb2_grpc import add_CapsulesServiceServicer_to_server
+from kari.capsules.v1.capsules_pb2_grpc import (
+    CapsulesServiceStub,
+    add_CapsulesServiceServicer_to_server,
+)
 from kari.chat_hub.v1.chat_hub_pb2_grpc import add_ChatHubServiceServicer_to_server
 from kari.chat_orchestrator.v1.chat_orchestrator_pb2_grpc import (
     ChatOrchestratorServiceStub,
     add_ChatOrchestratorServiceServicer_to_server,
 )
 from kari.code_execution.v1.code_execution_pb2_grpc import (
+    CodeExecutionServiceStub,
     add_CodeExecutionServiceServicer_to_server,
 )
 from kari.context_integrator.v1.context_integrator_pb2_grpc import (
@@ -159,15 +163,18 @@ from servers.summarizer.due import Due
 from servers.summarizer.servicer import Summarizer
 from servers.summarizer.summarizing import Summarizing
 from servers.summarizer.writing import Writing
-from servers.tool_integration.built_in.offers import built_in
+from servers.tool_integration import configured
+from servers.tool_integration.built_in.offers import IDS as TOOL_IDS
+from servers.tool_integration.built_in.offers import BuiltIn
+from servers.tool_integration.built_in.offers import Peers as ToolPeers
 from servers.tool_integration.calling import Calling
+from servers.tool_integration.capsules import Capsules as CapsuleTools
 from servers.tool_integration.checking import Checking
 from servers.tool_integration.limits import Limits
 from servers.tool_integration.listing import Listing
 from servers.tool_integration.recording import Recording as CallRecording
 from servers.tool_integration.registry import Registry
 from servers.tool_integration.servicer import ToolIntegration
-from servers.tool_integration.source import BuiltIn
 from servers.topology import NODES, service_of
 from servers.wiring import Wiring, contract_of
 
@@ -443,13 +450,23 @@ def summarizer(w: Wiring) -> Hosted:
 
 def tool_integration(w: Wiring) -> Hosted:
     """Tool integration."""
-    registry = Registry((BuiltIn(built_in()),))
+    stub = partial(w.stub, "tool_integration")
+    peers = ToolPeers(
+        conversations=stub("conversation_search", ConversationSearchServiceStub),
+        memories=stub("memory_processor", MemoryProcessorServiceStub),
+        code=stub("code_execution", CodeExecutionServiceStub),
+    )
+    configuration = configured.read(w.settings, TOOL_IDS)
+    built_in = BuiltIn(configuration, peers)
+    sources = (built_in, CapsuleTools(stub("capsules", CapsulesServiceStub)))
+    registry = Registry(sources, configured.adjusting(configuration))
     recording = CallRecording(_trail(w, "tool_integration"))
     calling = Calling(registry, Checking(Limits(w.redis)), recording)
     return _hosted(
         "tool_integration",
         add_ToolIntegrationServiceServicer_to_server,
         ToolIntegration(Listing(registry), calling),
+        close=built_in.close,
     )
 
 

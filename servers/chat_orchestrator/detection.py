@@ -92,7 +92,10 @@ _WEB = (
     ),
     re.compile(r"\bfind\s+(.+?)\s+(?:on\s+the\s+(?:web|internet)|online)\b", re.IGNORECASE),
     re.compile(
-        r"(?:^|[.!?\n]\s*|\bplease\s+|\b(?:can|could)\s+you\s+)google\s+(.+)", re.IGNORECASE
+        r"(?:^|[.!?\n]\s*|\bplease\s+|\b(?:can|could)\s+you\s+)google\s+"
+        r"(?!(?:is|was|were|has|had|will|would|does|did|can|could|should|and|or|maps|docs|drive)\b)"
+        r"(.+)",
+        re.IGNORECASE,
     ),
     re.compile(
         r"\bwhat(?:['\u2019]s|\s+is|\s+are)\s+(?:the\s+)?(latest\s+news\s+(?:about|on|from|of)\s+.+)",

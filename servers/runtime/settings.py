@@ -82,6 +82,11 @@ class Settings(BaseSettings):
         description="TOML file of model providers and routing; unset reads `models.toml` in the "
         "data folder if it is there, else only the local model is used.",
     )
+    tools_file: Path | None = Field(
+        None,
+        description="TOML file of tools, their limits and MCP servers; unset reads `tools.toml` in "
+        "the data folder if it is there, else tools are as they come.",
+    )
     identity_key_file: Path | None = Field(
         None,
         description="Ed25519 private key (PEM) that signs access tokens; unset keeps one in the "
