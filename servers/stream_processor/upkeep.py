@@ -84,11 +84,12 @@ class Upkeep:
         MEMORY.set(self._memory.size)
 
     def _may_go(self, key: StreamKey) -> bool:
-        kept = self._kept_seconds(key)
-        if self._memory.idle_seconds(key) < kept:
+        if self._memory.idle_seconds(key) < self._kept_seconds(key):
             return False
-        last = self._memory.last(key) if kept >= self._ttl else None
+        if key not in self._readers.followed and key not in self._streams.owed:
+            return True
         # A turn that waits for its user is silent for as long as it is let.
+        last = self._memory.last(key)
         return last is None or waits_after(last) <= time.time_ns()
 
     def _kept_seconds(self, key: StreamKey) -> float:

@@ -86,7 +86,8 @@ async def test_a_result_is_marked_as_data_that_is_not_the_users(
     await stage.play("fetch it")
     content = stage.prompt()[-1].content
     head, _, rest = content.partition("\n<<<")
-    assert "`inject`" in head and "not the user's" in head
+    assert "`inject`" in head
+    assert "not the user's" in head
     mark = rest.split("\n", 1)[0]
     assert content.endswith(f"\n{mark}>>>")
     assert content.count(mark) == 2
