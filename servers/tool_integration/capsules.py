@@ -1,13 +1,15 @@
-"""Capsules as tools: `capsule.<name>`, run by their server."""
+"""Capsules as tools: listed by their server, which runs them."""
 
 import asyncio
-import json
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import grpc
+import orjson
 import structlog
+from google.protobuf.json_format import MessageToDict
 
 from kari.capsules.v1.capsules_pb2 import (
     Capsule,
@@ -15,198 +17,179 @@ from kari.capsules.v1.capsules_pb2 import (
     ExecuteRequest,
     ListCapsulesRequest,
 )
-from kari.conversation_models.v1.tool_pb2 import (
-    ApprovalPolicy,
-    SideEffects,
-    ToolProgress,
-    ToolSource,
-)
+from kari.conversation_models.v1.tool_pb2 import ApprovalPolicy, SideEffects, ToolSource
 from kari.errors.v1.errors_pb2 import Reason
-from servers.runtime.call import Call, acting, current, principal
+from servers.runtime.call import principal
 from servers.runtime.errors import Unavailable, from_envelope
-from servers.tool_integration.tool import Invocation, Json, Offer, Tool
+from servers.tool_integration.tool import Invocation, Json, Offer, Told, Tool
 
 if TYPE_CHECKING:
     from kari.capsules.v1.capsules_pb2_grpc import CapsulesServiceAsyncStub
 
-KNOWN_SECONDS = 2.0
-"""How long a list counts: a capsule that came is a tool that soon."""
-LIST_SECONDS = 2.0
-PAGE = 200
-MARGIN_SECONDS = 5.0
-"""Beside the time of a run: it is the capsules' server that ends one."""
-MOST_ROLES = 256
-CALLS_PER_MINUTE, CALLS_PER_HOUR = 30, 300
 RESUME = "resume_run_id"
 RESUMES: Mapping[str, Json] = {
     "type": "string",
     "pattern": "^run_[0-9a-f]{32}$",
-    "description": "A run that did not come to its end, to go on with it; then nothing else is "
-    "needed.",
+    "description": "A run of before that did not come to its end, to go on with it; then nothing "
+    "else is needed.",
 }
-AWAY = "the server of capsules does not answer; try again"
+KEPT_SECONDS = 2.0
+LIST_SECONDS = 2.0
+MOST_ROLES = 64
+"""Sets of roles whose lists are remembered."""
+MARGIN_SECONDS = 5.0
+"""What a run may take beyond its own limit: the capsules server ends it, and tells how."""
+AWAY = "capsules cannot be run now: their server does not answer"
 
 log = structlog.get_logger("kari.tool_integration")
 
-
-class Listed:
-    """What somebody with some roles was told, and when."""
-
-    def __init__(self, offers: Sequence[Offer], capsules: Sequence[Capsule], at: float) -> None:
-        self.offers = offers
-        self.capsules = capsules
-        self.at = at
+Roles = frozenset[str]
 
 
-class CapsuleSource:
-    """The capsules that a caller's roles allow. `clock` is in seconds."""
+@dataclass(frozen=True)
+class _Known:
+    """A list as it was told, until when it holds, and the offers made of it."""
 
-    def __init__(self, stub: "CapsulesServiceAsyncStub", clock: Callable[[], float]) -> None:
-        self._stub = stub
+    capsules: Sequence[Capsule]
+    until: float
+    offers: tuple[Offer, ...]
+
+
+class Capsules:
+    """The capsules that the caller's roles allow. `clock` gives seconds that only grow."""
+
+    def __init__(
+        self, capsules: "CapsulesServiceAsyncStub", clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._capsules = capsules
         self._clock = clock
-        self._known: dict[frozenset[str], Listed] = {}
-        self._lock = asyncio.Lock()
+        self._known: dict[Roles, _Known] = {}
 
     async def offers(self) -> Sequence[Offer]:
-        """A tool for each; the same object until one comes, changes or goes."""
+        """See the protocol. What was told holds for two seconds; while their server is away they
+        stay, as unavailable."""
         roles = principal().roles
-        known = self._fresh(roles)
-        if known is None:
-            async with self._lock:
-                known = self._fresh(roles) or await self._look(roles)
+        known = self._known.get(roles)
+        if known is None or known.until <= self._clock():
+            known = await self._looked(known)
+            self._remember(roles, known)
         return known.offers
 
-    def _fresh(self, roles: frozenset[str]) -> Listed | None:
-        known = self._known.get(roles)
-        return known if known and self._clock() - known.at < KNOWN_SECONDS else None
-
-    async def _look(self, roles: frozenset[str]) -> Listed:
-        before = self._known.get(roles)
+    async def _looked(self, known: _Known | None) -> _Known:
+        until = self._clock() + KEPT_SECONDS
         try:
             async with asyncio.timeout(LIST_SECONDS):
-                capsules = await self._list()
+                told = await self._listed()
         except (grpc.aio.AioRpcError, TimeoutError) as error:
             log.warning("capsules cannot be listed", error=type(error).__name__)
-            found = _away(before, self._clock())
-        else:
-            offers = [_offer(capsule, _Handler(self._stub)) for capsule in capsules]
-            found = Listed(offers, capsules, self._clock())
-            if before is not None and before.capsules == capsules:
-                found = Listed(before.offers, capsules, self._clock())
-        if len(self._known) >= MOST_ROLES:
-            self._known.clear()
-        self._known[roles] = found
-        return found
+            return self._away(known, until)
+        if known is not None and list(known.capsules) == told:
+            return replace(known, until=until)
+        return _Known(told, until, tuple(self._offer(capsule) for capsule in told))
 
-    async def _list(self) -> Sequence[Capsule]:
+    async def _listed(self) -> list[Capsule]:
         found, token = list[Capsule](), ""
-        with acting(_without_deadline(current())):
-            while True:
-                request = ListCapsulesRequest(page_size=PAGE, page_token=token)
-                page = await self._stub.ListCapsules(request)
-                found += page.capsules
-                if not (token := page.next_page_token):
-                    break
-        # Of two with one id the first counts.
-        return list({capsule.id: capsule for capsule in reversed(found)}.values())[::-1]
+        while True:
+            page = await self._capsules.ListCapsules(
+                ListCapsulesRequest(page_size=200, page_token=token)
+            )
+            found += page.capsules
+            token = page.next_page_token
+            if not token:
+                # Of two with one id the first counts, and says so of the others.
+                return list({each.id: each for each in reversed(found)}.values())[::-1]
 
+    def _away(self, known: _Known | None, until: float) -> _Known:
+        """Those known before, also to users of other roles: the roles are looked at in any case."""
+        if known is not None and not known.capsules:
+            return replace(known, until=until)
+        before = [each for each in self._known.values() if each.capsules or each is known]
+        last = {offer.tool.id: offer for each in before for offer in each.offers}
+        offers = tuple(replace(offer, unavailable=AWAY) for offer in last.values())
+        return _Known((), until, offers)
 
-class _Handler:
-    """Runs capsules."""
+    def _remember(self, roles: Roles, known: _Known) -> None:
+        self._known.pop(roles, None)
+        self._known[roles] = known
+        if len(self._known) > MOST_ROLES:
+            self._known.pop(next(iter(self._known)))
 
-    def __init__(self, stub: "CapsulesServiceAsyncStub") -> None:
-        self._stub = stub
+    def _offer(self, capsule: Capsule) -> Offer:
+        tool, wrong = _tool(capsule)
+        said = capsule.unavailable_because or "it cannot be run"
+        return Offer(tool, self._run, wrong or ("" if capsule.available else said))
 
-    async def __call__(self, arguments: Mapping[str, Json], invocation: Invocation) -> Json:
-        """The result of a run."""
-        call = self._stub.Execute(_request(arguments, invocation))
+    async def _run(self, arguments: Mapping[str, Json], invocation: Invocation) -> Json | Told:
+        given = dict(arguments)
+        request = ExecuteRequest(
+            capsule_id=invocation.tool_id,
+            resume_run_id=str(given.pop(RESUME, "")),
+            input_json=orjson.dumps(given).decode(),
+            conversation_id=invocation.conversation_id,
+            turn_id=invocation.turn_id,
+            call_id=invocation.call_id,
+            depth=invocation.depth,
+        )
+        execution = self._capsules.Execute(request)
         try:
-            async for step in call:
-                if step.HasField("progress"):
-                    invocation.report(step.progress)
-                elif step.HasField("finished"):
-                    return _value(step.finished, invocation)
+            async for event in execution:
+                if event.HasField("progress"):
+                    invocation.report(event.progress)
+                elif event.HasField("finished"):
+                    return _told(event.finished)
         finally:
-            call.cancel()
+            execution.cancel()
         raise Unavailable(
-            Reason.REASON_TOOL_FAILED, f"`{invocation.tool_id}` ended without a result"
+            Reason.REASON_CAPSULE_FAILED, "the capsule ended without a result", retryable=False
         )
 
 
-def parameters(capsule: Capsule) -> dict[str, Any]:
-    """The input's schema; of one that keeps checkpoints, with the run to go on with instead."""
-    schema: dict[str, Any] = json.loads(capsule.input_schema)
-    if not capsule.resumable:
-        return schema
-    properties = {**schema.get("properties", {}), RESUME: RESUMES}
-    required = schema.pop("required", [])
-    schema["properties"] = properties
-    if required:
-        schema["if"] = {"not": {"required": [RESUME]}}
-        schema["then"] = {"required": required}
-    return schema
-
-
-def _request(arguments: Mapping[str, Json], invocation: Invocation) -> ExecuteRequest:
-    given = dict(arguments)
-    resume = given.pop(RESUME, "")
-    return ExecuteRequest(
-        capsule_id=invocation.tool_id,
-        input_json=json.dumps(given, ensure_ascii=False),
-        conversation_id=invocation.conversation_id,
-        turn_id=invocation.turn_id,
-        resume_run_id=resume if isinstance(resume, str) else "",
-        call_id=invocation.call_id,
-        depth=invocation.depth,
-    )
-
-
-def _value(finished: CapsuleResult, invocation: Invocation) -> Json:
-    for warning in finished.warnings:
-        invocation.report(ToolProgress(message=warning.message))
-    if finished.success:
-        return json.loads(finished.result_json)
-    error = from_envelope(finished.error)
-    if finished.resumable:
-        error.details = {**error.details, "run_id": finished.run_id, "resumable": "true"}
-    raise error
-
-
-def _offer(capsule: Capsule, handler: _Handler) -> Offer:
-    beyond = capsule.side_effects not in (
-        SideEffects.SIDE_EFFECTS_NONE,
-        SideEffects.SIDE_EFFECTS_CONVERSATION,
-    )
-    always, never = ApprovalPolicy.APPROVAL_POLICY_ALWAYS, ApprovalPolicy.APPROVAL_POLICY_NEVER
-    readable = bool(capsule.input_schema)
+def _tool(capsule: Capsule) -> tuple[Tool, str]:
+    """A capsule as a tool, and what is wrong with its schemas; empty if nothing is."""
+    parameters, result, wrong = {"type": "object"}, None, ""
+    try:
+        parameters = orjson.loads(capsule.input_schema or '{"type": "object"}')
+        if capsule.resumable:
+            parameters = resuming(parameters)
+        result = orjson.loads(capsule.result_schema) if capsule.result_schema else None
+    except orjson.JSONDecodeError:
+        wrong = "its schema is not JSON"
+    beyond = (SideEffects.SIDE_EFFECTS_UNSPECIFIED, SideEffects.SIDE_EFFECTS_BEYOND)
+    asks = capsule.side_effects in beyond
     tool = Tool(
         id=capsule.id,
-        name=capsule.name or capsule.id,
+        name=capsule.name,
         description=capsule.description,
-        parameters=parameters(capsule) if readable else {"type": "object"},
-        result=json.loads(capsule.result_schema) if capsule.result_schema else None,
+        parameters=parameters,
+        result=result,
         roles=frozenset({"chat.user", *capsule.required_roles}),
-        calls_per_minute=CALLS_PER_MINUTE,
-        calls_per_hour=CALLS_PER_HOUR,
-        timeout=capsule.max_execution_time.ToTimedelta().total_seconds() + MARGIN_SECONDS,
-        idempotent=capsule.side_effects == SideEffects.SIDE_EFFECTS_NONE,
+        timeout=capsule.max_execution_time.ToNanoseconds() / 1e9 + MARGIN_SECONDS,
+        idempotent=False,
         side_effects=capsule.side_effects,
-        approval=always if readable and beyond else never,
+        approval=ApprovalPolicy.APPROVAL_POLICY_ALWAYS
+        if asks
+        else ApprovalPolicy.APPROVAL_POLICY_NEVER,
         source=ToolSource.TOOL_SOURCE_CAPSULE,
     )
-    return Offer(tool, handler, unavailable=capsule.unavailable_because)
+    return tool, wrong
 
 
-def _away(before: Listed | None, now: float) -> Listed:
-    """What was known stays, as unavailable."""
-    if before is None:
-        return Listed((), (), now)
-    if all(offer.unavailable for offer in before.offers):
-        return Listed(before.offers, (), now)
-    away = [o if o.unavailable else replace(o, unavailable=AWAY) for o in before.offers]
-    return Listed(away, (), now)
+def resuming(schema: Mapping[str, Json]) -> dict[str, Json]:
+    """The schema of an input, with a run to go on with in the place of what is required."""
+    changed = dict(schema) | {"properties": {**schema.get("properties", {}), RESUME: RESUMES}}
+    if required := changed.pop("required", []):
+        changed |= {"if": {"not": {"required": [RESUME]}}, "then": {"required": required}}
+    return changed
 
 
-def _without_deadline(call: Call) -> Call:
-    """A list serves others as well: a hurried caller does not cut it short."""
-    return replace(call, deadline=None)
+def _told(finished: CapsuleResult) -> Told:
+    if not finished.success:
+        error = from_envelope(finished.error)
+        if finished.run_id:
+            error.details["run_id"] = finished.run_id
+            error.details["resumable"] = str(finished.resumable).lower()
+        raise error
+    metadata = MessageToDict(finished.metadata)
+    return Told(
+        orjson.loads(finished.result_json or "null"), {**metadata, "run_id": finished.run_id}
+    )
