@@ -24,7 +24,7 @@ from servers.runtime.errors import (
 )
 from servers.runtime.ids import new_id
 
-MOST_DEPTH = 3
+MOST_DEPTH = 2
 """Tools around a run: one of a model or user, then those of capsules."""
 
 

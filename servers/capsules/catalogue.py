@@ -18,7 +18,7 @@ from servers.capsules.manifest import FILE, HANDLER, BrokenCapsule
 from servers.capsules.signature import TrustedKeys
 from servers.capsules.version import Handler, Version, read_version
 
-LOOK_SECONDS = 2.0
+LOOK_SECONDS = 1.0
 AT_ONCE = 2
 """Handlers that are tried at the same time."""
 MOST_CAPSULES = 500

@@ -18,8 +18,9 @@ from servers.capsules.version import HandlerFailed
 
 LONGEST_LINE = 2_000_000
 """Bytes: longer than any result, state or text that is taken."""
-MOST_AT_ONCE = 32
-MOST_MESSAGES = 100_000
+MOST_AT_ONCE = 64
+"""The worker keeps to fewer."""
+MOST_MESSAGES = 50_000
 
 log = structlog.get_logger("kari.capsules")
 
@@ -39,6 +40,7 @@ class Talk:
         self._skill = skill
         self._heard = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._failures: dict[tuple[str, str], SkillError] = {}
 
     async def result(self, order: Mapping[str, Any]) -> Any:
         """Gives the order and what came of it; SkillError as the handler raised it, HandlerFailed
@@ -51,7 +53,7 @@ class Talk:
                 if "failed" in message:
                     raise HandlerFailed(str(message["failed"])[:500])
                 if "reason" in message:
-                    raise SkillError(str(message["reason"]), str(message.get("message", "")))
+                    raise self._raised(str(message["reason"]), str(message.get("message", "")))
                 self._take(message)
             raise HandlerFailed("its process ended before the run did")
         finally:
@@ -97,6 +99,7 @@ class Talk:
         try:
             value = await self._do(asked, message.get("call"), message.get("arguments"))
         except SkillError as error:
+            self._failures = {(error.reason, error.message): error}
             await self._say({"answer": asked, "reason": error.reason, "message": error.message})
         except (TypeError, ValueError, AttributeError) as error:
             # Arguments of a wrong kind: the capsule's own doing, or that of who plays one.
@@ -122,6 +125,10 @@ class Talk:
             case "progress" | "write" | "checkpoint":
                 return await getattr(skill, call)(**given)
         raise SkillError("REASON_FIELD_INVALID", "a skill has no such thing")
+
+    def _raised(self, reason: str, message: str) -> SkillError:
+        """What the handler raised: if it is what it was told last, the whole of that."""
+        return self._failures.get((reason, message)) or SkillError(reason, message)
 
     async def _say(self, message: Mapping[str, Any]) -> None:
         # A process that is gone is told by the end of what it writes.

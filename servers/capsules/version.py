@@ -74,7 +74,8 @@ def check_handler(source: bytes) -> None:
     try:
         tree = ast.parse(source)
     except SyntaxError as error:
-        raise BrokenCapsule(f"{HANDLER} line {error.lineno}: {error.msg}") from None
+        line = f" line {error.lineno}" if error.lineno else ""
+        raise BrokenCapsule(f"{HANDLER}{line}: {error.msg}") from None
     except (ValueError, RecursionError, MemoryError):
         raise BrokenCapsule(f"{HANDLER}: is not Python") from None
     runs = [n for n in tree.body if isinstance(n, ast.AsyncFunctionDef) and n.name == "run"]

@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Mapping
 from types import ModuleType
 from typing import Any
 
+MOST_AT_ONCE = 16
+"""Things asked for, and texts streamed, at the same time; more wait for their turn."""
 LIBRARY, CAPSULE = "/library", "/capsule"
 PACKAGE = "capsule"
 
@@ -72,6 +74,7 @@ class FarSkill:
         self._line = line
         self._asked = 0
         self._answers: dict[int, asyncio.Queue[Any]] = {}
+        self._asking, self._streaming = (asyncio.Semaphore(MOST_AT_ONCE) for _ in range(2))
         line.watch(self._heard)
 
     async def model(self) -> ModelInfo:
@@ -108,15 +111,16 @@ class FarSkill:
         temperature: float | None = None,
     ) -> AsyncIterator[str]:
         """The same, piece by piece."""
-        asked = self._put(
-            "stream",
-            prompt=prompt,
-            system=system,
-            max_tokens=max_tokens,
-            temperature=temperature,
-        )
-        while (answer := await self._next(asked)).get("piece") is not None:
-            yield answer["piece"]
+        async with self._streaming:
+            asked = self._put(
+                "stream",
+                prompt=prompt,
+                system=system,
+                max_tokens=max_tokens,
+                temperature=temperature,
+            )
+            while (answer := await self._next(asked)).get("piece") is not None:
+                yield answer["piece"]
 
     async def call_tool(self, tool_id: str, arguments: Mapping[str, Any]) -> Any:
         """What a tool gives."""
@@ -169,7 +173,8 @@ class FarSkill:
         return self._asked
 
     async def _ask(self, call: str, **arguments: Any) -> Any:
-        return (await self._next(self._put(call, **arguments))).get("value")
+        async with self._asking:
+            return (await self._next(self._put(call, **arguments))).get("value")
 
     async def _next(self, asked: int) -> Any:
         answer = await self._answers[asked].get()
@@ -215,14 +220,15 @@ async def work(line: Line, start: Mapping[str, Any]) -> None:
         if "check" in start:
             return line.say({"result": None})
         result = await run(FarSkill(line, start))
-        said = {"result": dict(result) if isinstance(result, Mapping) else result}
-        json.dumps(said, allow_nan=False)
     except SkillError as error:
         return line.say({"reason": str(error.reason), "message": str(error.message)})
     except BaseException as error:  # noqa: BLE001  # whatever it is, it is told
         traceback.print_exc()
         return line.say({"failed": told(error)})
-    return line.say(said)
+    try:
+        return line.say({"result": dict(result) if isinstance(result, Mapping) else result})
+    except (TypeError, ValueError, RecursionError):
+        return line.say({"failed": "its result is not JSON"})
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Capsules on real stores, with tools, a trail and a scripted provider."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -7,6 +8,7 @@ import pytest_asyncio
 
 from embedded.stores import EmbeddedStores
 from servers.wiring import Wiring
+from tests.capsules.shelf import fill
 from tests.capsules.workshop import Workshop
 from tests.hosting import hosting, settings_for
 from tests.upstream.server import Upstream
@@ -37,10 +39,14 @@ async def capsule_servers(
     """The capsules server and its peers."""
     data = tmp_path_factory.mktemp("capsules")
     (data / "models.toml").write_text(MODELS.format(url=far_model.base_url))
-    folder = data / "outside"
-    folder.mkdir()
-    settings = settings_for(stores, data).model_copy(update={"capsules": str(folder)})
+    bench, shelf = data / "bench", data / "shelf"
+    bench.mkdir()
+    shelf.mkdir()
+    fill(shelf)
+    named = {"capsules": os.pathsep.join((str(bench), str(shelf)))}
+    settings = settings_for(stores, data).model_copy(update=named)
     async with hosting(settings, *SERVERS) as wiring:
+        await Workshop(wiring, bench).settled()
         yield wiring
 
 

@@ -21,6 +21,7 @@ from kari.capsules.v1.capsules_pb2_grpc import CapsulesServiceStub
 from kari.conversation_models.v1.audit_pb2 import AuditEntry
 from kari.conversation_models.v1.tool_pb2 import ToolProgress
 from servers.runtime.channels import Channels
+from servers.runtime.ids import new_id
 from servers.runtime.mesh_key import OPERATOR
 from servers.wiring import Wiring, contract_of
 from tests.hosting import Somebody, until
@@ -29,7 +30,7 @@ MANIFEST = """\
 id = "capsule.{name}"
 name = "A test"
 version = "1.0.0"
-description = "Does what a test wants."
+description = "Does what a test wants. {stamp}"
 type = "utility"
 {more}
 [security_policy]
@@ -46,7 +47,8 @@ async def run(skill):
 
 def manifest(name: str, more: str = "", *, seconds: int = 20, policy: str = "") -> str:
     """A manifest with further lines."""
-    return MANIFEST.format(name=name, more=more, seconds=seconds, policy=policy)
+    stamp = new_id("put")
+    return MANIFEST.format(name=name, more=more, seconds=seconds, policy=policy, stamp=stamp)
 
 
 def handler(body: str) -> str:
@@ -96,16 +98,30 @@ class Workshop:
         """A capsule from outside with this handler; as listed, once it was looked at."""
         text = manifest(name, more, seconds=seconds, policy=policy)
         write(self.folder / name, manifest=text, handler=handler(body), **files)
-        return await self.listed(f"capsule.{name}")
+        return await self.listed(f"capsule.{name}", text)
 
-    async def listed(self, capsule_id: str) -> Capsule:
-        """It, as soon as the server knows what is in its folder now."""
+    async def listed(self, capsule_id: str, manifest: str = "") -> Capsule:
+        """It, as soon as the server knows it, with this manifest if one is given."""
 
         async def known() -> Capsule | None:
             found = await self.find(capsule_id)
-            return found if found and "looked at" not in found.unavailable_because else None
+            if found is None or "looked at" in found.unavailable_because:
+                return None
+            taken = found.description and found.description in manifest
+            return found if not manifest or taken else None
 
         return await until(known)
+
+    async def settled(self) -> None:
+        """Returns when every capsule that the server has seen was looked at."""
+
+        async def all_known() -> bool:
+            with self.somebody.acts(self.wiring):
+                page = await self.stub.ListCapsules(ListCapsulesRequest(page_size=200))
+            outside = [c for c in page.capsules if not c.built_in]
+            return bool(outside) and not any("looked at" in c.unavailable_because for c in outside)
+
+        await until(all_known, 60)
 
     async def find(self, capsule_id: str) -> Capsule | None:
         """The first of this id in the list."""
@@ -141,6 +157,46 @@ class Workshop:
         """The user's runs."""
         with self.somebody.acts(self.wiring):
             return list((await self.stub.ListRuns(ListRunsRequest())).runs)
+
+    async def pages_of_runs(self, size: int) -> list[list[str]]:
+        """Ids of the user's runs, by page."""
+        pages, token = list[list[str]](), ""
+        with self.somebody.acts(self.wiring):
+            while True:
+                request = ListRunsRequest(page_size=size, page_token=token)
+                page = await self.stub.ListRuns(request)
+                pages.append([run.id for run in page.runs])
+                if not (token := page.next_page_token):
+                    return pages
+
+    async def until_unavailable(self, capsule_id: str, because: str) -> None:
+        """Returns when it says so."""
+
+        async def says() -> bool:
+            found = await self.find(capsule_id)
+            return found is not None and found.unavailable_because == because
+
+        await until(says)
+
+    async def until_gives(self, name: str, result: Any) -> None:
+        """Returns when a run gives this."""
+
+        async def gives() -> bool:
+            finished = await self.run(name)
+            return finished.success and json.loads(finished.result_json) == result
+
+        await until(gives)
+
+    async def until_listed_twice(self, capsule_id: str, because: str) -> None:
+        """Returns when the second of them says so."""
+
+        async def twice() -> bool:
+            with self.somebody.acts(self.wiring):
+                page = await self.stub.ListCapsules(ListCapsulesRequest(page_size=200))
+            found = [c for c in page.capsules if c.id == capsule_id]
+            return len(found) == 2 and found[1].unavailable_because.startswith(because)
+
+        await until(twice)
 
     async def audited(self, outcome: int) -> list[AuditEntry]:
         """What the trail says of the user's runs, once it says anything with this outcome."""

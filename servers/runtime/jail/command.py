@@ -13,13 +13,13 @@ from pathlib import Path
 from servers.runtime.jail.programs import Programs
 
 NOBODY = 65534
-ENTER = Path(__file__).with_name("enter.py")
 
 SYSTEM_LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64")
 SYSTEM_FILES = ("/etc/ld.so.cache", "/usr/share/zoneinfo")
 NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
 PYTHON = "/python/bin/python3"
+SCRATCH = "/box"
 ISOLATED = ("-I", "-S", "-B", "-X", "utf8")
 
 ALONE = (
@@ -52,7 +52,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Jail:
-    """A jail. `scratch_bytes` is the room in `scratch`, a folder in memory that is gone with it;
+    """A jail. `scratch_bytes` is the room in SCRATCH, a folder in memory that is gone with it;
     `network` shares the machine's network."""
 
     programs: Programs
@@ -62,7 +62,6 @@ class Jail:
     binds: tuple[Bind, ...] = ()
     hidden: tuple[str, ...] = ()
     """Folders within that are empty, whatever was mounted there."""
-    scratch: str = "/box"
     scratch_bytes: int = 0
     network: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -76,8 +75,10 @@ def with_python(programs: Programs) -> tuple[tuple[Bind, ...], tuple[str, ...]]:
     return tuple(binds), tuple(f"{library}/{each}" for each in programs.hidden)
 
 
-def command(jail: Jail, program: Sequence[str], *, status: int | None = None) -> list[str]:
-    """The command line that runs a program in a jail. `status` is a file descriptor on which
+def command(
+    jail: Jail, program: Sequence[str], entering: str, *, status: int | None = None
+) -> list[str]:
+    """The command line that runs a program in a jail. `entering` is the text of `enter`, `status` is a file descriptor on which
     bubblewrap tells the process id of the jail's first process."""
     order = {
         "limits": {
@@ -91,7 +92,7 @@ def command(jail: Jail, program: Sequence[str], *, status: int | None = None) ->
         "filter": base64.b64encode(jail.filter).decode(),
         "program": [jail.programs.bwrap, *_arguments(jail, status), "--", *program],
     }
-    return [jail.programs.starter, "-I", "-S", str(ENTER), json.dumps(order)]
+    return [jail.programs.starter, "-I", "-S", "-c", entering, json.dumps(order)]
 
 
 def _arguments(jail: Jail, status: int | None) -> list[str]:
@@ -105,9 +106,9 @@ def _arguments(jail: Jail, status: int | None) -> list[str]:
     for folder in jail.hidden:
         arguments += ("--tmpfs", folder, "--remount-ro", folder)
     if jail.scratch_bytes:
-        arguments += ("--size", str(jail.scratch_bytes), "--tmpfs", jail.scratch)
-        arguments += ("--symlink", f"{jail.scratch}/.tmp", "/tmp")  # noqa: S108  # that of the jail
-        arguments += ("--chdir", jail.scratch)
+        arguments += ("--size", str(jail.scratch_bytes), "--tmpfs", SCRATCH)
+        arguments += ("--symlink", f"{SCRATCH}/.tmp", "/tmp")  # noqa: S108  # that of the jail
+        arguments += ("--chdir", SCRATCH)
     # After the last mount, or what bubblewrap made for them could be written to.
     arguments += ("--remount-ro", "/")
     for name, value in jail.environment.items():

@@ -1,6 +1,6 @@
 """Becomes bubblewrap with lowered limits, and as nobody if it was root.
 
-Run as a script with the standard library alone (`python -I -S enter.py ORDER`), so that the server
+Run as a script with the standard library alone (`python -I -S -c <this> ORDER`), so that the server
 can use plain fork and exec: code between fork and exec is unsafe in a process with threads. ORDER
 is JSON, as `command` makes it.
 """

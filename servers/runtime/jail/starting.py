@@ -8,13 +8,15 @@ import subprocess
 from asyncio.streams import FlowControlMixin
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from servers.runtime.jail.command import ISOLATED, PYTHON, Jail, command
 
-WITHIN = Path(__file__).with_name("within.py")
+ENTER = Path(__file__).with_name("enter.py").read_text()
+WITHIN = Path(__file__).with_name("within.py").read_text()
 BUFFER_BYTES = 65_536
 STATUS_BYTES = 4096
 LAST_RESORT_SECONDS = 2.0
@@ -24,8 +26,7 @@ def within(processes: int, program: Sequence[str]) -> list[str]:
     """A program of a jail with Python, as one that may have so many processes and threads: the
     kernel counts them by user and namespace, so the limit can only be set there. One more is
     bubblewrap's own."""
-    script = WITHIN.read_text()
-    return [PYTHON, *ISOLATED, "-c", script, str(processes + 1), *program]
+    return [PYTHON, *ISOLATED, "-c", WITHIN, str(processes + 1), *program]
 
 
 class Jailed:
@@ -67,7 +68,8 @@ class Jailed:
         if self.ended:
             return
         if self._first is None:
-            return self._process.kill()
+            self._process.kill()
+            return
         # With a namespace's first process the kernel ends all others, and bubblewrap, which waits
         # for it, ends when they are gone.
         with suppress(ProcessLookupError):
@@ -86,16 +88,12 @@ class Jailed:
             for transport in self._transports:
                 transport.close()
 
-    async def connect(self, status: int) -> None:
-        """Opens the pipes and waits for the jail's first process. `status` becomes ours."""
-        process = self._process
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        telling = await self.reader(os.fdopen(status, "rb", 0))
-        self.stdin = await self._writer(process.stdin)
-        self.stdout = await self.reader(process.stdout)
-        self.stderr = await self.reader(process.stderr)
+    async def connect(self, started: "Started") -> None:
+        """Opens the pipes and waits for the jail's first process."""
+        telling = await self.reader(started.status)
+        self.stdin = await self._writer(started.stdin)
+        self.stdout = await self.reader(started.stdout)
+        self.stderr = await self.reader(started.stderr)
         line = await telling.readline()
         if line:
             self._first = int(json.loads(line)["child-pid"])
@@ -139,13 +137,13 @@ class Starter:
             self._thread, _start, jail, program, tuple(further)
         )
         try:
-            process, status = await asyncio.shield(starting)
+            started = await asyncio.shield(starting)
         except asyncio.CancelledError:
             starting.add_done_callback(_discard)
             raise
-        jailed = Jailed(process)
+        jailed = Jailed(started.process)
         try:
-            await jailed.connect(status)
+            await jailed.connect(started)
         except BaseException:
             await jailed.close()
             raise
@@ -156,37 +154,48 @@ class Starter:
         self._thread.shutdown(wait=True)
 
 
-Started = tuple["subprocess.Popen[bytes]", int]
+@dataclass(frozen=True)
+class Started:
+    """A process and our ends of its pipes; `status` is what bubblewrap tells."""
+
+    process: "subprocess.Popen[bytes]"
+    stdin: IO[bytes]
+    stdout: IO[bytes]
+    stderr: IO[bytes]
+    status: IO[bytes]
 
 
 def _start(jail: Jail, program: Sequence[str], further: tuple[int, ...]) -> Started:
-    status, theirs = os.pipe()
-    try:
+    with ExitStack() as ours, ExitStack() as theirs:
+        read, write = zip(*(_pipe() for _ in range(4)), strict=True)
+        stdin, stdout, stderr, status = read[0], *write[1:]
+        for end in (stdin, stdout, stderr, status):
+            theirs.enter_context(end)
+        for end in (write[0], *read[1:]):
+            ours.enter_context(end)
         process = subprocess.Popen(  # noqa: S603  # the command is built by `command`
-            command(jail, program, status=theirs),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            pass_fds=(*further, theirs),
+            command(jail, program, ENTER, status=status.fileno()),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=(*further, status.fileno()),
             cwd="/",
         )
-    except BaseException:
-        os.close(status)
-        raise
-    finally:
-        os.close(theirs)
-    return process, status
+        ours.pop_all()
+    return Started(process, write[0], *read[1:])
+
+
+def _pipe() -> tuple[IO[bytes], IO[bytes]]:
+    read, write = os.pipe()
+    return os.fdopen(read, "rb", 0), os.fdopen(write, "wb", 0)
 
 
 def _discard(starting: asyncio.Future[Started]) -> None:
     """Ends what was started for somebody who has gone."""
     if starting.cancelled() or starting.exception() is not None:
         return
-    process, status = starting.result()
-    os.close(status)
-    process.kill()
-    process.wait()
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        assert pipe is not None
+    started = starting.result()
+    started.process.kill()
+    started.process.wait()
+    for pipe in (started.stdin, started.stdout, started.stderr, started.status):
         pipe.close()

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from typing import Any
 
 from servers.runtime.jail.errors import NoJail
 
@@ -71,7 +72,7 @@ def allow_list(*, network: bool = False) -> bytes:
     return _exported(filter_)
 
 
-def _library():  # type: ignore[no-untyped-def]  # pyseccomp has no types
+def _library() -> Any:
     try:
         import pyseccomp  # loads libseccomp, which not every machine has
     except (ImportError, OSError, RuntimeError) as error:
@@ -81,14 +82,14 @@ def _library():  # type: ignore[no-untyped-def]  # pyseccomp has no types
     return pyseccomp
 
 
-def _add(filter_, seccomp, action: int, name: str, *arguments: object) -> None:  # type: ignore[no-untyped-def]
+def _add(filter_: Any, seccomp: Any, action: int, name: str, *arguments: object) -> None:
     """Adds a rule, unless this machine's processor has no such call."""
     if seccomp.resolve_syscall(seccomp.system_arch(), name) < 0:
         return
     filter_.add_rule(action, name, *arguments)
 
 
-def _exported(filter_) -> bytes:  # type: ignore[no-untyped-def]
+def _exported(filter_: Any) -> bytes:
     with os.fdopen(os.memfd_create("filter"), "w+b") as file:
         filter_.export_bpf(file)
         file.seek(0)
