@@ -127,3 +127,11 @@ async def test_orders_in_the_premise_stay_data(desk: Desk) -> None:
     assert (await desk.here("story_generator", {**WISH, "premise": premise}))["title"] == "The lake"
     assert desk.asked(0)["premise"] == premise
     assert premise not in desk.told_to(0)
+
+
+async def test_half_a_character_is_refused_before_anything_runs(desk: Desk) -> None:
+    """A lone surrogate is no text; as an input it must not count as the capsule's failure."""
+    desk.model_says(OUTLINE)
+    error = await desk.error("story_generator", {"premise": "\ud800"})
+    assert error.reason == Reason.REASON_TOOL_ARGUMENTS
+    assert desk.upstream.requests == []
