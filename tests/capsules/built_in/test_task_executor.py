@@ -91,6 +91,14 @@ async def test_without_revisions_what_needs_the_step_is_skipped(desk: Desk) -> N
     assert "steps that are not done: 1" in result["steps"][1]["error"]
 
 
+async def test_a_part_that_no_step_gave_fails_the_step_that_needs_it(desk: Desk) -> None:
+    lost = {**DOUBLE, "arguments": {"code": {"$step": 1, "path": "nothing"}}}
+    desk.model_says(plan(SUM, lost), "No.")
+    result = await desk.here("task_executor", {**TASK, "revisions": 0})
+    assert result["steps"][1]["error"] == "step 1 gave no nothing"
+    assert desk.code.ran == []
+
+
 async def test_revisions_end(desk: Desk) -> None:
     desk.model_says(plan(BAD), plan(BAD), plan(BAD), "It cannot be done.")
     result = await desk.here("task_executor", {**TASK, "revisions": 2})
