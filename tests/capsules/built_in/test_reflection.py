@@ -50,6 +50,9 @@ def candidate(
         ("Berlin is large. Paris is older.", []),
         ("Note: The end.", []),
         ("I think so.", []),
+        ("If so, I've heard, and I'd go there.", []),
+        ("Der Zug f\u00e4hrt am Freitag mit dem Bus zum Bahnhof in der Stadt.", []),
+        ("So we went to New York City.", ["new", "york", "city"]),
         ("", []),
     ],
 )

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from servers.runtime.language.sentences import is_question, sentences
 from servers.runtime.language.terms import singular, terms
@@ -67,13 +68,24 @@ def claim(sentence: str) -> Claim:
 
 
 def specifics(text: str) -> list[str]:
-    """The numbers of a text, and its names: words with a capital that begin no sentence."""
+    """The numbers of a text, and its names: words with a capital that begin no sentence. Where
+    there are more than two names, and as many as every third word, capitals tell nothing: German
+    writes all nouns so."""
     found = _NUMBER.findall(text)
     for sentence in sentences(text):
-        for word, begin, _ in spans(sentence):
-            if begin > 0 and word[0].isupper() and len(word) > 1 and not _opens(sentence, begin):
-                found.append(singular(folded(word)))
+        inner = [word for word, begin, _ in spans(sentence) if not _opens(sentence, begin)]
+        named = [_is_name(word) for word in inner]
+        # Words of a name that follow each other are one.
+        names = sum(now and not before for before, now in pairwise([False, *named]))
+        if names <= 2 or names * 3 < len(inner):
+            capital = [word for word, is_name in zip(inner, named, strict=True) if is_name]
+            found += [singular(folded(word)) for word in capital]
     return list(dict.fromkeys(found))
+
+
+def _is_name(word: str) -> bool:
+    """Whether the word has a capital of its own; `I` and `I've` have it by a rule."""
+    return word[0].isupper() and len(word) > 1 and folded(word).partition("'")[0] != "i"
 
 
 def _opens(sentence: str, begin: int) -> bool:
