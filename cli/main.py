@@ -6,6 +6,7 @@ from functools import partial
 
 import click
 
+from cli.capsule_commands import capsule
 from servers.runtime.settings import Misconfigured
 
 EPILOG = "Settings are read from the environment (KARI_*); docs/settings.md lists them."
@@ -251,6 +252,9 @@ def doctor() -> None:
     from cli.doctor import run
 
     sys.exit(run())
+
+
+kari.add_command(capsule)
 
 
 def main() -> None:
