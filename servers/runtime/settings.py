@@ -82,6 +82,11 @@ class Settings(BaseSettings):
         description="TOML file of model providers and routing; unset reads `models.toml` in the "
         "data folder if it is there, else only the local model is used.",
     )
+    tools_file: Path | None = Field(
+        None,
+        description="TOML file of tools, their limits and MCP servers; unset reads `tools.toml` in "
+        "the data folder if it is there, else tools are as they come.",
+    )
     identity_key_file: Path | None = Field(
         None,
         description="Ed25519 private key (PEM) that signs access tokens; unset keeps one in the "
@@ -149,6 +154,28 @@ class Settings(BaseSettings):
     turn_deadline_seconds: float = Field(
         300.0, gt=0, le=300, description="Longest time a turn may take; no model is given longer."
     )
+    tool_rounds: int = Field(
+        8,
+        ge=1,
+        le=100,
+        description="Times that a model may ask for tools in a turn; then it answers without.",
+    )
+    tool_calls: int = Field(
+        32, ge=1, le=100, description="Calls of tools in a turn; then it is answered without."
+    )
+    tool_result_share: float = Field(
+        0.2,
+        gt=0,
+        le=0.5,
+        description="Part of a model's window that the result of one call may take; the rest of a "
+        "longer one is left out of the prompt.",
+    )
+    approval_seconds: float = Field(
+        86_400.0,
+        gt=0,
+        le=2_592_000,
+        description="How long a turn waits for its user to allow a tool; then it is refused.",
+    )
 
     summary_turns: int = Field(
         10,
@@ -168,6 +195,20 @@ class Settings(BaseSettings):
         max_length=100,
         description="Model that writes summaries, `provider/model`; unset chooses sentences that "
         "were said, which needs none.",
+    )
+
+    capsules: str = Field(
+        "",
+        description="Folders of capsules beside the built-in ones, separated as in PATH; each "
+        "holds capsules or is one. `capsules` in the data folder is looked into as well.",
+    )
+    capsule_keys: Path | None = Field(
+        None,
+        description="TOML file of the public keys that may sign capsules, by name: "
+        '`alice = "base64"`; `kari capsule keygen` makes a pair.',
+    )
+    capsules_signed: bool = Field(
+        False, description="Run only capsules from outside that one of these keys has signed."
     )
 
     code_runners: str = Field(
@@ -240,6 +281,12 @@ class Settings(BaseSettings):
         if workers > 1 and given.data.get("placement") is Placement.SPREAD:
             raise ValueError("workers share the ports of one process; there are none when spread")
         return workers
+
+    @property
+    def capsule_folders(self) -> list[Path]:
+        """Folders of capsules from outside the tree that are named, in the order in which they
+        count."""
+        return [Path(each) for each in self.capsules.split(os.pathsep) if each.strip()]
 
     @property
     def several_workers(self) -> bool:
