@@ -1,9 +1,9 @@
 """The provider of the load harness: OpenAI's chat completions, streamed from bytes made before.
 
-The last request written as `#3:64@0` in a prompt (see Wanted) says what is answered, with `!1` behind
-it that a tool is called first; so one model does for every load, and an answer that reaches the
-wrong reader shows. Every chunk of an answer is a write of its own, as providers that have them one
-by one send them. By itself:
+The last request written as `#3:64@0` in a prompt (see Wanted) says what is answered, with `!1` at
+its end that a tool is called first; so one model does for every load, and an answer that reaches
+the wrong reader shows. Every chunk of an answer is a write of its own, as providers that have them
+one by one send them. By itself:
 `python -m tests.upstream.fast --port N` (0 takes a free one) prints `ready URL`.
 """
 
