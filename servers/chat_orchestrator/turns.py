@@ -19,7 +19,6 @@ from kari.conversation_models.v1.turn_pb2 import StreamPosition, Turn
 from kari.errors.v1.errors_pb2 import Reason
 from kari.production_memory.v1 import production_memory_pb2
 from kari.production_memory.v1.production_memory_pb2 import (
-    BeginTurnRequest,
     ClaimAbandonedTurnsRequest,
     ClaimTurnRequest,
     Lease,
@@ -28,6 +27,7 @@ from kari.production_memory.v1.production_memory_pb2 import (
     RequestCancelRequest,
 )
 from servers.chat_orchestrator import turn
+from servers.chat_orchestrator.beginning import begin_request, call_of
 from servers.chat_orchestrator.calling_off import tell_cancelled
 from servers.chat_orchestrator.exchange import text_of
 from servers.chat_orchestrator.leading import Lead
@@ -37,8 +37,6 @@ from servers.runtime.durations import duration
 from servers.runtime.errors import Conflict, KariError, Unavailable
 from servers.runtime.mesh_key import MeshKey
 from servers.runtime.settings import Settings
-
-NAME = "chat_orchestrator"
 
 # What is left of the time to drain is for committing what was written.
 COMMIT_SECONDS = 2.0
@@ -71,7 +69,7 @@ class Turns:
 
     async def _begin(self, request: StartTurnRequest) -> tuple[Turn, StreamPosition]:
         self._require_open()
-        begun = await self._peers.memory.BeginTurn(self._beginning(request))
+        begun = await self._peers.memory.BeginTurn(begin_request(request, self._lease()))
         led = begun.led_turn
         log.info("turn accepted", turn_id=led.turn.id, repeated=begun.repeated_request)
         for interrupted in begun.interrupted_turn_ids:
@@ -147,25 +145,12 @@ class Turns:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _beginning(self, request: StartTurnRequest) -> BeginTurnRequest:
-        return BeginTurnRequest(
-            conversation_id=request.conversation_id,
-            content=request.content,
-            request_id=request.request_id,
-            reply_to_message_id=request.reply_to_message_id,
-            mentioned_user_ids=request.mentioned_user_ids,
-            when_busy=request.when_busy,
-            model=request.model,
-            lease=self._lease(),
-            instructions=request.instructions,
-        )
-
     def _lease(self) -> Lease:
         return Lease(owner=self._owner, duration=duration(self._settings.turn_lease_seconds))
 
     async def _start(self, led: LedTurn) -> None:
         """Opens the stream before the caller is answered, so that a reader finds it."""
-        with acting(self._acting_for(led)):
+        with acting(call_of(led, self._mesh_key)):
             lead = self._lead(led)
             if not led.HasField("lease"):
                 await lead.announce_only()
@@ -185,19 +170,6 @@ class Turns:
             self._settings,
             led,
             next_lease=lambda: None if self._draining else self._lease(),
-        )
-
-    def _acting_for(self, led: LedTurn) -> Call:
-        """The call under which a turn is led: it outlives the request and the user's token."""
-        return Call(
-            led.turn.correlation_id or current().correlation_id,
-            principal=self._mesh_key.delegate(
-                NAME,
-                user_id=led.turn.user_id,
-                tenant_id=led.tenant_id,
-                roles=frozenset(led.roles),
-            ),
-            turn_id=led.turn.id,
         )
 
     def _leads_already(self, led: LedTurn) -> bool:
@@ -292,7 +264,7 @@ class Turns:
         elif led.turn.state == turn.AWAITING_APPROVAL:
             await self._start(led)
         else:
-            with acting(self._acting_for(led)):
+            with acting(call_of(led, self._mesh_key)):
                 lead = self._lead(led)
                 self._reserve(lead)
                 await self._give_up(lead)
