@@ -23,14 +23,16 @@ from servers.model_factory.answer import (
     Step,
     Switched,
     Text,
+    ToolCalled,
 )
 from servers.model_factory.attempt import Asked, Attempt
-from servers.model_factory.breaker import State
 from servers.model_factory.failure import Kind, ProviderFailure, details_of, error_of
 from servers.model_factory.prompting import Wanted, prompt_for, tokens_of, tokens_of_prompt
 from servers.model_factory.provider import Prompt
 from servers.model_factory.retry import Backoff, Uniform
+from servers.runtime.breaker import State
 from servers.runtime.errors import Unavailable
+from servers.runtime.ids import new_id
 from servers.runtime.labelled import labelled
 
 log = structlog.get_logger("kari.model_factory")
@@ -38,13 +40,14 @@ log = structlog.get_logger("kari.model_factory")
 
 @dataclass(frozen=True)
 class Chain:
-    """How models are tried. Clock, pause and random numbers are given, so that tests need not
+    """How models are tried. Clock, pause, random numbers and ids are given, so that tests need not
     wait."""
 
     backoff: Backoff
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     uniform: Uniform = random.uniform
+    new_id: Callable[[str], str] = new_id
 
     async def answer(self, models: Sequence[Asked], wanted: Wanted) -> AsyncGenerator[Step, None]:
         """The answer of the first model that gives one; Unavailable if none does."""
@@ -75,30 +78,49 @@ class _Answer:
         self._wanted = wanted
         self._began = chain.clock()
         self.unsent = True
+        self._tries = 0
 
     async def by(self, asked: Asked, *, last: bool) -> AsyncGenerator[Step, None]:
         """The answer of one model. Raises ProviderFailure once there is no use in trying it
-        again. The last model is tried even if its breaker is open: there is nobody else."""
+        again. The last model is tried even if its breaker is open: there is nobody else. One that
+        refuses a request with tools is asked once more without any: many cannot call them."""
         if asked.breaker.state is State.OPEN and not last:
             raise ProviderFailure(Kind.BREAKER_OPEN)
-        prompt, cut = await prompt_for(asked.model, self._wanted)
-        if cut:
-            yield Degraded(Feature.FEATURE_FULL_CONTEXT, asked.model.id)
-        number = 1
+        self._tries = 0
+        prompt, missing = await prompt_for(asked.model, self._wanted)
+        for feature in missing:
+            yield Degraded(feature, asked.model.id)
+        try:
+            async with aclosing(self._by(asked, prompt, last=last)) as steps:
+                async for step in steps:
+                    yield step
+            return
+        except ProviderFailure as failure:
+            if failure.kind is not Kind.REJECTED or prompt.is_plain or not self.unsent:
+                raise
+            _log(asked, failure, way_out="if it cannot call tools, set calls_tools = false")
+        yield Degraded(Feature.FEATURE_TOOLS, asked.model.id)
+        plain, _ = await prompt_for(asked.model, self._wanted, plain=True)
+        async with aclosing(self._by(asked, plain, last=last)) as steps:
+            async for step in steps:
+                yield step
+
+    async def _by(self, asked: Asked, prompt: Prompt, *, last: bool) -> AsyncGenerator[Step, None]:
+        """The answer to one prompt, tried again where that may help."""
         while True:
-            attempt = Attempt(asked, prompt, number, self._chain.clock)
+            self._tries += 1
+            attempt = Attempt(asked, prompt, self._tries, self._chain.clock)
             try:
                 async with aclosing(self._tried(asked, prompt, attempt, last=last)) as steps:
                     async for step in steps:
                         yield step
                 return
             except ProviderFailure as failure:
-                wait = self._chain.backoff.wait(failure, number, self._chain.uniform)
+                wait = self._chain.backoff.wait(failure, self._tries, self._chain.uniform)
                 if wait is None or not self.unsent:
                     raise
                 _log(asked, failure, again_in=round(wait, 3))
             await self._chain.pause(wait)
-            number += 1
 
     async def _tried(
         self, asked: Asked, prompt: Prompt, attempt: Attempt, *, last: bool
@@ -107,7 +129,11 @@ class _Answer:
             async for event in events:
                 self.unsent = self.unsent and not isinstance(event, Text)
                 yield event
-        yield await self._finished(asked, prompt, attempt)
+        finished = await self._finished(asked, prompt, attempt)
+        for call in attempt.calls:
+            self.unsent = False
+            yield ToolCalled(self._chain.new_id("call"), call.tool_id, call.arguments)
+        yield finished
 
     async def _finished(self, asked: Asked, prompt: Prompt, attempt: Attempt) -> Finished:
         """The end, with tokens: the provider's count, else ours."""
@@ -116,7 +142,8 @@ class _Answer:
         if prompt_tokens is None:
             prompt_tokens = await tokens_of_prompt(asked.model, prompt)
         if completion_tokens is None:
-            completion_tokens = await tokens_of(asked.model, "".join(attempt.text))
+            written = (text for call in attempt.calls for text in (call.tool_id, call.arguments))
+            completion_tokens = await tokens_of(asked.model, "".join(attempt.text), *written)
         labelled(metrics.TOKENS, asked.model.id, "prompt").inc(prompt_tokens)
         labelled(metrics.TOKENS, asked.model.id, "completion").inc(completion_tokens)
         first = attempt.first_text

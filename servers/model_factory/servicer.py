@@ -49,7 +49,7 @@ class ModelFactoryServicer(ModelFactoryServiceServicer):
     ) -> AsyncIterator[GenerateResponse]:
         """Streams an answer; see the contract."""
         temperature = request.temperature if request.HasField("temperature") else TEMPERATURE
-        wanted = Wanted(request.messages, request.max_tokens, temperature)
+        wanted = Wanted(request.messages, request.max_tokens, temperature, request.tools)
         answer = self._factory.generate(request.model, request.fallback_model_ids, wanted)
         async with aclosing(answer) as steps:
             async for step in steps:

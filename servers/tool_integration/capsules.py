@@ -26,7 +26,14 @@ from servers.tool_integration.tool import Invocation, Json, Offer, Told, Tool
 if TYPE_CHECKING:
     from kari.capsules.v1.capsules_pb2_grpc import CapsulesServiceAsyncStub
 
-KEPT_SECONDS = 5.0
+RESUME = "resume_run_id"
+RESUMES: Mapping[str, Json] = {
+    "type": "string",
+    "pattern": "^run_[0-9a-f]{32}$",
+    "description": "A run of before that did not come to its end, to go on with it; then nothing "
+    "else is needed.",
+}
+KEPT_SECONDS = 2.0
 LIST_SECONDS = 2.0
 MOST_ROLES = 64
 """Sets of roles whose lists are remembered."""
@@ -62,7 +69,7 @@ class Capsules:
         self._unreached: tuple[Offer, ...] | None = None
 
     async def offers(self) -> Sequence[Offer]:
-        """See the protocol. What was told holds for five seconds; while their server is away they
+        """See the protocol. What was told holds for two seconds; while their server is away they
         stay, as unavailable."""
         roles = principal().roles
         known = self._known.get(roles)
@@ -98,7 +105,8 @@ class Capsules:
             found += page.capsules
             token = page.next_page_token
             if not token:
-                return found
+                # Of two with one id the first counts, and says so of the others.
+                return list({each.id: each for each in reversed(found)}.values())[::-1]
 
     def _away(self) -> tuple[Offer, ...]:
         """Those that users of any roles have seen: the roles are looked at in any case."""
@@ -119,9 +127,11 @@ class Capsules:
         return Offer(tool, self._run, wrong or ("" if capsule.available else said))
 
     async def _run(self, arguments: Mapping[str, Json], invocation: Invocation) -> Json | Told:
+        given = dict(arguments)
         request = ExecuteRequest(
             capsule_id=invocation.tool_id,
-            input_json=orjson.dumps(arguments).decode(),
+            resume_run_id=str(given.pop(RESUME, "")),
+            input_json=orjson.dumps(given).decode(),
             conversation_id=invocation.conversation_id,
             turn_id=invocation.turn_id,
             call_id=invocation.call_id,
@@ -146,6 +156,8 @@ def _tool(capsule: Capsule) -> tuple[Tool, str]:
     parameters, result, wrong = {"type": "object"}, None, ""
     try:
         parameters = orjson.loads(capsule.input_schema or '{"type": "object"}')
+        if capsule.resumable:
+            parameters = resuming(parameters)
         result = orjson.loads(capsule.result_schema) if capsule.result_schema else None
     except orjson.JSONDecodeError:
         wrong = "its schema is not JSON"
@@ -167,6 +179,14 @@ def _tool(capsule: Capsule) -> tuple[Tool, str]:
         source=ToolSource.TOOL_SOURCE_CAPSULE,
     )
     return tool, wrong
+
+
+def resuming(schema: Mapping[str, Json]) -> dict[str, Json]:
+    """The schema of an input, with a run to go on with in the place of what is required."""
+    changed = dict(schema) | {"properties": {**schema.get("properties", {}), RESUME: RESUMES}}
+    if required := changed.pop("required", []):
+        changed |= {"if": {"not": {"required": [RESUME]}}, "then": {"required": required}}
+    return changed
 
 
 def _told(finished: CapsuleResult) -> Told:
