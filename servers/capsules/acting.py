@@ -98,8 +98,11 @@ def _value(tool_id: str, step: CallToolResponse) -> Any:
     if not result.success:
         raise PeerFailed(from_envelope(result.error))
     try:
-        return json.loads(result.result_json)
+        value = json.loads(result.result_json)
+        # Half a character, written as an escape, is JSON and no text that could be sent on.
+        json.dumps(value, ensure_ascii=False).encode()
     except ValueError as error:
         raise PeerFailed(
             Unavailable(Reason.REASON_TOOL_RESULT, f"`{tool_id}` gave no JSON", retryable=False)
         ) from error
+    return value

@@ -132,6 +132,8 @@ def check_roles(manifest: Manifest, who: Principal) -> None:
 def _checked(text: str, schema: Schema) -> Any:
     try:
         given = json.loads(text or "{}", parse_constant=_refuse)
+        # Half a character, written as an escape, is JSON and no text that could be sent on.
+        json.dumps(given, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise _invalid([("input_json", "is not JSON")]) from error
     found = schema.violations(given)

@@ -23,8 +23,8 @@ async def capable_model(skill: Skill, what: str) -> ModelInfo:
     if not model.capable:
         raise SkillError(
             "REASON_MODEL_TOO_SMALL",
-            f"{what} needs a capable model, and {model.id} is too small for it; configure a "
-            "provider (docs/models.md)",
+            f"{what} needs a capable model, and the one chosen here, {model.id}, is too small; "
+            "choose another one with /model, or configure a provider (docs/models.md)",
         )
     return model
 

@@ -5,15 +5,16 @@ from collections.abc import Iterable
 from servers.runtime.language.stop_words import LANGUAGES, language_of
 from servers.runtime.language.words import folded, words
 
-_FEW = 3
-"""Words of a text from which its language can be told; shorter ones are taken as English."""
+_FEW, _ENOUGH = 3, 200
+"""Words of a text from which its language can be told: a shorter one is taken as English, of a
+longer one the beginning is looked at."""
 
 
 def terms(text: str) -> list[str]:
     """The words of a text that are about something, in order, as they are compared: without case,
     possessive and plural, and without the stop words of the language that it is written in."""
     found = [folded(word) for word in words(text)]
-    stops = language_of(found) if len(found) > _FEW else LANGUAGES[0]
+    stops = language_of(found[:_ENOUGH]) if len(found) > _FEW else LANGUAGES[0]
     kept = (word for word in found if word.partition("'")[0] not in stops)
     return [
         singular(word) for word in kept if len(word) > 1 or not word.isascii() or word.isdigit()

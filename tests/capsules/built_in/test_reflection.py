@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from servers.capsules.built_in.self_reflector.claims import claim, claims_of, conflicts, specifics
+from servers.capsules.built_in.self_reflector.earlier import Earlier
 from servers.capsules.built_in.self_reflector.findings import Answer
 from servers.capsules.built_in.self_reflector.material import Material, Part, material
 from servers.capsules.built_in.self_reflector.pins import Pin, left_out, pins_of, seems_ignored
@@ -235,5 +236,11 @@ def test_a_model_decides_on_pins_where_it_judged() -> None:
 
 def test_contradictions_name_the_earlier_answer() -> None:
     now = review("The ticket costs 25 euros.", {})
-    (found,) = contradictions(now, [("msg_old", claim("The ticket costs 20 euros."))])
-    assert found.evidence == 'msg_old says: "The ticket costs 20 euros." (25 against 20)'
+    said = [
+        ("msg_0", "The ticket costs 20 euros."),
+        ("msg_1", "The ticket costs 25 euros."),
+        ("msg_a", "The ticket costs 30 euros."),
+    ]
+    earlier = Earlier((message_id, claim(text)) for message_id, text in said)
+    (found,) = contradictions(now, earlier)
+    assert found.evidence == 'msg_0 says: "The ticket costs 20 euros." (25 against 20)'

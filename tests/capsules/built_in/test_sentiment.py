@@ -6,7 +6,7 @@ import pytest
 
 from servers.capsules.built_in.sentiment_forecaster.scoring import mostly_silent, score
 from servers.capsules.built_in.sentiment_forecaster.students_t import quantile
-from servers.capsules.built_in.sentiment_forecaster.trend import fitted, forecast
+from servers.capsules.built_in.sentiment_forecaster.trend import fitted, forecast, leaves_scale
 from servers.capsules.built_in.sentiment_forecaster.turning_points import turning_points
 
 
@@ -80,6 +80,12 @@ def test_intervals_stay_on_the_scale() -> None:
         assert -1 <= each.lower <= each.expected <= each.upper <= 1
 
 
+def test_a_line_that_leaves_the_scale_is_noticed() -> None:
+    falling = fitted([0.8, 0.5, 0.1, -0.3, -0.6])
+    assert leaves_scale(falling, 3)
+    assert not leaves_scale(fitted([0.1, 0.2, 0.1, 0.2, 0.1]), 10)
+
+
 def test_scores_that_hang_on_each_other_are_noticed() -> None:
     swings = [0.5] * 6 + [-0.5] * 6 + [0.5] * 6 + [-0.5] * 6
     assert fitted(swings).is_dependent
@@ -110,6 +116,7 @@ def test_vader_tells_glad_from_angry() -> None:
     assert score("This is terrible, I hate it.") < -0.5
     assert score("") == 0.0
     assert score("love " * 100_000) <= 1.0
+    assert abs(score("\U0001f600\U0001f601" * 50_000)) <= 1.0
 
 
 def test_texts_without_a_known_word_are_noticed() -> None:

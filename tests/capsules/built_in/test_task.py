@@ -7,7 +7,7 @@ import pytest
 
 from servers.capsules.built_in.task_executor.plan import Plan, Step, sound
 from servers.capsules.built_in.task_executor.progress import (
-    KEPT_CHARACTERS,
+    KEPT_BYTES,
     NoSuchPart,
     Outcome,
     Run,
@@ -86,6 +86,11 @@ def test_arguments_nested_too_deeply_are_refused() -> None:
         check({"purpose": "x", "tool": "time", "arguments": {"a": deep}})
 
 
+def test_arguments_that_are_too_long_are_refused() -> None:
+    with pytest.raises(NotOfTheForm, match="longer than 8000 bytes"):
+        check({"purpose": "x", "tool": "time", "arguments": {"a": "x" * 8000}})
+
+
 def test_a_revised_plan_may_use_the_steps_before_it() -> None:
     check({"purpose": "x", "think": "y", "uses": [2]}, before=2)
 
@@ -116,7 +121,8 @@ def test_what_a_step_gave_is_never_read_as_a_reference() -> None:
 
 def test_long_results_are_cut() -> None:
     assert capped({"a": 1}) == {"a": 1}
-    assert len(capped({"a": "x" * 100_000})) == KEPT_CHARACTERS
+    assert len(capped({"a": "x" * 100_000})) == KEPT_BYTES
+    assert len(capped({"a": "\u20ac" * 100_000}).encode()) <= KEPT_BYTES
     assert shown("x" * 5000).endswith("...")
     assert shown({"a": "\u00e4"}) == '{"a": "\u00e4"}'
 

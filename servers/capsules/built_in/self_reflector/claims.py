@@ -1,8 +1,8 @@
 """What an answer claims. Pure."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from servers.runtime.language.sentences import is_question, sentences
 from servers.runtime.language.terms import singular, terms
@@ -12,6 +12,9 @@ MOST_CLAIMS = 30
 """Of an answer, from its beginning on."""
 FEWEST_TERMS = 3
 """A sentence of fewer terms and without a specific claims nothing that could be checked."""
+
+SAME = 0.6
+"""Claims that share so much of their terms are about the same."""
 
 _NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
 # Words by which an answer speaks of what it can know from the prompt alone.
@@ -32,7 +35,12 @@ class Claim:
     of_the_user: bool
     negated: bool
 
-    @property
+    @cached_property
+    def subject(self) -> frozenset[str]:
+        """Its terms without numbers: what it is about."""
+        return frozenset(term for term in self.terms if not term[0].isdigit())
+
+    @cached_property
     def numbers(self) -> frozenset[str]:
         """The numbers among its specifics."""
         return frozenset(each for each in self.specifics if each[0].isdigit())
@@ -78,29 +86,14 @@ def _opens(sentence: str, begin: int) -> bool:
 def conflicts(one: Claim, other: Claim) -> str:
     """Why two claims cannot both be right, as far as words tell; empty if they can. They have to be
     about the same: the Jaccard coefficient of their terms without numbers is SAME at least."""
-    a, b = _subject(one), _subject(other)
-    if len(a) < FEWEST_TERMS or len(a & b) / len(a | b) < SAME:
+    a, b = one.subject, other.subject
+    # Sets of very different sizes share too little, whatever they share.
+    if min(len(a), len(b)) < max(FEWEST_TERMS, SAME * max(len(a), len(b))):
+        return ""
+    if len(a & b) < SAME * len(a | b):
         return ""
     if one.negated != other.negated:
         return "one says it, the other one denies it"
     if one.numbers and other.numbers and not one.numbers & other.numbers:
         return f"{', '.join(sorted(one.numbers))} against {', '.join(sorted(other.numbers))}"
     return ""
-
-
-SAME = 0.6
-
-
-def _subject(each: Claim) -> frozenset[str]:
-    return frozenset(term for term in each.terms if not term[0].isdigit())
-
-
-def first_conflict(
-    each: Claim, earlier: Sequence[tuple[str, Claim]]
-) -> tuple[str, Claim, str] | None:
-    """The latest of the earlier claims, given with what has them, that this one is in conflict
-    with, and why."""
-    for where, other in reversed(earlier):
-        if reason := conflicts(each, other):
-            return where, other, reason
-    return None

@@ -34,6 +34,8 @@ class Answer:
     turn_id: str
     text: str
     question: str
+    tools: int = 0
+    """Tools that were called for it: their results are not in the manifest."""
 
     def finding(
         self, kind: str, severity: str, evidence: str, suggestion: str, claim: str = ""

@@ -1,19 +1,21 @@
 """The last answers, reviewed against what their prompts held."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from servers.capsules.skill import Skill, SkillError
 
-from .claims import Claim, claims_of
+from .claims import claims_of
+from .earlier import Earlier
 from .findings import SEVERITIES, Answer, Finding, in_order
-from .judging import judged
+from .judging import Judgement, judged
 from .material import texts_of
 from .reviewing import Review, by_rules, contradictions, ignored_pins, of_claims
 
 ANSWERS = 3
-LOOKED_AT = 200
-"""Messages of the conversation."""
+LOOKED_AT = 100
+"""Messages of the conversation: earlier answers among them are compared with the last ones."""
 RECALLED = 30
 """Memories that are looked at for what a prompt held."""
 
@@ -23,11 +25,12 @@ async def run(skill: Skill) -> Mapping[str, object]:
     history = await skill.history(LOOKED_AT)
     answers = _answers(history)
     last = answers[-skill.input.get("answers", ANSWERS) :]
+    # Conversations may be long, and others share the process.
+    earlier = await asyncio.to_thread(_earlier, answers)
     capable = (await skill.model()).capable
     reviewed, found = list[dict[str, object]](), list[Finding]()
     for number, answer in enumerate(last, start=1):
         await skill.progress(f"reviewing answer {number} of {len(last)}", (number - 1) / len(last))
-        earlier = _earlier(answers, answer)
         told, findings = await _reviewed(skill, answer, history, earlier, capable=capable)
         reviewed.append(told)
         found += findings
@@ -45,7 +48,7 @@ async def _reviewed(
     skill: Skill,
     answer: Answer,
     history: Sequence[Mapping[str, Any]],
-    earlier: Sequence[tuple[str, Claim]],
+    earlier: Earlier,
     *,
     capable: bool,
 ) -> tuple[dict[str, object], list[Finding]]:
@@ -55,21 +58,26 @@ async def _reviewed(
     judgement = None
     if capable and manifest and (review.claims or review.seen_pins):
         judgement = await judged(skill, review)
-    findings = contradictions(review, earlier)
-    if manifest:
-        supports = review.supports if judgement is None else judgement.supports
-        findings += by_rules(review) + of_claims(review, supports)
-        findings += ignored_pins(review, None if judgement is None else judgement.pins)
+    findings = await asyncio.to_thread(_found, review, judgement, earlier)
     told: dict[str, object] = {
         "message_id": answer.message_id,
         "turn_id": answer.turn_id,
         "way": "rules" if judgement is None else "model",
         "claims": len(review.claims),
         "has_manifest": bool(manifest),
-        "unread_parts": review.held.unread,
+        "unread_parts": review.unread,
         "ungrounded_verdicts": 0 if judgement is None else judgement.ungrounded,
     }
     return told, findings
+
+
+def _found(review: Review, judgement: Judgement | None, earlier: Earlier) -> list[Finding]:
+    findings = contradictions(review, earlier)
+    if review.manifest:
+        supports = review.supports if judgement is None else judgement.supports
+        findings += by_rules(review) + of_claims(review, supports)
+        findings += ignored_pins(review, None if judgement is None else judgement.pins)
+    return findings
 
 
 async def _recalled(skill: Skill, answer: Answer) -> list[dict[str, Any]]:
@@ -90,24 +98,24 @@ def _answers(history: Sequence[Mapping[str, Any]]) -> list[Answer]:
         if each["role"] == "user":
             question = each["content"]
         elif each["role"] == "assistant" and each["content"].strip():
-            answers.append(Answer(each["id"], each["turn_id"], each["content"], question))
+            tools = len(each["tools_called"])
+            answers.append(Answer(each["id"], each["turn_id"], each["content"], question, tools))
     return answers
 
 
-def _earlier(answers: Sequence[Answer], answer: Answer) -> list[tuple[str, Claim]]:
-    before = answers[: answers.index(answer)]
-    return [(each.message_id, claim) for each in before for claim in claims_of(each.text)]
+def _earlier(answers: Sequence[Answer]) -> Earlier:
+    return Earlier((each.message_id, claim) for each in answers for claim in claims_of(each.text))
 
 
 def _limits(capable: bool) -> list[str]:
     """What the review cannot tell."""
     limits = [
         "a claim without support in the prompt may still be true: models know things by themselves",
-        "results of tools are not in the manifest: claims that rest on them show as unsupported",
+        "results of tools are not in the manifest: of claims that may rest on them it is said",
     ]
     if not capable:
         limits.append(
-            "no capable model is configured: claims were compared by their words alone, which sees "
-            "made-up numbers and names, and misses what is said in other words"
+            "no capable model was chosen here: claims were compared by their words alone, which "
+            "sees made-up numbers and names, and misses what is said in other words"
         )
     return limits

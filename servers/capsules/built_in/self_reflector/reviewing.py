@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from .claims import Claim, claims_of, first_conflict
+from .claims import Claim, claims_of
+from .earlier import Earlier
 from .findings import Answer, Finding, of_pin, of_support
 from .material import Material, material
 from .pins import Pin, left_out, pins_of, seems_ignored
@@ -30,6 +31,11 @@ class Review:
     def held(self) -> Material:
         """What the prompt held."""
         return material(self.manifest, self.texts)
+
+    @property
+    def unread(self) -> int:
+        """Parts of the prompt that cannot be read again, results of tools among them."""
+        return self.held.unread + self.answer.tools
 
     @cached_property
     def claims(self) -> Sequence[Claim]:
@@ -80,7 +86,7 @@ def by_rules(review: Review) -> list[Finding]:
 def of_claims(review: Review, supports: Sequence[Support]) -> list[Finding]:
     """What is wrong with the claims."""
     found = (
-        of_support(review.answer, claim, support, review.held.unread)
+        of_support(review.answer, claim, support, review.unread)
         for claim, support in zip(review.claims, supports, strict=True)
     )
     return [each for each in found if each is not None]
@@ -111,17 +117,17 @@ def ignored_pins(review: Review, verdicts: Sequence[PinVerdict] | None) -> list[
     ]
 
 
-def contradictions(review: Review, earlier: Sequence[tuple[str, Claim]]) -> list[Finding]:
-    """Claims that cannot be right beside those of earlier answers, given with their messages."""
+def contradictions(review: Review, earlier: Earlier) -> list[Finding]:
+    """Claims that cannot be right beside those of earlier answers."""
     found = list[Finding]()
     for claim in review.claims:
-        if (conflict := first_conflict(claim, earlier)) is not None:
-            message_id, other, reason = conflict
+        conflict = earlier.conflict(claim, review.answer.message_id)
+        if conflict is not None:
             found.append(
                 review.answer.finding(
                     "contradicts_earlier_answer",
                     "medium",
-                    f'{message_id} says: "{other.text}" ({reason})',
+                    f'{conflict.message_id} says: "{conflict.claim.text}" ({conflict.reason})',
                     "tell the user which of the two holds",
                     claim.text,
                 )

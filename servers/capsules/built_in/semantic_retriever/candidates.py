@@ -11,6 +11,8 @@ NEARLY_THE_SAME = 0.85
 """Texts that share so much of their terms (Jaccard) say the same."""
 MOST_CHARACTERS = 1200
 """Of a text, in the result."""
+READ_CHARACTERS = 4000
+"""Of a text, that are looked at."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Candidate:
     id: str
     source: str
     content: str
-    terms: tuple[str, ...]
+    terms: frozenset[str]
     ranks: Mapping[str, int]
     conversation_id: str = ""
     role: str = ""
@@ -59,7 +61,7 @@ def _candidate(name: str, rank: int, hit: Mapping[str, Any]) -> Candidate:
         id=str(hit.get("id") or ""),
         source=str(hit.get("source") or "message"),
         content=content,
-        terms=tuple(terms(content)),
+        terms=frozenset(terms(content[:READ_CHARACTERS])),
         ranks={name: rank},
         conversation_id=str(hit.get("conversation_id") or ""),
         role=str(hit.get("role") or ""),

@@ -20,8 +20,10 @@ async def run(skill: Skill) -> Mapping[str, object]:
     """The best finds for the question, each with where it is from and why it stands there."""
     query, question = skill.input["query"], terms(skill.input["query"])
     lists = await _asked(skill, query, skill.input.get("sources", SOURCES))
-    found = candidates(lists)
-    hits = reranked(
+    # Texts may be long, and others share the process.
+    found = await asyncio.to_thread(candidates, lists)
+    hits = await asyncio.to_thread(
+        reranked,
         found,
         question,
         lists,

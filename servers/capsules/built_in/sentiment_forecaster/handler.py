@@ -7,7 +7,7 @@ from typing import Any
 from servers.capsules.skill import Skill
 
 from .scoring import mostly_silent, score
-from .trend import CONFIDENCE, FEWEST, Forecast, Trend, fitted, forecast
+from .trend import CONFIDENCE, FEWEST, Forecast, Trend, fitted, forecast, leaves_scale
 from .turning_points import TurningPoint, turning_points
 
 MESSAGES, AHEAD = 100, 3
@@ -28,13 +28,16 @@ async def run(skill: Skill) -> Mapping[str, object]:
     if len(scores) < FEWEST:
         return {**result, "status": "too_few_turns", "needed": FEWEST, "found": len(scores)}
     trend = fitted(scores)
+    ahead = skill.input.get("ahead", AHEAD)
+    if leaves_scale(trend, ahead):
+        skill.warn("the line leads out of the scale: it cannot go on like this")
     if trend.is_dependent:
         skill.warn("the scores hang on those before them: the intervals are too narrow")
     return {
         **result,
         "status": "ok",
         "trend": _trend(trend),
-        "forecast": [_shown(each) for each in forecast(trend, skill.input.get("ahead", AHEAD))],
+        "forecast": [_shown(each) for each in forecast(trend, ahead)],
         "turning_points": [_turned(each, said, scores) for each in turning_points(scores)],
     }
 

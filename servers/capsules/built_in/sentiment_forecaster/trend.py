@@ -83,6 +83,11 @@ def forecast(trend: Trend, ahead: int) -> list[Forecast]:
     return [_forecast(trend, trend.turns + step) for step in range(1, ahead + 1)]
 
 
+def leaves_scale(trend: Trend, ahead: int) -> bool:
+    """Whether the line leads out of the scale within the next turns: it cannot go on like this."""
+    return abs(trend.intercept + trend.slope * (trend.turns + ahead)) > 1
+
+
 def _forecast(trend: Trend, turn: int) -> Forecast:
     n = trend.turns
     distance = (turn - (n + 1) / 2) ** 2 / _spread(n)

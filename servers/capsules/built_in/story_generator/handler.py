@@ -11,7 +11,7 @@ from servers.capsules.skill import Skill, SkillError
 from servers.capsules.strict_answers import NotOfTheForm
 
 from .outline import Notes, Outline, tokens_for, with_scenes, words_each
-from .progress import Story, ends_well, kept, length_is_off, resumed
+from .progress import Story, count, ends_well, kept, length_is_off, resumed
 
 SCENES, WORDS = 3, 600
 
@@ -105,7 +105,7 @@ def _told(skill: Skill, story: Story) -> Mapping[str, object]:
         "title": story.outline.title,
         "text": story.text,
         "scenes": [
-            {"title": title, "words": len(text.split())}
+            {"title": title, "words": count(text)}
             for title, text in zip(titles, story.scenes, strict=True)
         ],
         "characters": msgspec.to_builtins(story.outline.characters),

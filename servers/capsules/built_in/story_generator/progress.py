@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from servers.capsules.strict_answers import NotOfTheForm
+from servers.runtime.language.words import words
 
 from .outline import Outline
 
@@ -34,8 +35,8 @@ class Story(msgspec.Struct):
 
     @property
     def words(self) -> int:
-        """How many words that has, as they are between spaces."""
-        return len(self.text.split())
+        """How many words that has."""
+        return count(self.text)
 
     @property
     def tail(self) -> str:
@@ -61,11 +62,16 @@ def resumed(state: Any, wish: Mapping[str, Any]) -> Story:
     return story
 
 
+def count(text: str) -> int:
+    """The words of a text; a character of a script without spaces counts as one."""
+    return len(words(text))
+
+
 def ends_well(scene: str) -> bool:
     """Whether the text ends where a sentence does."""
     return scene.rstrip().endswith(_ENDS)
 
 
-def length_is_off(words: int, wished: int) -> bool:
+def length_is_off(length: int, wished: int) -> bool:
     """Whether so many words are far from what was wished."""
-    return abs(words - wished) > TOLERANCE * wished
+    return abs(length - wished) > TOLERANCE * wished

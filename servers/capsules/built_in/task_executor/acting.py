@@ -22,7 +22,7 @@ async def done(skill: Skill, run: Run, number: int) -> Outcome:
     try:
         result = await (_called(skill, run, step) if step.tool else _thought(skill, run, step))
     except NoSuchPart as error:
-        return Outcome(number, "failed", reason="NO_SUCH_PART", error=str(error))
+        return Outcome(number, "failed", reason="REASON_TOOL_ARGUMENTS", error=str(error))
     except SkillError as error:
         if error.reason in FATAL:
             raise

@@ -34,20 +34,25 @@ async def run(skill: Skill) -> Mapping[str, object]:
     tools, task = await _tools(skill), skill.input["task"]
     work = await _begun(skill, task, tools)
     while number := work.next:
-        step = work.steps[number - 1]
-        await skill.progress(
-            f"step {number} of {len(work.steps)}: {step.purpose}", (number - 1) / len(work.steps)
-        )
-        if must_not_repeat(step, tools.repeatable):
-            work.running = number
-            await skill.checkpoint(kept(work))
-        outcome = await done(skill, work, number)
-        work.outcomes.append(outcome)
-        work.running = 0
-        await skill.checkpoint(kept(work))
-        if outcome.status == "failed":
+        await _step(skill, work, number, tools)
+        if work.to_revise:
             await _revise(skill, work, tools)
     return await _told(skill, work)
+
+
+async def _step(skill: Skill, work: Run, number: int, tools: Tools) -> None:
+    """Does the step and keeps how it ended; before, that it begins, if it must not be repeated."""
+    step = work.steps[number - 1]
+    await skill.progress(
+        f"step {number} of {len(work.steps)}: {step.purpose}", (number - 1) / len(work.steps)
+    )
+    if must_not_repeat(step, tools.repeatable):
+        work.running = number
+        await skill.checkpoint(kept(work))
+    outcome = await done(skill, work, number)
+    work.outcomes.append(outcome)
+    work.running, work.to_revise = 0, outcome.status == "failed"
+    await skill.checkpoint(kept(work))
 
 
 async def _tools(skill: Skill) -> Tools:
@@ -69,7 +74,7 @@ async def _begun(skill: Skill, task: str, tools: Tools) -> Run:
     """The run of the checkpoint, or a new one with its plan."""
     try:
         if skill.state is not None:
-            return resumed(skill.state, task)
+            return await _resumed(skill, task, tools)
         await skill.progress("planning", 0.0)
         plan = await _planned(skill, {"task": task}, tools, skill.input.get("steps", STEPS), 0)
     except NotOfTheForm as wrong:
@@ -77,6 +82,13 @@ async def _begun(skill: Skill, task: str, tools: Tools) -> Run:
         raise SkillError("REASON_CAPSULE_FAILED", f"{what}: {wrong}") from wrong
     work = Run(task, plan)
     await skill.checkpoint(kept(work))
+    return work
+
+
+async def _resumed(skill: Skill, task: str, tools: Tools) -> Run:
+    work = resumed(skill.state, task)
+    if work.to_revise:
+        await _revise(skill, work, tools)
     return work
 
 
@@ -98,16 +110,16 @@ async def _revise(skill: Skill, work: Run, tools: Tools) -> None:
     model sees how the steps ended and none of their results: what was read from outside does not
     decide what is done next."""
     most, ended = skill.input.get("steps", STEPS), len(work.outcomes)
+    work.to_revise = False
     if work.revisions >= skill.input.get("revisions", REVISIONS) or ended >= most:
         return
     work.revisions += 1
     told = {"task": work.task, "ended": [_ended(work, each) for each in work.outcomes]}
     try:
         left = await _planned(skill, told, tools, most - ended, ended)
+        work.steps, work.revised_after = work.steps[:ended] + left, ended
     except NotOfTheForm as wrong:
         skill.warn(f"the plan was not revised: {wrong}")
-        left = work.steps[ended:]
-    work.steps = work.steps[:ended] + left
     await skill.checkpoint(kept(work))
 
 

@@ -15,6 +15,8 @@ from servers.capsules.strict_answers import NotOfTheForm
 
 REFERENCE, PATH = "$step", "path"
 MOST_DEPTH = 8
+MOST_BYTES = 8000
+"""Of the JSON of a step's arguments: those of twelve steps and their results fit a checkpoint."""
 
 
 class Step(msgspec.Struct, forbid_unknown_fields=True):
@@ -76,6 +78,8 @@ def _one_kind(path: str, step: Step) -> None:
         raise NotOfTheForm(f"{path}.arguments belongs to a tool; think has uses")
     if _depth(step.arguments) > MOST_DEPTH:
         raise NotOfTheForm(f"{path}.arguments is nested too deeply")
+    if len(msgspec.json.encode(step.arguments)) > MOST_BYTES:
+        raise NotOfTheForm(f"{path}.arguments is longer than {MOST_BYTES} bytes")
 
 
 def _known_references(path: str, step: Step, number: int) -> None:

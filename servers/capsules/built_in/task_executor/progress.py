@@ -10,7 +10,7 @@ from servers.capsules.strict_answers import NotOfTheForm
 from .plan import PATH, REFERENCE, Step
 
 VERSION = 1
-KEPT_CHARACTERS = 16_000
+KEPT_BYTES = 10_000
 """Of the JSON of a result: twelve of them fit a checkpoint."""
 SHOWN_CHARACTERS = 4000
 """Of the JSON of a result, in a prompt and in the report."""
@@ -34,13 +34,16 @@ class Outcome(msgspec.Struct):
 
 class Run(msgspec.Struct):
     """A task, its steps, and the outcomes of the first of them. `running` is the number of a step
-    that must not be repeated and has begun; 0 if none has."""
+    that must not be repeated and has begun; 0 if none has. The plan that holds now begins after
+    step `revised_after`; `to_revise` if a step failed and nobody has planned anew since."""
 
     task: str
     steps: list[Step]
     outcomes: list[Outcome] = []
     running: int = 0
     revisions: int = 0
+    revised_after: int = 0
+    to_revise: bool = False
     version: int = VERSION
 
     @property
@@ -50,11 +53,12 @@ class Run(msgspec.Struct):
 
     @property
     def status(self) -> str:
-        """`completed` if every step is done, `failed` if none is, else `partial`."""
-        done = sum(each.status == "done" for each in self.outcomes)
-        if done == len(self.steps):
+        """`completed` if every step of the plan that holds now is done, `failed` if no step ever
+        was, else `partial`."""
+        done = [each.status == "done" for each in self.outcomes]
+        if all(done[self.revised_after :]):
             return "completed"
-        return "partial" if done else "failed"
+        return "partial" if any(done) else "failed"
 
     def missing(self, number: int) -> list[int]:
         """The steps that this one needs and that are not done."""
@@ -109,8 +113,8 @@ def filled(arguments: Any, run: Run) -> Any:
 
 def capped(result: Any) -> Any:
     """A result as it is kept: one that is too long as the beginning of its JSON."""
-    text = json.dumps(result, ensure_ascii=False)
-    return result if len(text) <= KEPT_CHARACTERS else text[:KEPT_CHARACTERS]
+    text = json.dumps(result, ensure_ascii=False).encode("utf-8", "replace")
+    return result if len(text) <= KEPT_BYTES else text[:KEPT_BYTES].decode("utf-8", "ignore")
 
 
 def shown(result: Any) -> str:

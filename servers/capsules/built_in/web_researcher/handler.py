@@ -1,5 +1,6 @@
 """A question, researched on the web: queries, pages, passages, an answer that cites."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -28,9 +29,9 @@ async def run(skill: Skill) -> Mapping[str, object]:
     queries = await _queries(skill, question, capable=model.capable)
     await skill.progress(f"searching: {'; '.join(queries)}", 0.1)
     found = await gathered(skill, queries, skill.input.get("pages", PAGES))
-    passages = [each for page in found.pages for each in passages_of(page)]
     wanted = terms(" ".join([question, *queries]))
-    matter = picked(passages, wanted, PASSAGES, PASSAGES_OF_A_PAGE, ROOM)
+    # Pages may be long, and others share the process.
+    matter = await asyncio.to_thread(_matter, found.pages, wanted)
     skill.measure("pages_read", len(found.pages))
     skill.measure("pages_failed", found.failed)
     skill.measure("passages", len(matter))
@@ -43,6 +44,11 @@ async def run(skill: Skill) -> Mapping[str, object]:
     else:
         way, answer = "extractive", _extracted(matter, wanted)
     return {**told, "status": "answered", "way": way, **_cited(answer, found.pages, matter)}
+
+
+def _matter(pages: Sequence[Page], wanted: Sequence[str]) -> list[Passage]:
+    passages = [each for page in pages for each in passages_of(page)]
+    return picked(passages, wanted, PASSAGES, PASSAGES_OF_A_PAGE, ROOM)
 
 
 async def _queries(skill: Skill, question: str, *, capable: bool) -> list[str]:
