@@ -58,7 +58,9 @@ class Machine:
 def cpython(machine: Machine, starter: Starter, policy: Policy, keep: int) -> JailedRunner:
     """The runner of CPython."""
     bounds = Bounds(
-        memory_bytes=max(policy.limits.memory_bytes, LEAST_ADDRESSES), file_bytes=SCRATCH_BYTES
+        memory_bytes=max(policy.limits.memory_bytes, LEAST_ADDRESSES),
+        file_bytes=SCRATCH_BYTES,
+        niceness=0,
     )
     jail = replace(_python_jail(machine, bounds), scratch_bytes=SCRATCH_BYTES)
     script = bundled("servers.code_execution.within.cpython")
@@ -70,7 +72,7 @@ def cpython(machine: Machine, starter: Starter, policy: Policy, keep: int) -> Ja
 
 def monty(machine: Machine, starter: Starter, policy: Policy, keep: int) -> JailedRunner:
     """The runner of Monty."""
-    bounds = Bounds(memory_bytes=policy.limits.memory_bytes + MONTY_ADDRESSES)
+    bounds = Bounds(memory_bytes=policy.limits.memory_bytes + MONTY_ADDRESSES, niceness=0)
     jail = _python_jail(machine, bounds)
     binary, *packages = machine.programs.extra
     binds = [Bind(binary, BINARY)]

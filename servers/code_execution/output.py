@@ -9,13 +9,12 @@ class Output:
         self._parts: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
         self.truncated = False
 
-    def add(self, stream: str, part: bytes) -> bool:
-        """Takes a part; False if it does not fit, and what fits of it is kept."""
+    def add(self, stream: str, part: bytes) -> None:
+        """Takes a part, as much of it as there is room for."""
         fits = part[: self._room]
         self._parts[stream].append(fits)
         self._room -= len(fits)
         self.truncated = self.truncated or len(fits) < len(part)
-        return not self.truncated
 
     def text(self, stream: str) -> str:
         """What came on a stream; bytes that are no UTF-8 are replaced."""

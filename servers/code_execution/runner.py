@@ -14,7 +14,6 @@ from servers.runtime.jail.command import SCRATCH
 
 LOOK_SECONDS = 0.05
 MOST_FILES_MADE = 5000
-END_SECONDS = 5.0
 
 
 class JailedRunner:
@@ -44,27 +43,25 @@ class JailedRunner:
         NoJail or OSError if there is no worker to be had."""
         worker = await self.workers.take()
         output = Output(program.limits.output_bytes)
-        printing = asyncio.create_task(worker.print_to(output))
         try:
-            result = await self._verdict(worker, program, printing)
+            result = await self._verdict(worker, program, output)
             worker.jailed.kill()
-            if not await _within(END_SECONDS, printing):
-                result = Result(RunOutcome.RUN_OUTCOME_TOO_MUCH_OUTPUT, _too_much(program))
+            await worker.printed()
         finally:
-            printing.cancel()
-            await worker.close()
+            worker.jailed.kill()
+            self.workers.bury(worker)
+        if output.truncated:
+            result = Result(RunOutcome.RUN_OUTCOME_TOO_MUCH_OUTPUT, _too_much(program))
         result.stdout, result.stderr = output.text("stdout"), output.text("stderr")
         result.truncated = output.truncated
         return result
 
-    async def _verdict(
-        self, worker: Worker, program: Program, printing: asyncio.Task[bool]
-    ) -> Result:
-        """What comes first: its end, its limit of memory, of output, or of time."""
+    async def _verdict(self, worker: Worker, program: Program, output: Output) -> Result:
+        """What comes first: too much output, its end, its limit of memory, or of time."""
         ways = (
-            asyncio.create_task(_too_long(printing, program)),
+            asyncio.create_task(self._reported(worker, program, output)),
+            asyncio.create_task(_overflown(worker, program)),
             asyncio.create_task(self._outgrown(worker, program)),
-            asyncio.create_task(self._reported(worker, program)),
         )
         seconds = program.limits.seconds
         try:
@@ -77,8 +74,8 @@ class JailedRunner:
                 way.cancel()
         return Result(RunOutcome.RUN_OUTCOME_TIMED_OUT, f"it took longer than {seconds:g} s")
 
-    async def _reported(self, worker: Worker, program: Program) -> Result:
-        await worker.give(await asyncio.to_thread(job_of, program, **self._policy))
+    async def _reported(self, worker: Worker, program: Program, output: Output) -> Result:
+        await worker.give(await asyncio.to_thread(job_of, program, **self._policy), output)
         report = await worker.report()
         if report is None:
             return unreadable()
@@ -105,18 +102,10 @@ class JailedRunner:
         return unreadable()
 
 
-async def _too_long(printing: asyncio.Task[bool], program: Program) -> Result:
-    if await asyncio.shield(printing):
-        # It closed both streams, and may go on without them.
-        await asyncio.Event().wait()
+async def _overflown(worker: Worker, program: Program) -> Result:
+    await worker.overflow.wait()
     return Result(RunOutcome.RUN_OUTCOME_TOO_MUCH_OUTPUT, _too_much(program))
 
 
 def _too_much(program: Program) -> str:
     return f"it printed more than {program.limits.output_bytes} bytes"
-
-
-async def _within(seconds: float, printing: asyncio.Task[bool]) -> bool:
-    """Whether all of the output was taken in; what does not end with its jail is left."""
-    await asyncio.wait({printing}, timeout=seconds)
-    return not printing.done() or printing.result()

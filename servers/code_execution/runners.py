@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import structlog
@@ -19,6 +19,7 @@ from servers.runtime.jail.starting import Starter
 from servers.runtime.names import short
 
 RETRY_SECONDS = 60.0
+PATIENCE_SECONDS = 3.0
 CHECKING = "its jail is being tested, which takes some seconds after the start"
 
 log = structlog.get_logger("kari.code_execution")
@@ -29,7 +30,7 @@ class Runners:
 
     def __init__(self, policy: Policy, data: Path, keep: int) -> None:
         self._policy = policy
-        self._data = data
+        self._data = data.absolute()
         self._keep = keep
         self._starter = Starter()
         self._made: list[JailedRunner] = []
@@ -48,8 +49,11 @@ class Runners:
             retryable=False,
         )
 
-    def wrong_with(self, kind: Runner.ValueType) -> str:
-        """Why a runner that is on is not used; empty if it is."""
+    async def wrong_with(self, kind: Runner.ValueType) -> str:
+        """Why a runner that is on is not used; empty if it is. Waits a little for its test."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._looked[kind].wait()
         return self._wrong.get(kind, "")
 
     async def run(self) -> None:
@@ -76,9 +80,11 @@ class Runners:
             raise NoJail(self._wrong[kind])
 
     async def _keep_up(self, kind: Runner.ValueType) -> None:
-        while (runner := await self._tested(kind)) is None:
+        while True:
+            runner = await self._tested(kind)
+            if runner is not None:
+                await runner.workers.run()
             await asyncio.sleep(RETRY_SECONDS)
-        await runner.workers.run()
 
     async def _tested(self, kind: Runner.ValueType) -> JailedRunner | None:
         if kind in self._ready:

@@ -82,22 +82,23 @@ class Running:
                 ACTIVE.set(self._slots.active - 1)
         return _response(result, kind, program, took)
 
-    def states(self) -> list[RunnerState]:
+    async def states(self) -> list[RunnerState]:
         """The runners, for the caller."""
         kinds = [kind for kind in Runner.values() if kind != Runner.RUNNER_UNSPECIFIED]
         kinds.sort(key=self._preference)
-        return [self._state(kind) for kind in kinds]
+        return [await self._state(kind) for kind in kinds]
 
     def _preference(self, kind: Runner.ValueType) -> int:
         on = self._policy.runners
         return on.index(kind) if kind in on else len(on) + kind
 
-    def _state(self, kind: Runner.ValueType) -> RunnerState:
-        why = self._runners.wrong_with(kind)
+    async def _state(self, kind: Runner.ValueType) -> RunnerState:
         if kind not in self._policy.runners:
             why = _off(kind) if self._policy.runners else OFF
         elif principal().missing(self._policy.role_for(kind)):
             why = _role_missing(self._policy.cpython_role)
+        else:
+            why = await self._runners.wrong_with(kind)
         return RunnerState(
             runner=kind,
             available=not why,

@@ -28,7 +28,6 @@ def tried(name, way):
 import os
 tried('read /etc/passwd', lambda: open('/etc/passwd').read())
 tried('list the root', lambda: os.listdir('/'))
-tried('read an environment', lambda: os.environ['PATH'])
 tried('import sockets', lambda: eval('__import__("socket")'))
 tried('reach the interpreter', lambda: eval('().__class__.__base__.__subclasses__()'))
 tried('take more memory than it may', lambda: [0] * (2 * memory // 8))
@@ -43,7 +42,7 @@ async def prove(runner: JailedRunner, limits: Limits, secret: Path) -> None:
     async with _listening() as (port, connections):
         inputs = {
             "port": port,
-            "secret": str(secret.absolute()),
+            "secret": str(secret),
             "processes": limits.processes,
             "memory": limits.memory_bytes,
         }
@@ -95,6 +94,8 @@ def _wrong_with(first: int) -> str:
         return "system calls are not filtered"
     if int(status.get("CapEff", "1"), 16) or int(status.get("CapPrm", "1"), 16):
         return "its programs have capabilities"
+    if b"KARI_" in Path(f"/proc/{children[0]}/environ").read_bytes():
+        return "settings are in its environment"
     for name in NAMESPACES:
         if os.readlink(f"/proc/{first}/ns/{name}") == os.readlink(f"/proc/self/ns/{name}"):
             return f"it shares the machine's {name} namespace"

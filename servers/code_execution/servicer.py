@@ -25,4 +25,4 @@ class CodeExecution(CodeExecutionServiceServicer):
         self, request: ListRunnersRequest, context: Context
     ) -> ListRunnersResponse:
         """The runners."""
-        return ListRunnersResponse(runners=self._running.states())
+        return ListRunnersResponse(runners=await self._running.states())

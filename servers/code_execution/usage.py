@@ -5,8 +5,8 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 
-RESIDENT = frozenset({"RssAnon", "RssShmem"})
-SHARES = frozenset({"Pss_Anon", "Pss_Shmem"})
+RESIDENT = frozenset({b"RssAnon", b"RssShmem"})
+SHARES = frozenset({b"Pss_Anon", b"Pss_Shmem"})
 MOST_PROCESSES = 512
 
 
@@ -40,13 +40,14 @@ def _tree(first: int) -> list[int]:
     for pid in found:
         with suppress(OSError):
             for task in os.listdir(f"/proc/{pid}/task"):
-                with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
+                with open(f"/proc/{pid}/task/{task}/children", "rb") as file:
                     found += map(int, file.read().split())
         if len(found) > MOST_PROCESSES:
             break
     return found
 
 
-def _bytes(pid: int, file: str, names: frozenset[str]) -> int:
-    with open(f"/proc/{pid}/{file}", encoding="ascii", errors="replace") as lines:
-        return 1024 * sum(int(line.split()[1]) for line in lines if line.partition(":")[0] in names)
+def _bytes(pid: int, file: str, names: frozenset[bytes]) -> int:
+    with open(f"/proc/{pid}/{file}", "rb") as lines:
+        found = [line.split() for line in lines if line.partition(b":")[0] in names]
+    return 1024 * sum(int(words[1]) for words in found)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 
 import structlog
@@ -30,7 +30,7 @@ class WarmWorkers:
         self._start = start
         self._keep = keep
         self._ready: deque[Worker] = deque()
-        self._watching: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._short = asyncio.Event()
         self._short.set()
         self._failed = 0
@@ -63,12 +63,16 @@ class WarmWorkers:
             await worker.close()
         return await self._started()
 
+    def bury(self, worker: Worker) -> None:
+        """Sees a killed worker to its end, in the background: on a busy machine dying takes a
+        while."""
+        self._background(worker.close())
+
     async def close(self) -> None:
-        """Ends those that wait."""
-        for task in self._watching:
-            task.cancel()
-        while self._ready:
-            await self._ready.popleft().close()
+        """Ends those that wait, and sees those that were killed to their end."""
+        waiting = [worker.close() for worker in self._ready]
+        self._ready.clear()
+        await asyncio.gather(*waiting, *self._tasks)
         self._count()
 
     async def _started(self) -> Worker:
@@ -83,9 +87,12 @@ class WarmWorkers:
     def _put(self, worker: Worker) -> None:
         self._ready.append(worker)
         self._count()
-        task = asyncio.create_task(self._watch(worker))
-        self._watching.add(task)
-        task.add_done_callback(self._watching.discard)
+        self._background(self._watch(worker))
+
+    def _background(self, doing: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(doing)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _watch(self, worker: Worker) -> None:
         """Notices when one dies while it waits."""

@@ -18,30 +18,35 @@ MOST_SAID = 500
 class Worker:
     """A worker that is ready."""
 
-    def __init__(self, jailed: Jailed, report: asyncio.StreamReader) -> None:
-        self.jailed = jailed
-        self._report = report
+    def __init__(self) -> None:
+        self.output = Output(MOST_SAID)
+        self.overflow = asyncio.Event()
+        self.jailed: Jailed
+        self._report: asyncio.StreamReader
 
     @classmethod
     async def start(cls, starter: Starter, jail: Jail, script: str) -> "Worker":
         """Starts one; NoJail with what bubblewrap or Python said if it does not come up."""
+        worker = cls()
         read, write = os.pipe()
         program = [PYTHON, *ISOLATED, "-c", script, str(write)]
         pipe = os.fdopen(read, "rb", 0)
         try:
-            jailed = await starter.start(jail, program, further=(write,))
+            worker.jailed = await starter.start(
+                jail, program, further=(write,), taking=worker._take
+            )
         except BaseException:
             pipe.close()
             raise
         finally:
             os.close(write)
         try:
-            report = await jailed.reader(pipe)
-            await _ready(jailed, report)
+            worker._report = await worker.jailed.reader(pipe)
+            await worker._ready()
         except BaseException:
-            await jailed.close()
+            await worker.close()
             raise
-        return cls(jailed, report)
+        return worker
 
     @property
     def alive(self) -> bool:
@@ -56,8 +61,10 @@ class Worker:
         """Ends it, with everything that its program started."""
         await self.jailed.close()
 
-    async def give(self, job: bytes) -> None:
-        """Gives it its job. A worker that has died says so by its missing report."""
+    async def give(self, job: bytes, output: Output) -> None:
+        """Gives it its job; what it prints goes to `output`. A worker that has died says so by its
+        missing report."""
+        self.output = output
         try:
             self.jailed.stdin.write(job)
             await self.jailed.stdin.drain()
@@ -75,43 +82,31 @@ class Worker:
         except asyncio.IncompleteReadError:
             return None
 
-    async def print_to(self, output: Output) -> bool:
-        """Takes in what is printed, until both streams have ended (True) or it is too much (False);
-        then nothing more is read."""
-        tasks = {
-            asyncio.create_task(_taken(output, "stdout", self.jailed.stdout)),
-            asyncio.create_task(_taken(output, "stderr", self.jailed.stderr)),
-        }
+    async def printed(self) -> None:
+        """Returns when all that was printed so far is in `output`, or it is too much."""
+        # What is in a pipe is known to the kernel alone.
+        while not self.overflow.is_set() and self.jailed.unread():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+    def _take(self, stream: str, part: bytes) -> None:
+        self.output.add(stream, part)
+        if self.output.truncated:
+            self.overflow.set()
+
+    async def _ready(self) -> None:
         try:
-            while tasks:
-                done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                if not all(task.result() for task in done):
-                    return False
-            return True
-        finally:
-            for task in tasks:
-                task.cancel()
+            async with asyncio.timeout(START_SECONDS):
+                if await self._report.read(1) == READY:
+                    return
+                await self.printed()
+                said = self.output.text("stderr").strip()
+        except TimeoutError:
+            said = f"it was not ready within {START_SECONDS:g} s"
+        raise NoJail(explained(said))
 
 
-async def _taken(output: Output, name: str, stream: asyncio.StreamReader) -> bool:
-    while part := await stream.read(PART_BYTES):
-        if not output.add(name, part):
-            return False
-    return True
-
-
-async def _ready(jailed: Jailed, report: asyncio.StreamReader) -> None:
-    try:
-        async with asyncio.timeout(START_SECONDS):
-            if await report.read(1) == READY:
-                return
-            said = (await jailed.stderr.read(4096)).decode(errors="replace").strip()
-    except TimeoutError:
-        said = f"it was not ready within {START_SECONDS:g} s"
-    raise NoJail(_explained(said[-MOST_SAID:]))
-
-
-def _explained(said: str) -> str:
+def explained(said: str) -> str:
+    """Why a worker does not start, by what bubblewrap or Python said, with the way out."""
     if "setting up uid map" in said or "No permissions to create" in said or "namespace" in said:
         return (
             f"no user namespaces for this user ({said}): allow them (sysctl "

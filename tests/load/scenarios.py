@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from tests.load import code as running_code
 from tests.load import memory, parts
 from tests.load.clients import Plan
 from tests.load.figures import Figures, Target, least, most
@@ -144,6 +145,11 @@ async def memory_of_many(bench: Bench) -> Figures:
     return await memory.memory(bench.provider, 5_000 if bench.short else 100_000, bench.say)
 
 
+async def code(bench: Bench) -> Figures:
+    """See code.code."""
+    return await running_code.code(10 if bench.short else 100)
+
+
 NO_ERROR = most("all_errors", 0)
 
 SCENARIOS = (
@@ -236,6 +242,13 @@ SCENARIOS = (
         "one process a server; what a call costs beside a bare one of grpc.aio",
         arrows,
         (most("call_to_bare", 2),),
+        brief=False,
+    ),
+    Scenario(
+        "code",
+        "a run of code: Monty, CPython, and CPython whose worker has to be started",
+        code,
+        (most("monty_ms.p50", 10), most("cpython_cold_ms.p50", 80)),
         brief=False,
     ),
     Scenario(

@@ -28,9 +28,12 @@ from servers.code_execution.within.frames import READY, Json, keep_only, receive
 from servers.code_execution.within.values import json_of
 
 NAME = "program.py"
+NICENESS = 5
+"""The servers come first; it starts without it, so that workers are there soon."""
 BOX = "/box"
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}\Z")
 LONGEST_SAYING = 2_000_000
+LONGEST_TRACEBACK = 10_000
 MOST_LOOKED_AT = 2000
 OWN_PROCESSES = 2
 """Bubblewrap's and this one."""
@@ -160,9 +163,10 @@ def run(job: Json, stdin: int, said: int) -> None:
     try:
         os.dup2(stdin, 0)
         os.setsid()
+        os.nice(NICENESS)
         limit_itself(job)
         answer = executed(job)
-    except BaseException as failure:
+    except BaseException as failure:  # noqa: BLE001  # a program may end by anything
         answer = told(failure)
     try:
         body = json.dumps(answer).encode()
@@ -187,7 +191,7 @@ def executed(job: Json) -> Json:
     """Runs the program as a script runs; how it ended."""
     for name in [each for each in sys.modules if each.startswith("servers")]:
         del sys.modules[name]
-    sys.__stdout__ = sys.stdout
+    setattr(sys, "__stdout__", sys.stdout)  # noqa: B010  # final to type checkers alone
     sys.argv = [NAME]
     sys.path.insert(0, BOX)
     module = types.ModuleType("__main__")
@@ -204,7 +208,7 @@ def executed(job: Json) -> Json:
     except SystemExit as left:
         flush()
         return told_exit(left)
-    except BaseException as failure:
+    except BaseException as failure:  # noqa: BLE001  # a program may end by anything
         answer = told(failure)
         show(failure)
         flush()
@@ -238,7 +242,7 @@ def allow_imports(modules: Sequence[str] | None, own: set[str]) -> None:
             raise ImportError(f"module {top!r} is not among the allowed ones", name=top)
         return original(name, globals_, locals_, fromlist, level)
 
-    builtins.__import__ = guarded
+    builtins.__import__ = guarded  # type: ignore[assignment]  # its names end in underscores
 
 
 def wait_for_threads() -> None:
@@ -287,8 +291,8 @@ def show(failure: BaseException) -> None:
         first = first.tb_next
     try:
         lines = traceback.format_exception(type(failure), failure, first, limit=-50)
-        sys.stderr.write("".join(lines))
-    except Exception:  # out of memory, or the program's own `__str__`
+        sys.stderr.write("".join(lines)[-LONGEST_TRACEBACK:])
+    except Exception:  # noqa: BLE001  # out of memory, or the program's own `__str__`
         os.write(2, f"{type(failure).__name__}\n".encode())
 
 
@@ -297,12 +301,11 @@ def flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except Exception:  # closed or replaced by the program
+        except Exception:  # noqa: BLE001, S112  # closed or replaced by the program
             continue
 
 
 if __name__ == "__main__":
-    sys.stdout = io.TextIOWrapper(
-        open(1, "wb", closefd=False), "utf-8", "backslashreplace", line_buffering=True
-    )
+    printing = open(1, "wb", closefd=False)  # noqa: SIM115  # for as long as the program runs
+    sys.stdout = io.TextIOWrapper(printing, "utf-8", "backslashreplace", line_buffering=True)
     main(int(sys.argv[1]))

@@ -31,7 +31,8 @@ ALONE = (
 
 @dataclass(frozen=True)
 class Bind:
-    """A file or folder of the machine as it is seen within."""
+    """A file or folder of the machine as it is seen within. As root, jails run as NOBODY, who has
+    to have the right to enter and read what is bound, and to write where it is `writable`."""
 
     source: str
     target: str
@@ -78,8 +79,8 @@ def with_python(programs: Programs) -> tuple[tuple[Bind, ...], tuple[str, ...]]:
 def command(
     jail: Jail, program: Sequence[str], entering: str, *, status: int | None = None
 ) -> list[str]:
-    """The command line that runs a program in a jail. `entering` is the text of `enter`, `status` is a file descriptor on which
-    bubblewrap tells the process id of the jail's first process."""
+    """The command line that runs a program in a jail. `entering` is the text of `enter`; `status`
+    is a file descriptor on which bubblewrap tells the process id of the jail's first process."""
     order = {
         "limits": {
             "RLIMIT_AS": jail.bounds.memory_bytes,

@@ -1,12 +1,15 @@
 """Starts programs in jails and ends them, with everything that they started."""
 
+import array
 import asyncio
+import fcntl
 import json
 import os
 import signal
 import subprocess
+import termios
 from asyncio.streams import FlowControlMixin
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -39,6 +42,7 @@ class Jailed:
         self._handle = os.pidfd_open(process.pid)
         self._ended: asyncio.Future[int] = loop.create_future()
         self._transports: list[asyncio.BaseTransport] = []
+        self._takers: list[_Taker] = []
         self.stdin: asyncio.StreamWriter
         self.stdout: asyncio.StreamReader
         self.stderr: asyncio.StreamReader
@@ -88,16 +92,24 @@ class Jailed:
             for transport in self._transports:
                 transport.close()
 
-    async def connect(self, started: "Started") -> None:
+    async def connect(self, started: "Started", taking: "Taking | None") -> None:
         """Opens the pipes and waits for the jail's first process."""
         telling = await self.reader(started.status)
         self.stdin = await self._writer(started.stdin)
-        self.stdout = await self.reader(started.stdout)
-        self.stderr = await self.reader(started.stderr)
+        if taking is None:
+            self.stdout = await self.reader(started.stdout)
+            self.stderr = await self.reader(started.stderr)
+        else:
+            await self._take("stdout", started.stdout, taking)
+            await self._take("stderr", started.stderr, taking)
         line = await telling.readline()
         if line:
             self._first = int(json.loads(line)["child-pid"])
         self._transports.pop(0).close()
+
+    def unread(self) -> bool:
+        """Whether something that was printed is still on its way to `taking`."""
+        return any(taker.unread() for taker in self._takers)
 
     async def reader(self, pipe: IO[bytes]) -> asyncio.StreamReader:
         """Reads a pipe, which is closed with the jail."""
@@ -107,6 +119,12 @@ class Jailed:
         )
         self._transports.append(transport)
         return reader
+
+    async def _take(self, name: str, pipe: IO[bytes], taking: "Taking") -> None:
+        taker = _Taker(name, pipe, taking)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: taker, pipe)
+        self._transports.append(transport)
+        self._takers.append(taker)
 
     async def _writer(self, pipe: IO[bytes]) -> asyncio.StreamWriter:
         loop = asyncio.get_running_loop()
@@ -120,6 +138,29 @@ class Jailed:
         self._ended.set_result(self._process.wait())
 
 
+Taking = Callable[[str, bytes], None]
+
+
+class _Taker(asyncio.Protocol):
+    """Passes on what comes through a pipe."""
+
+    def __init__(self, name: str, pipe: IO[bytes], taking: Taking) -> None:
+        self._name = name
+        self._pipe = pipe
+        self._taking = taking
+
+    def data_received(self, data: bytes) -> None:
+        self._taking(self._name, data)
+
+    def unread(self) -> bool:
+        """Whether the pipe holds something."""
+        if self._pipe.closed:
+            return False
+        held = array.array("i", [0])
+        fcntl.ioctl(self._pipe, termios.FIONREAD, held)
+        return held[0] > 0
+
+
 class Starter:
     """Starts jails. What a thread started ends with it (PR_SET_PDEATHSIG), so there is one that
     lives as long as this."""
@@ -128,11 +169,18 @@ class Starter:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="jail")
 
     async def start(
-        self, jail: Jail, program: Sequence[str], *, further: Sequence[int] = ()
+        self,
+        jail: Jail,
+        program: Sequence[str],
+        *,
+        further: Sequence[int] = (),
+        taking: Taking | None = None,
     ) -> Jailed:
         """Starts a program; it has `further` file descriptors beside the three, under the same
-        numbers. OSError if there are no more processes or descriptors to be had. What keeps
-        bubblewrap from making the jail is on `stderr`, and `first` is None then."""
+        numbers. What it prints is given to `taking` where there is one, as `stdout` or `stderr`;
+        else `stdout` and `stderr` read it. OSError if there are no more processes or descriptors to
+        be had. What keeps bubblewrap from making the jail is on `stderr`, and `first` is None
+        then."""
         starting = asyncio.get_running_loop().run_in_executor(
             self._thread, _start, jail, program, tuple(further)
         )
@@ -143,7 +191,7 @@ class Starter:
             raise
         jailed = Jailed(started.process)
         try:
-            await jailed.connect(started)
+            await jailed.connect(started, taking)
         except BaseException:
             await jailed.close()
             raise

@@ -27,7 +27,7 @@ ITSELF = """
     getpid getppid gettid getpgid getpgrp getsid setsid setpgid getuid geteuid getgid getegid
     getresuid getresgid getgroups capget futex futex_waitv set_robust_list get_robust_list
     set_tid_address rseq sched_yield sched_getaffinity sched_getparam sched_getscheduler
-    sched_get_priority_max sched_get_priority_min getpriority gettimeofday clock_gettime
+    sched_get_priority_max sched_get_priority_min getpriority setpriority gettimeofday clock_gettime
     clock_getres clock_nanosleep nanosleep time times getrusage getrlimit setrlimit prlimit64
     sysinfo uname getrandom getcpu arch_prctl
 """
