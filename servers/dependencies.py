@@ -528,6 +528,11 @@ def capsules(w: Wiring) -> Hosted:
     runs = Runs(w.database("capsules", largest=4))
     outside, resting = OutsideCapsules(), Resting(monotonic)
     catalogue = Catalogue(capsule_places(settings, outside), resting.changed)
+
+    async def close() -> None:
+        await catalogue.close()
+        await outside.close()
+
     running = CapsuleRunning(
         Admitting(catalogue, peers, runs),
         peers,
@@ -540,9 +545,9 @@ def capsules(w: Wiring) -> Hosted:
         "capsules",
         add_CapsulesServiceServicer_to_server,
         Capsules(catalogue, running, runs),
-        prepare=catalogue.look_at_built_in,
+        prepare=catalogue.first_look,
         loops=(catalogue.run, runs.prune),
-        close=outside.close,
+        close=close,
     )
 
 
