@@ -48,9 +48,10 @@ Roles = frozenset[str]
 
 @dataclass(frozen=True)
 class _Known:
-    """A list as it was told, until when it holds, and the offers made of it."""
+    """A list as it was told (None if the server was away), until when it holds, and the offers
+    made of it."""
 
-    capsules: Sequence[Capsule]
+    capsules: Sequence[Capsule] | None
     until: float
     offers: tuple[Offer, ...]
 
@@ -64,6 +65,8 @@ class Capsules:
         self._capsules = capsules
         self._clock = clock
         self._known: dict[Roles, _Known] = {}
+        self._seen: dict[str, Offer] = {}
+        self._unreached: tuple[Offer, ...] | None = None
 
     async def offers(self) -> Sequence[Offer]:
         """See the protocol. What was told holds for two seconds; while their server is away they
@@ -82,10 +85,16 @@ class Capsules:
                 told = await self._listed()
         except (grpc.aio.AioRpcError, TimeoutError) as error:
             log.warning("capsules cannot be listed", error=type(error).__name__)
-            return self._away(known, until)
-        if known is not None and list(known.capsules) == told:
+            return _Known(None, until, self._away())
+        if known is not None and known.capsules == told:
             return replace(known, until=until)
-        return _Known(told, until, tuple(self._offer(capsule) for capsule in told))
+        looked = _Known(told, until, tuple(self._offer(capsule) for capsule in told))
+        if known is not None and known.capsules is not None:
+            for offer in known.offers:
+                self._seen.pop(offer.tool.id, None)
+        self._seen |= {offer.tool.id: offer for offer in looked.offers}
+        self._unreached = None
+        return looked
 
     async def _listed(self) -> list[Capsule]:
         found, token = list[Capsule](), ""
@@ -99,14 +108,12 @@ class Capsules:
                 # Of two with one id the first counts, and says so of the others.
                 return list({each.id: each for each in reversed(found)}.values())[::-1]
 
-    def _away(self, known: _Known | None, until: float) -> _Known:
-        """Those known before, also to users of other roles: the roles are looked at in any case."""
-        if known is not None and not known.capsules:
-            return replace(known, until=until)
-        before = [each for each in self._known.values() if each.capsules or each is known]
-        last = {offer.tool.id: offer for each in before for offer in each.offers}
-        offers = tuple(replace(offer, unavailable=AWAY) for offer in last.values())
-        return _Known((), until, offers)
+    def _away(self) -> tuple[Offer, ...]:
+        """Those that users of any roles have seen: the roles are looked at in any case."""
+        if self._unreached is None:
+            seen = self._seen.values()
+            self._unreached = tuple(replace(offer, unavailable=AWAY) for offer in seen)
+        return self._unreached
 
     def _remember(self, roles: Roles, known: _Known) -> None:
         self._known.pop(roles, None)

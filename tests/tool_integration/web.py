@@ -76,9 +76,9 @@ def gzipped(body: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def serving_web() -> AsyncIterator[Web]:
+async def serving_web(web: Web | None = None) -> AsyncIterator[Web]:
     """Serves inside the block."""
-    web = Web()
+    web = web or Web()
     server = await asyncio.start_server(web.handle, "127.0.0.1", 0)
     web.port = server.sockets[0].getsockname()[1]
     try:
