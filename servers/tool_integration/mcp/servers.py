@@ -12,6 +12,7 @@ from servers.tool_integration.mcp.configuration import McpServerEntry
 from servers.tool_integration.mcp.connection import Connection, connected
 from servers.tool_integration.mcp.ending import Ending
 from servers.tool_integration.mcp.http import remote
+from servers.tool_integration.mcp.leaving import Leaving
 from servers.tool_integration.mcp.program import Program, headers_of, program_of
 from servers.tool_integration.mcp.restarting import Uniform
 from servers.tool_integration.mcp.server import Connect, McpServer
@@ -28,8 +29,9 @@ class McpServers:
         self, entries: Mapping[str, McpServerEntry], *, uniform: Uniform = random.uniform
     ) -> None:
         """Misconfigured if a variable or a file that an entry names is not there."""
+        self._leaving = Leaving()
         self._servers = tuple(
-            McpServer(name, entry, connect_of(name, entry), uniform)
+            McpServer(name, entry, connect_of(name, entry, self._leaving), uniform)
             for name, entry in entries.items()
             if entry.enabled
         )
@@ -51,15 +53,19 @@ class McpServers:
                 tasks.create_task(server.run())
             await asyncio.Event().wait()
 
+    async def close(self) -> None:
+        """Returns when no process of theirs is left."""
+        await self._leaving.gone()
 
-def connect_of(name: str, entry: McpServerEntry) -> Connect:
+
+def connect_of(name: str, entry: McpServerEntry, leaving: Leaving) -> Connect:
     """How the server of an entry is connected to."""
     program = None if entry.command is None else program_of(name, entry)
     headers = headers_of(name, entry)
 
     def connect(ending: Ending) -> AbstractAsyncContextManager[Connection]:
         return connected(
-            _transport(program, entry, headers, ending),
+            _transport(program, entry, headers, ending, leaving),
             ending,
             start_timeout=entry.start_timeout,
             probe=entry.handshake == "auto",
@@ -70,10 +76,14 @@ def connect_of(name: str, entry: McpServerEntry) -> Connect:
 
 
 def _transport(
-    program: Program | None, entry: McpServerEntry, headers: Mapping[str, str], ending: Ending
+    program: Program | None,
+    entry: McpServerEntry,
+    headers: Mapping[str, str],
+    ending: Ending,
+    leaving: Leaving,
 ) -> Transport:
     if program is None:
         return remote(str(entry.url), headers, ending)
     if not program.found():
         raise FileNotFoundError(program.argv[0])
-    return child(program, ending)
+    return child(program, ending, leaving)

@@ -7,7 +7,7 @@ it needs, and leaves it behind when we are killed.
 import asyncio
 import os
 import signal
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE, Process, SubprocessStreamProtocol
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,8 +18,10 @@ import mcp_types as mcp
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
 
+from servers.runtime.guardian import KILL
 from servers.tool_integration.mcp.ending import Ending
 from servers.tool_integration.mcp.flood import LONGEST_MESSAGE, Flood, Meter
+from servers.tool_integration.mcp.leaving import Leaving
 from servers.tool_integration.mcp.program import Program
 
 
@@ -28,6 +30,7 @@ class _Child:
     """A child process and the pipes to it."""
 
     process: Process
+    transport: asyncio.SubprocessTransport
     input: asyncio.StreamWriter
     output: asyncio.StreamReader
     errors: asyncio.StreamReader
@@ -48,7 +51,7 @@ TAIL = 2000
 
 
 @asynccontextmanager
-async def child(program: Program, ending: Ending) -> AsyncIterator[Streams]:
+async def child(program: Program, ending: Ending, leaving: Leaving) -> AsyncIterator[Streams]:
     """Runs a program and speaks to it; at the end of the block it and what it started are gone.
     OSError if it cannot be started."""
     running = await _started(program)
@@ -62,25 +65,30 @@ async def child(program: Program, ending: Ending) -> AsyncIterator[Streams]:
             yield incoming, outgoing
         finally:
             ending.leave()
-            with anyio.CancelScope(shield=True):
-                await _stop(running)
-            tasks.cancel_scope.cancel()
+            try:
+                with anyio.CancelScope(shield=True):
+                    await leaving.see_off(_stop(running))
+            finally:
+                tasks.cancel_scope.cancel()
 
 
 async def _started(program: Program) -> _Child:
-    process = await asyncio.create_subprocess_exec(
+    """As `create_subprocess_exec` does, which keeps the transport to itself."""
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.subprocess_exec(
+        lambda: SubprocessStreamProtocol(LONGEST_MESSAGE, loop),
         *program.guarded(),
         stdin=PIPE,
         stdout=PIPE,
         stderr=PIPE,
-        limit=LONGEST_MESSAGE,
         env=dict(program.env),
         cwd=program.folder,
         start_new_session=True,
     )
+    process = Process(transport, protocol, loop)
     if process.stdin is None or process.stdout is None or process.stderr is None:
         raise OSError("a process without pipes")
-    return _Child(process, process.stdin, process.stdout, process.stderr)
+    return _Child(process, transport, process.stdin, process.stdout, process.stderr)
 
 
 async def _read(running: _Child, told: MemoryObjectSendStream[Incoming], ending: Ending) -> None:
@@ -146,12 +154,14 @@ async def _stop(running: _Child) -> None:
     """Closes its input, which is how MCP says goodbye; then asks, then kills its group."""
     process = running.process
     running.input.close()
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number in (signal.SIGTERM, KILL, signal.SIGKILL):
         if await _left(process):
             break
-        _signal(process, number)
-    _signal(process, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)
     await _left(process)
+    # A pipe that nobody reads, or that somebody else holds, would stay open.
+    running.transport.close()
 
 
 async def _left(process: Process) -> bool:
@@ -159,8 +169,3 @@ async def _left(process: Process) -> bool:
         async with asyncio.timeout(LEAVE_SECONDS):
             await process.wait()
     return process.returncode is not None
-
-
-def _signal(process: Process, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
