@@ -1,4 +1,4 @@
-"""Work that has to come to its end though whoever waits for it is cancelled, and cancelled again."""
+"""Work that comes to its end though whoever waits for it is cancelled, and cancelled again."""
 
 import asyncio
 from collections.abc import Coroutine
