@@ -100,6 +100,13 @@ def _configured(settings: Settings) -> Iterator[Finding]:
         yield Finding("models", State.BROKEN, f"{file} is not there", "mend KARI_MODELS_FILE")
     else:
         yield Finding("models", State.OK, "the local one only; docs/models.md adds others")
+    file = settings.tools_file or settings.data / "tools.toml"
+    if file.exists():
+        yield Finding("tools", State.OK, f"configured in {file}")
+    elif settings.tools_file is not None:
+        yield Finding("tools", State.BROKEN, f"{file} is not there", "mend KARI_TOOLS_FILE")
+    else:
+        yield Finding("tools", State.OK, "as they come; docs/tools.md configures them")
 
 
 async def _running(settings: Settings) -> AsyncIterator[Finding]:

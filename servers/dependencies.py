@@ -12,13 +12,17 @@ import grpc
 
 from kari.audit.v1.audit_pb2 import AppendRequest
 from kari.audit.v1.audit_pb2_grpc import AuditServiceStub, add_AuditServiceServicer_to_server
-from kari.capsules.v1.capsules_pb2_grpc import add_CapsulesServiceServicer_to_server
+from kari.capsules.v1.capsules_pb2_grpc import (
+    CapsulesServiceStub,
+    add_CapsulesServiceServicer_to_server,
+)
 from kari.chat_hub.v1.chat_hub_pb2_grpc import add_ChatHubServiceServicer_to_server
 from kari.chat_orchestrator.v1.chat_orchestrator_pb2_grpc import (
     ChatOrchestratorServiceStub,
     add_ChatOrchestratorServiceServicer_to_server,
 )
 from kari.code_execution.v1.code_execution_pb2_grpc import (
+    CodeExecutionServiceStub,
     add_CodeExecutionServiceServicer_to_server,
 )
 from kari.context_integrator.v1.context_integrator_pb2_grpc import (
@@ -56,6 +60,7 @@ from kari.stream_processor.v1.stream_processor_pb2_grpc import (
 )
 from kari.summarizer.v1.summarizer_pb2_grpc import add_SummarizerServiceServicer_to_server
 from kari.tool_integration.v1.tool_integration_pb2_grpc import (
+    ToolIntegrationServiceStub,
     add_ToolIntegrationServiceServicer_to_server,
 )
 from servers.audit.appending import Appending
@@ -75,6 +80,7 @@ from servers.chat_hub.sending import Sending
 from servers.chat_hub.servicer import ChatHub
 from servers.chat_hub.store_attendance import SharedAttendance
 from servers.chat_hub.watching import Watching
+from servers.chat_orchestrator.outside import Outside
 from servers.chat_orchestrator.peers import Peers
 from servers.chat_orchestrator.replaying import Replaying as TurnReplaying
 from servers.chat_orchestrator.servicer import ChatOrchestrator
@@ -118,6 +124,7 @@ from servers.memory_processor.store_milvus import open_nearest as open_conversat
 from servers.memory_processor.vault import vaults
 from servers.model_factory.factory import ModelFactory
 from servers.model_factory.servicer import ModelFactoryServicer
+from servers.production_memory.approving import Approving
 from servers.production_memory.backlog import Backlog
 from servers.production_memory.beginning import Beginning
 from servers.production_memory.buffering import Buffering
@@ -128,6 +135,7 @@ from servers.production_memory.jobs import Jobs
 from servers.production_memory.leading import Leading
 from servers.production_memory.quiet import Quiet
 from servers.production_memory.reading import Reading
+from servers.production_memory.recording import Recording
 from servers.production_memory.reindexing import Reindexing
 from servers.production_memory.servicer import ProductionMemory
 from servers.production_memory.store import VectorStore
@@ -155,15 +163,18 @@ from servers.summarizer.due import Due
 from servers.summarizer.servicer import Summarizer
 from servers.summarizer.summarizing import Summarizing
 from servers.summarizer.writing import Writing
-from servers.tool_integration.built_in.offers import built_in
+from servers.tool_integration import configured
+from servers.tool_integration.built_in.offers import IDS as TOOL_IDS
+from servers.tool_integration.built_in.offers import BuiltIn
+from servers.tool_integration.built_in.offers import Peers as ToolPeers
 from servers.tool_integration.calling import Calling
+from servers.tool_integration.capsules import Capsules as CapsuleTools
 from servers.tool_integration.checking import Checking
 from servers.tool_integration.limits import Limits
 from servers.tool_integration.listing import Listing
-from servers.tool_integration.recording import Recording
+from servers.tool_integration.recording import Recording as CallRecording
 from servers.tool_integration.registry import Registry
 from servers.tool_integration.servicer import ToolIntegration
-from servers.tool_integration.source import BuiltIn
 from servers.topology import NODES, service_of
 from servers.wiring import Wiring, contract_of
 
@@ -267,12 +278,13 @@ def chat_orchestrator(w: Wiring) -> Hosted:
         memory=stub("production_memory", ProductionMemoryServiceStub),
         models=stub("model_factory", ModelFactoryServiceStub),
         streams=stub("stream_processor", StreamProcessorServiceStub),
+        tools=stub("tool_integration", ToolIntegrationServiceStub),
     )
     turns = Turns(peers, w.settings, w.mesh_key)
     return _hosted(
         "chat_orchestrator",
         add_ChatOrchestratorServiceServicer_to_server,
-        ChatOrchestrator(turns, TurnReplaying(peers)),
+        ChatOrchestrator(turns, TurnReplaying(peers), Outside(peers)),
         loops=(turns.sweep,),
         drain=turns.drain,
     )
@@ -340,10 +352,12 @@ def production_memory(w: Wiring) -> Hosted:
         "production_memory",
         add_ProductionMemoryServiceServicer_to_server,
         ProductionMemory(
-            Beginning(database, buffering, quiet, w.settings),
+            Beginning(database, buffering, jobs, quiet, w.settings),
             Leading(database),
             Ending(database, buffering, jobs, quiet),
             Reading(database, buffering),
+            Recording(database),
+            Approving(database),
             Importing(database, jobs),
             Reindexing(database, jobs),
             backlog,
@@ -436,13 +450,23 @@ def summarizer(w: Wiring) -> Hosted:
 
 def tool_integration(w: Wiring) -> Hosted:
     """Tool integration."""
-    registry = Registry((BuiltIn(built_in()),))
-    recording = Recording(_trail(w, "tool_integration"))
+    stub = partial(w.stub, "tool_integration")
+    peers = ToolPeers(
+        conversations=stub("conversation_search", ConversationSearchServiceStub),
+        memories=stub("memory_processor", MemoryProcessorServiceStub),
+        code=stub("code_execution", CodeExecutionServiceStub),
+    )
+    configuration = configured.read(w.settings, TOOL_IDS)
+    built_in = BuiltIn(configuration, peers)
+    sources = (built_in, CapsuleTools(stub("capsules", CapsulesServiceStub)))
+    registry = Registry(sources, configured.adjusting(configuration))
+    recording = CallRecording(_trail(w, "tool_integration"))
     calling = Calling(registry, Checking(Limits(w.redis)), recording)
     return _hosted(
         "tool_integration",
         add_ToolIntegrationServiceServicer_to_server,
         ToolIntegration(Listing(registry), calling),
+        close=built_in.close,
     )
 
 

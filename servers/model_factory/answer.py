@@ -42,7 +42,20 @@ class Working:
     """The provider reads the prompt and says how far it is: it does not hang."""
 
 
-ProviderEvent = Text | Reasoning | Used | Stopped | Working
+@dataclass(frozen=True, slots=True)
+class Calling:
+    """The provider writes a call of a tool, which is told when it is whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """The model wants a tool called; the arguments are a text as it wrote them."""
+
+    tool_id: str
+    arguments: str
+
+
+ProviderEvent = Text | Reasoning | Used | Stopped | Working | Calling | Called
 """What a provider reports. A stream that ends without `Stopped` was cut."""
 
 
@@ -72,6 +85,15 @@ class Degraded:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCalled:
+    """The model wants a tool called. `call_id` is ours."""
+
+    call_id: str
+    tool_id: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The answer is complete. Times in seconds, from the start of the call."""
 
@@ -82,7 +104,7 @@ class Finished:
     seconds: float
 
 
-Step = Started | Text | Reasoning | Switched | Degraded | Finished
+Step = Started | Text | Reasoning | ToolCalled | Switched | Degraded | Finished
 """What a caller of the chain sees."""
 
 

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 from kari.conversation_models.v1.model_pb2 import FinishReason
 from servers.model_factory import metrics
-from servers.model_factory.answer import Reasoning, Started, Stopped, Text, Used
+from servers.model_factory.answer import (
+    Called,
+    Calling,
+    Reasoning,
+    Started,
+    Stopped,
+    Text,
+    Used,
+)
 from servers.model_factory.breaker import Breaker
 from servers.model_factory.catalog import Known
 from servers.model_factory.failure import Kind, ProviderFailure
@@ -44,12 +52,14 @@ class Attempt:
         self._outcome = "cancelled"
         self.first_text: float | None = None
         self.text: list[str] = []
+        self.calls: list[Called] = []
         self.used = Used()
         self.reason = FinishReason.FINISH_REASON_UNSPECIFIED
 
     async def stream(self, *, anyway: bool) -> AsyncGenerator[Started | Text | Reasoning, None]:
-        """The answer. Raises ProviderFailure, at once if the breaker does not let it through and it
-        is not to be tried anyway."""
+        """The answer; its calls of tools are in `calls` once it is complete. Raises
+        ProviderFailure, at once if the breaker does not let it through and it is not to be tried
+        anyway."""
         if not self._asked.breaker.admit() and not anyway:
             raise ProviderFailure(Kind.BREAKER_OPEN)
         try:
@@ -74,14 +84,17 @@ class Attempt:
         """The event, or as much of it as there is room for."""
         event = type(event)(event.text[: self._left])
         self._left -= len(event.text)
-        if not self._heard:
-            self._asked.breaker.began()
-            self._heard = True
+        self._begin()
         if isinstance(event, Text):
             self.text.append(event.text)
             if self.first_text is None:
                 self.first_text = self._clock()
         return event
+
+    def _begin(self) -> None:
+        if not self._heard:
+            self._asked.breaker.began()
+            self._heard = True
 
     def _cut_off(self) -> None:
         self.reason = FinishReason.FINISH_REASON_LENGTH
@@ -91,6 +104,10 @@ class Attempt:
     def _note(self, event: object) -> None:
         if isinstance(event, Stopped):
             self.reason = event.reason
+        elif isinstance(event, Calling):
+            self._begin()
+        elif isinstance(event, Called):
+            self.calls.append(event)
         elif isinstance(event, Used):
             # Both protocols report totals, the later one more exactly.
             self.used = Used(
@@ -102,11 +119,26 @@ class Attempt:
 
     def _complete(self) -> None:
         self._outcome = "ok"
+        self._settle_calls()
         self._asked.breaker.answered()
         name = self._asked.model.id
         labelled(metrics.DURATION, name).observe(self._clock() - self._began)
         if self.first_text is not None:
             labelled(metrics.FIRST_TEXT, name).observe(self.first_text - self._began)
+
+    def _settle_calls(self) -> None:
+        """An answer that was cut off asks for nothing: what it wrote of a call last is no whole."""
+        if not self.calls:
+            return
+        offered = {tool.id for tool in self._prompt.tools}
+        cut = self.reason != FinishReason.FINISH_REASON_STOP
+        for call in self.calls:
+            kind = "cut" if cut else "offered" if call.tool_id in offered else "unknown"
+            labelled(metrics.TOOL_CALLS, self._asked.model.id, kind).inc()
+        if cut:
+            self.calls = []
+        else:
+            self.reason = FinishReason.FINISH_REASON_TOOL_CALLS
 
     def _fail(self, failure: ProviderFailure) -> None:
         self._outcome = failure.kind.value

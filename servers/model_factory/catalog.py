@@ -38,6 +38,7 @@ class Known:
             tokenizer=self.tokenizer,
             roles=self.entry.roles,
             available=available,
+            calls_tools=self.entry.calls_tools,
         )
 
 

@@ -29,6 +29,8 @@ class ModelEntry(Struct, frozen=True, forbid_unknown_fields=True):
     # OpenAI's reasoning models know only `max_completion_tokens` and refuse a temperature.
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     takes_temperature: bool = True
+    # Those that do not are told of no tools, and read earlier calls as text.
+    calls_tools: bool = True
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -103,7 +105,11 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 SMOLLM2 = ModelEntry(
-    id="smollm2-135m", context_window=2048, max_output_tokens=512, tokenizer="smollm2"
+    id="smollm2-135m",
+    context_window=2048,
+    max_output_tokens=512,
+    tokenizer="smollm2",
+    calls_tools=False,
 )
 """The model of the local provider. It was trained on 8192 tokens; at 170 tokens a second a longer
 prompt than this would keep people waiting for more than ten seconds."""

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     REJECTED = "rejected"
     CUT = "cut"
     GARBAGE = "garbage"
+    EXCESSIVE = "excessive"
     BREAKER_OPEN = "breaker_open"
     CLOSED = "closed"
 
@@ -44,6 +45,9 @@ CONSEQUENCES: Mapping[Kind, Consequence] = {
     Kind.REJECTED: Consequence(again=False, counts=False, says="refused the request"),
     Kind.CUT: Consequence(again=True, counts=True, says="broke off"),
     Kind.GARBAGE: Consequence(again=False, counts=True, says="sent something unreadable"),
+    Kind.EXCESSIVE: Consequence(
+        again=False, counts=False, says="asked for more of tools than is allowed"
+    ),
     Kind.BREAKER_OPEN: Consequence(
         again=False, counts=False, says="failed too often and is left alone for a while"
     ),

@@ -23,6 +23,7 @@ from servers.model_factory.answer import (
     Step,
     Switched,
     Text,
+    ToolCalled,
 )
 from servers.model_factory.attempt import Asked, Attempt
 from servers.model_factory.breaker import State
@@ -31,6 +32,7 @@ from servers.model_factory.prompting import Wanted, prompt_for, tokens_of, token
 from servers.model_factory.provider import Prompt
 from servers.model_factory.retry import Backoff, Uniform
 from servers.runtime.errors import Unavailable
+from servers.runtime.ids import new_id
 from servers.runtime.labelled import labelled
 
 log = structlog.get_logger("kari.model_factory")
@@ -38,13 +40,14 @@ log = structlog.get_logger("kari.model_factory")
 
 @dataclass(frozen=True)
 class Chain:
-    """How models are tried. Clock, pause and random numbers are given, so that tests need not
+    """How models are tried. Clock, pause, random numbers and ids are given, so that tests need not
     wait."""
 
     backoff: Backoff
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     uniform: Uniform = random.uniform
+    new_id: Callable[[str], str] = new_id
 
     async def answer(self, models: Sequence[Asked], wanted: Wanted) -> AsyncGenerator[Step, None]:
         """The answer of the first model that gives one; Unavailable if none does."""
@@ -81,9 +84,9 @@ class _Answer:
         again. The last model is tried even if its breaker is open: there is nobody else."""
         if asked.breaker.state is State.OPEN and not last:
             raise ProviderFailure(Kind.BREAKER_OPEN)
-        prompt, cut = await prompt_for(asked.model, self._wanted)
-        if cut:
-            yield Degraded(Feature.FEATURE_FULL_CONTEXT, asked.model.id)
+        prompt, missing = await prompt_for(asked.model, self._wanted)
+        for feature in missing:
+            yield Degraded(feature, asked.model.id)
         number = 1
         while True:
             attempt = Attempt(asked, prompt, number, self._chain.clock)
@@ -107,7 +110,11 @@ class _Answer:
             async for event in events:
                 self.unsent = self.unsent and not isinstance(event, Text)
                 yield event
-        yield await self._finished(asked, prompt, attempt)
+        finished = await self._finished(asked, prompt, attempt)
+        for call in attempt.calls:
+            self.unsent = False
+            yield ToolCalled(self._chain.new_id("call"), call.tool_id, call.arguments)
+        yield finished
 
     async def _finished(self, asked: Asked, prompt: Prompt, attempt: Attempt) -> Finished:
         """The end, with tokens: the provider's count, else ours."""
@@ -116,7 +123,8 @@ class _Answer:
         if prompt_tokens is None:
             prompt_tokens = await tokens_of_prompt(asked.model, prompt)
         if completion_tokens is None:
-            completion_tokens = await tokens_of(asked.model, "".join(attempt.text))
+            written = (text for call in attempt.calls for text in (call.tool_id, call.arguments))
+            completion_tokens = await tokens_of(asked.model, "".join(attempt.text), *written)
         labelled(metrics.TOKENS, asked.model.id, "prompt").inc(prompt_tokens)
         labelled(metrics.TOKENS, asked.model.id, "completion").inc(completion_tokens)
         first = attempt.first_text

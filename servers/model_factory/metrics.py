@@ -34,6 +34,12 @@ TOKENS = Counter(
     "Tokens read (prompt) and written (completion).",
     ("model", "direction"),
 )
+TOOL_CALLS = Counter(
+    "kari_chat_model_tool_calls_total",
+    "Calls of tools that models asked for: offered, unknown (the model made the tool up), or cut "
+    "(the answer ended before the call did, so it is not passed on).",
+    ("model", "kind"),
+)
 BREAKER = Gauge(
     "kari_chat_model_breaker_state",
     "Circuit breaker of a provider: 0 closed, 1 half open, 2 open.",

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from servers.model_factory.answer import ProviderEvent, Reasoning, Text, Working
+from servers.model_factory.answer import Calling, ProviderEvent, Reasoning, Text, Working
 from servers.model_factory.configuration import Timeouts
 from servers.model_factory.failure import Kind, ProviderFailure
 
@@ -39,7 +39,7 @@ class Patience:
         not the provider's."""
         if self._ended:
             return
-        if any(isinstance(event, Text | Reasoning) for event in events):
+        if any(isinstance(event, Text | Reasoning | Calling) for event in events):
             self._allowed = self._idle
         elif not any(isinstance(event, Working) for event in events):
             return

@@ -6,11 +6,22 @@ from dataclasses import dataclass
 from functools import partial
 
 from kari.conversation_models.v1.context_pb2 import PromptMessage
+from kari.conversation_models.v1.degradation_pb2 import Feature
+from kari.conversation_models.v1.tool_pb2 import Tool
 from servers.model_factory.catalog import Known
-from servers.model_factory.fitting import fit, surely_fits
+from servers.model_factory.fitting import (
+    Count,
+    Shorten,
+    fit,
+    offered,
+    size_of,
+    size_of_tools,
+    surely_fits,
+)
 from servers.model_factory.provider import Prompt
+from servers.model_factory.tool_messages import readable
 from servers.runtime import tokens
-from servers.runtime.tokens import MESSAGE_OVERHEAD, PROMPT_OVERHEAD
+from servers.runtime.tokens import PROMPT_OVERHEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,23 +31,34 @@ class Wanted:
     messages: Sequence[PromptMessage]
     max_tokens: int
     temperature: float
+    tools: Sequence[Tool] = ()
 
 
-async def prompt_for(model: Known, wanted: Wanted) -> tuple[Prompt, bool]:
-    """The prompt, cut to the model's window less the answer, and whether anything had to go."""
+async def prompt_for(model: Known, wanted: Wanted) -> tuple[Prompt, Sequence[Feature.ValueType]]:
+    """The prompt, cut to the model's window less the answer, and what is missing if anything had
+    to go. Models that do not call tools are told of none."""
     entry = model.entry
     most = min(wanted.max_tokens or entry.max_output_tokens, entry.max_output_tokens)
     room = entry.context_window - most
-    if surely_fits(wanted.messages, room):
-        return Prompt(entry, wanted.messages, most, wanted.temperature), False
-    fitted = await asyncio.to_thread(
-        fit,
-        wanted.messages,
-        room,
-        partial(tokens.count, tokenizer=model.tokenizer),
-        partial(tokens.shorten, tokenizer=model.tokenizer),
-    )
-    return Prompt(entry, fitted.messages, most, wanted.temperature), fitted.cut
+    messages = readable(wanted.messages, calls_tools=entry.calls_tools)
+    tools = wanted.tools if entry.calls_tools else ()
+    whole = Prompt(entry, messages, most, wanted.temperature, tools)
+    if surely_fits(messages, tools, room):
+        return whole, ()
+    count = partial(tokens.count, tokenizer=model.tokenizer)
+    shorten = partial(tokens.shorten, tokenizer=model.tokenizer)
+    return await asyncio.to_thread(_cut, whole, room, count, shorten)
+
+
+def _cut(
+    whole: Prompt, room: int, count: Count, shorten: Shorten
+) -> tuple[Prompt, Sequence[Feature.ValueType]]:
+    tools = offered(whole.tools, room, count)
+    fitted = fit(whole.messages, room - size_of_tools(tools, count), count, shorten)
+    missing = [Feature.FEATURE_FULL_CONTEXT] if fitted.cut else []
+    if len(tools) < len(whole.tools):
+        missing.append(Feature.FEATURE_TOOLS)
+    return Prompt(whole.model, fitted.messages, whole.max_tokens, whole.temperature, tools), missing
 
 
 async def tokens_of(model: Known, *texts: str) -> int:
@@ -47,6 +69,12 @@ async def tokens_of(model: Known, *texts: str) -> int:
 
 
 async def tokens_of_prompt(model: Known, prompt: Prompt) -> int:
-    """Tokens of a prompt with all that is put around its messages."""
-    around = MESSAGE_OVERHEAD * len(prompt.messages) + PROMPT_OVERHEAD
-    return around + await tokens_of(model, *(message.content for message in prompt.messages))
+    """Tokens of a prompt with all that is put around its messages, its tools included."""
+    count = partial(tokens.count, tokenizer=model.tokenizer)
+    return await asyncio.to_thread(
+        lambda: (
+            PROMPT_OVERHEAD
+            + size_of_tools(prompt.tools, count)
+            + sum(size_of(message, count) for message in prompt.messages)
+        )
+    )

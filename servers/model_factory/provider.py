@@ -5,18 +5,21 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kari.conversation_models.v1.context_pb2 import PromptMessage
+from kari.conversation_models.v1.tool_pb2 import Tool
 from servers.model_factory.answer import ProviderEvent
 from servers.model_factory.configuration import ModelEntry
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What to write. `max_tokens` is at most what the model can; `temperature` is 0 to 2."""
+    """What to write. `max_tokens` is at most what the model can; `temperature` is 0 to 2. Calls
+    and the results that have an id follow each other as `tool_messages` says."""
 
     model: ModelEntry
     messages: Sequence[PromptMessage]
     max_tokens: int
     temperature: float
+    tools: Sequence[Tool] = ()
 
 
 class Provider(Protocol):

@@ -8,6 +8,7 @@ from servers.model_factory.answer import ProviderEvent
 from servers.model_factory.configuration import Timeouts
 from servers.model_factory.provider import Prompt
 from servers.model_factory.provider_http import EventSource
+from servers.model_factory.tool_names import ToolNames
 
 BASE_URL = "https://api.anthropic.com"
 
@@ -34,7 +35,8 @@ class AnthropicProvider:
     async def stream(self, prompt: Prompt) -> AsyncGenerator[ProviderEvent, None]:
         """The answer as it comes; see Provider."""
         body = wire_anthropic.body(prompt)
-        dialect = wire_anthropic.AnthropicDialect()
+        names = ToolNames.of(prompt.tools, prompt.messages)
+        dialect = wire_anthropic.AnthropicDialect(names)
         async with aclosing(self._source.stream(self._url, self._headers, body, dialect)) as events:
             async for event in events:
                 yield event

@@ -8,6 +8,7 @@ from servers.model_factory.answer import ProviderEvent
 from servers.model_factory.configuration import Timeouts
 from servers.model_factory.provider import Prompt
 from servers.model_factory.provider_http import EventSource
+from servers.model_factory.tool_names import ToolNames
 
 
 class OpenAiProvider:
@@ -31,7 +32,7 @@ class OpenAiProvider:
     async def stream(self, prompt: Prompt) -> AsyncGenerator[ProviderEvent, None]:
         """The answer as it comes; see Provider."""
         body = wire_openai.body(prompt, reports_usage=self._reports_usage)
-        dialect = wire_openai.OpenAiDialect()
+        dialect = wire_openai.OpenAiDialect(ToolNames.of(prompt.tools, prompt.messages))
         async with aclosing(self._source.stream(self._url, self._headers, body, dialect)) as events:
             async for event in events:
                 yield event

@@ -2,6 +2,7 @@
 
 from kari.conversation_models.v1.degradation_pb2 import Degradation
 from kari.conversation_models.v1.model_pb2 import Usage
+from kari.conversation_models.v1.tool_pb2 import ToolCall
 from kari.model_factory.v1 import model_factory_pb2 as pb
 from servers.model_factory.answer import (
     Degraded,
@@ -11,6 +12,7 @@ from servers.model_factory.answer import (
     Step,
     Switched,
     Text,
+    ToolCalled,
 )
 from servers.runtime.durations import duration
 
@@ -24,6 +26,9 @@ def response(step: Step, correlation_id: str) -> pb.GenerateResponse:
             return pb.GenerateResponse(reasoning=text)
         case Started(model, attempt):
             return pb.GenerateResponse(started=pb.Started(model=model, attempt=attempt))
+        case ToolCalled(call_id, tool_id, arguments):
+            call = ToolCall(id=call_id, tool_id=tool_id, arguments_json=arguments)
+            return pb.GenerateResponse(tool_call=call)
         case Switched(from_model, to_model, error):
             envelope = error.envelope(correlation_id)
             switched = pb.Switched(from_model=from_model, to_model=to_model, error=envelope)

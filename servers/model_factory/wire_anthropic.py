@@ -8,10 +8,15 @@ import msgspec
 from kari.conversation_models.v1.context_pb2 import PromptMessage
 from kari.conversation_models.v1.message_pb2 import MessageRole
 from kari.conversation_models.v1.model_pb2 import FinishReason
-from servers.model_factory.answer import ProviderEvent, Reasoning, Stopped, Text, Used
+from kari.conversation_models.v1.tool_pb2 import Tool, ToolCall
+from servers.model_factory.answer import Calling, ProviderEvent, Reasoning, Stopped, Text, Used
 from servers.model_factory.events import ServerSentEvent
 from servers.model_factory.failure import Kind, ProviderFailure
 from servers.model_factory.provider import Prompt
+from servers.model_factory.tool_arguments import as_object_text
+from servers.model_factory.tool_declarations import described, schema_of
+from servers.model_factory.tool_names import ToolNames
+from servers.model_factory.tool_pieces import ToolPieces
 from servers.model_factory.wire import ErrorBody, code_of
 
 VERSION = "2023-06-01"
@@ -56,18 +61,32 @@ class Begun(msgspec.Struct, frozen=True):
 
 
 class Delta(msgspec.Struct, frozen=True):
-    """Delta of `content_block_delta` (text or thinking) and of `message_delta` (stop reason)."""
+    """Delta of `content_block_delta` (text, thinking or a piece of a call's arguments) and of
+    `message_delta` (stop reason)."""
 
     text: str | None = None
+    partial_json: str | None = None
     thinking: str | None = None
     stop_reason: str | None = None
+
+
+class Block(msgspec.Struct, frozen=True):
+    """Block of `content_block_start`. The input of a call is empty here and comes in pieces;
+    some servers send it whole."""
+
+    type: str = ""
+    id: str | None = None
+    name: str | None = None
+    input: dict[str, Any] | None = None
 
 
 class Event(msgspec.Struct, frozen=True):
     """Any event of the stream; kinds that are not known say nothing."""
 
     type: str
+    index: int = 0
     message: Begun | None = None
+    content_block: Block | None = None
     delta: Delta | None = None
     usage: Tokens | None = None
     error: ErrorBody | None = None
@@ -78,10 +97,11 @@ _DECODER = msgspec.json.Decoder(Event)
 
 def body(prompt: Prompt) -> dict[str, Any]:
     """The request's body: system messages apart from the others."""
+    names = ToolNames.of(prompt.tools, prompt.messages)
     system = [m.content for m in prompt.messages if m.role == MessageRole.MESSAGE_ROLE_SYSTEM]
     fields: dict[str, Any] = {
         "model": prompt.model.id,
-        "messages": list(_turns(prompt.messages)),
+        "messages": list(_turns(prompt.messages, names)),
         "stream": True,
         "max_tokens": prompt.max_tokens,
     }
@@ -89,14 +109,17 @@ def body(prompt: Prompt) -> dict[str, Any]:
         fields["system"] = "\n\n".join(text for text in system if text)
     if prompt.model.takes_temperature:
         fields["temperature"] = min(prompt.temperature, HOTTEST)
+    if prompt.tools:
+        fields["tools"] = [_declaration(tool, names) for tool in prompt.tools]
     return {**fields, **prompt.model.extra}
 
 
 class AnthropicDialect:
     """Events of one answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: ToolNames | None = None) -> None:
         self.over = False
+        self._pieces = ToolPieces(names or ToolNames())
         self._reason = FinishReason.FINISH_REASON_STOP
 
     def read(self, event: ServerSentEvent) -> list[ProviderEvent]:
@@ -107,14 +130,29 @@ class AnthropicDialect:
             raise ProviderFailure(FAILURES.get(code, Kind.REJECTED), code=code)
         if said.type == "message_stop":
             self.over = True
-            return [Stopped(self._reason)]
-        return [*self._of_delta(said.delta or Delta()), *_used(said)]
+            return [*self._pieces.whole(), Stopped(self._reason)]
+        if said.content_block is not None:
+            return self._begun(said.index, said.content_block)
+        return [*self._of_delta(said.index, said.delta or Delta()), *_used(said)]
 
-    def _of_delta(self, delta: Delta) -> Iterator[ProviderEvent]:
+    def _begun(self, index: int, block: Block) -> list[ProviderEvent]:
+        """A block begins. Tools that the provider runs by itself are none of ours."""
+        self._pieces.close(index)
+        if block.type != "tool_use":
+            return []
+        self._pieces.begin(index, block.id or "", block.name or "")
+        if block.input:
+            self._pieces.add(index, msgspec.json.encode(block.input).decode())
+        return [Calling()]
+
+    def _of_delta(self, index: int, delta: Delta) -> Iterator[ProviderEvent]:
         if delta.thinking:
             yield Reasoning(delta.thinking)
         if delta.text:
             yield Text(delta.text)
+        if delta.partial_json:
+            self._pieces.add(index, delta.partial_json)
+            yield Calling()
         if delta.stop_reason:
             self._reason = REASONS.get(delta.stop_reason, self._reason)
 
@@ -125,14 +163,51 @@ def _used(said: Event) -> Iterator[ProviderEvent]:
         yield usage.used()
 
 
-def _turns(messages: Sequence[PromptMessage]) -> Iterator[dict[str, str]]:
-    """The messages that are not the system's. The API wants a user's first, and none empty."""
+def _turns(messages: Sequence[PromptMessage], names: ToolNames) -> Iterator[dict[str, Any]]:
+    """The messages that are not the system's. The API wants a user's first, none empty, and all
+    results of a round in one."""
     first = True
+    results: list[dict[str, Any]] = []
     for message in messages:
-        if message.role == MessageRole.MESSAGE_ROLE_SYSTEM or not message.content:
+        if message.tool_call_id:
+            results.append(_result(message))
+            continue
+        if results:
+            yield {"role": "user", "content": results}
+            results = []
+        content = _content(message, names)
+        if message.role == MessageRole.MESSAGE_ROLE_SYSTEM or not content:
             continue
         speaker = "assistant" if message.role == MessageRole.MESSAGE_ROLE_ASSISTANT else "user"
         if first and speaker == "assistant":
             yield {"role": "user", "content": "(What was said before is left out.)"}
-        yield {"role": speaker, "content": message.content}
+        yield {"role": speaker, "content": content}
         first = False
+    if results:
+        yield {"role": "user", "content": results}
+
+
+def _content(message: PromptMessage, names: ToolNames) -> str | list[dict[str, Any]]:
+    if not message.tool_calls:
+        return message.content
+    text = [{"type": "text", "text": message.content}] if message.content.strip() else []
+    return [*text, *(_use(call, names) for call in message.tool_calls)]
+
+
+def _use(call: ToolCall, names: ToolNames) -> dict[str, Any]:
+    arguments = msgspec.Raw(as_object_text(call.arguments_json).encode())
+    name = names.on_the_wire(call.tool_id)
+    return {"type": "tool_use", "id": call.id, "name": name, "input": arguments}
+
+
+def _result(message: PromptMessage) -> dict[str, Any]:
+    result = {"type": "tool_result", "tool_use_id": message.tool_call_id}
+    return {**result, "content": message.content} if message.content else result
+
+
+def _declaration(tool: Tool, names: ToolNames) -> dict[str, Any]:
+    return {
+        "name": names.on_the_wire(tool.id),
+        "description": described(tool),
+        "input_schema": schema_of(tool),
+    }

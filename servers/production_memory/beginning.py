@@ -5,10 +5,13 @@ from dataclasses import dataclass
 import structlog
 from asyncpg import Record
 
+from kari.conversation_models.v1.message_pb2 import Message
 from kari.conversation_models.v1.turn_pb2 import WhenBusy
 from kari.errors.v1.errors_pb2 import Reason
 from kari.production_memory.v1.production_memory_pb2 import BeginTurnRequest, LedTurn
 from servers.production_memory.buffering import Buffering
+from servers.production_memory.committing import call_off_asking
+from servers.production_memory.jobs import Jobs
 from servers.production_memory.message import begun_message
 from servers.production_memory.quiet import Quiet
 from servers.production_memory.tables import QUERIES, led_turn, one, turn_row
@@ -40,6 +43,8 @@ class Begun:
     led_turn: LedTurn
     repeated: bool = False
     interrupted: tuple[str, ...] = ()
+    cut_off: Message | None = None
+    """What the interrupted turn had said, if it ended here."""
 
 
 class Beginning:
@@ -47,9 +52,15 @@ class Beginning:
     thread first, so that sequences have no gaps and a repeated request finds the first."""
 
     def __init__(
-        self, database: Resource[Database], buffering: Buffering, quiet: Quiet, settings: Settings
+        self,
+        database: Resource[Database],
+        buffering: Buffering,
+        jobs: Jobs,
+        quiet: Quiet,
+        settings: Settings,
     ) -> None:
         self._database = database
+        self._jobs = jobs
         self._quiet = quiet
         self._buffering = buffering
         self._settings = settings
@@ -64,7 +75,7 @@ class Beginning:
             async with database.transaction(who.tenant_id) as connection:
                 begun = await self._begin(connection, request, who, correlation_id)
         if not begun.repeated:
-            await self._buffering.keep(who.tenant_id, [begun.led_turn.message])
+            await self._buffer(who.tenant_id, begun)
         log.info("turn begun", turn=begun.led_turn.turn.id, repeated=begun.repeated)
         return begun
 
@@ -80,13 +91,31 @@ class Beginning:
         require_place(request.when_busy, found["led_turn_id"] or found["waiting_turn_id"] or "")
         _require_reply(found)
         self._require_room(found)
-        row = await self._insert(
-            connection, request, who, correlation_id, digest, busy=_busy(found)
-        )
-        interrupted = await _interrupt(connection, request, found["led_turn_id"])
-        return Begun(
-            led_turn_of(row, begun_message(request, row, who.name), owner), interrupted=interrupted
-        )
+        interrupted, cut_off = await self._interrupt(connection, request, found)
+        busy = _busy(found) and found["asking_turn_id"] not in interrupted
+        row = await self._insert(connection, request, who, correlation_id, digest, busy=busy)
+        message = begun_message(request, row, who.name)
+        return Begun(led_turn_of(row, message, owner), interrupted=interrupted, cut_off=cut_off)
+
+    async def _interrupt(
+        self, connection: Connection, request: BeginTurnRequest, found: Record
+    ) -> tuple[tuple[str, ...], Message | None]:
+        """Calls off what is under way. A turn that waits for its user ends here, before the message
+        that interrupts it: nobody leads it, and this one goes first."""
+        turn_id = found["led_turn_id"]
+        if request.when_busy != WhenBusy.WHEN_BUSY_INTERRUPT or turn_id is None:
+            return (), None
+        if not found["asking_turn_id"]:
+            await connection.execute(QUERIES.request_cancel, turn_id)
+            return (turn_id,), None
+        ended = await call_off_asking(connection, self._jobs, await turn_row(connection, turn_id))
+        return (turn_id,), ended.answer
+
+    async def _buffer(self, tenant_id: str, begun: Begun) -> None:
+        cut_off = [begun.cut_off] if begun.cut_off else []
+        if cut_off:
+            self._jobs.wake()
+        await self._buffering.keep(tenant_id, [*cut_off, begun.led_turn.message])
 
     async def _insert(
         self,
@@ -149,15 +178,6 @@ async def _look(connection: Connection, request: BeginTurnRequest, who: Principa
         request.reply_to_message_id,
         who.user_id,
     )
-
-
-async def _interrupt(
-    connection: Connection, request: BeginTurnRequest, led_turn_id: str | None
-) -> tuple[str, ...]:
-    if request.when_busy != WhenBusy.WHEN_BUSY_INTERRUPT or led_turn_id is None:
-        return ()
-    await connection.execute(QUERIES.request_cancel, led_turn_id)
-    return (led_turn_id,)
 
 
 def _busy(found: Record) -> bool:

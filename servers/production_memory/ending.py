@@ -10,17 +10,21 @@ from kari.conversation_models.v1.turn_pb2 import Turn, TurnState
 from kari.errors.v1.errors_pb2 import Reason
 from kari.production_memory.v1.production_memory_pb2 import FinishTurnRequest, LedTurn
 from servers.production_memory.buffering import Buffering
-from servers.production_memory.embed_job import EmbedJob
-from servers.production_memory.jobs import Job, Jobs
+from servers.production_memory.committing import call_off_asking, commit_end
+from servers.production_memory.jobs import Jobs
 from servers.production_memory.leading import claim_waiting
-from servers.production_memory.message import answer_message, storable
 from servers.production_memory.quiet import Quiet
-from servers.production_memory.tables import QUERIES, led_turn, message, one, turn_row
-from servers.production_memory.turn import ENDED, name_of, require_lease, turn_of, unknown_turn
-from servers.production_memory.vault.memory_jobs import LearnJob
+from servers.production_memory.tables import (
+    QUERIES,
+    led_turn,
+    locked_turn,
+    message,
+    turn_row,
+    turn_with_pending,
+)
+from servers.production_memory.turn import ENDED, asks, name_of, require_lease, turn_of
 from servers.production_memory.writes import written
 from servers.runtime.errors import InvalidRequest
-from servers.runtime.ids import new_id
 from servers.runtime.postgres import Connection, Database
 from servers.runtime.resources import Resource
 
@@ -64,43 +68,45 @@ class Ending:
         return ended
 
     async def cancel(self, tenant_id: str, turn_id: str) -> Turn:
-        """Marks a turn as called off. One that still waits for a leader ends here and now."""
+        """Marks a turn as called off. One that still waits for a leader, or for its user, ends here
+        and now."""
         database = await self._database.get()
+        answer = None
         with written("request_cancel"):
             async with database.transaction(tenant_id) as connection:
-                row = await _locked(connection, turn_id)
-                if row["state"] not in ENDED:
-                    waits = row["state"] == "accepted"
-                    query = QUERIES.cancel_waiting if waits else QUERIES.request_cancel
-                    await connection.execute(query, turn_id)
-                    row = await turn_row(connection, turn_id)
-        log.info("turn called off", turn=turn_id, state=row["state"])
-        return turn_of(row)
+                row = await locked_turn(connection, turn_id)
+                if asks(row):
+                    ended = await call_off_asking(connection, self._jobs, row)
+                    turn, answer = turn_of(ended.row), ended.answer
+                else:
+                    turn = await _call_off(connection, row)
+        if answer is not None:
+            self._jobs.wake()
+            await self._buffering.keep(tenant_id, [answer])
+        log.info("turn called off", turn=turn_id, state=name_of(turn.state))
+        return turn
 
     async def _finish(self, connection: Connection, request: FinishTurnRequest) -> Ended:
-        row = await _locked(connection, request.turn_id)
+        row = await locked_turn(connection, request.turn_id)
         require_lease(row, request.lease.number)
         if row["state"] in ENDED:
             answer = await message(connection, row["assistant_message_id"])
             next_led = await _claimed_before(connection, row["conversation_id"], request)
             return Ended(turn_of(row), answer, next_led, repeated=True)
-        ended = await _end(connection, row, request)
-        answer = answer_message(request, ended) if request.content else None
-        await self._jobs.enqueue(connection, *_jobs(ended, answer))
+        ended = await commit_end(connection, self._jobs, row, request)
         next_led = None
-        if ended["others_wait"]:
+        if ended.row["others_wait"]:
             next_led = await _claim_next(connection, row["conversation_id"], request)
-        return Ended(turn_of(ended), answer, next_led)
+        return Ended(turn_of(ended.row), ended.answer, next_led)
 
 
-def _jobs(turn: Record, answer: Message | None) -> list[Job]:
-    """What is done once a turn has ended. Only who was answered has taught something: what failed
-    or was called off is asked again, mostly."""
-    ids = (turn["user_message_id"], *([answer.id] if answer else ()))
-    jobs: list[Job] = [EmbedJob(turn["tenant_id"], ids)]
-    if turn["teaches"] and turn["state"] == "completed":
-        jobs.append(LearnJob(turn["tenant_id"], turn["id"]))
-    return jobs
+async def _call_off(connection: Connection, row: Record) -> Turn:
+    """A turn that does not wait for its user; one that is over stays as it is."""
+    if row["state"] not in ENDED:
+        query = QUERIES.cancel_waiting if row["state"] == "accepted" else QUERIES.request_cancel
+        await connection.execute(query, row["id"])
+        row = await turn_row(connection, row["id"])
+    return await turn_with_pending(connection, row)
 
 
 async def _claim_next(
@@ -123,34 +129,6 @@ async def _claimed_before(
     if row is not None:
         return await led_turn(connection, row, owner)
     return await _claim_next(connection, conversation_id, request)
-
-
-async def _locked(connection: Connection, turn_id: str) -> Record:
-    """The turn's row, its thread locked."""
-    row = await connection.fetchrow(QUERIES.locked_turn, turn_id)
-    if row is None:
-        raise unknown_turn()
-    return row
-
-
-async def _end(connection: Connection, turn: Record, request: FinishTurnRequest) -> Record:
-    return await one(
-        connection,
-        QUERIES.finish_turn,
-        request.turn_id,
-        turn["conversation_id"],
-        name_of(request.state),
-        request.usage.SerializeToString() if request.HasField("usage") else None,
-        [each.SerializeToString() for each in request.degradations],
-        request.error.SerializeToString() if request.HasField("error") else None,
-        new_id("msg") if request.content else "",
-        storable(request.content),
-        request.model_used,
-        request.usage.completion_tokens,
-        turn["user_message_id"],
-        request.partial,
-        request.apology,
-    )
 
 
 def _require_answer(request: FinishTurnRequest) -> None:

@@ -56,7 +56,7 @@ class Leading:
     async def renew(self, tenant_id: str, request: RenewLeaseRequest) -> bool:
         """Keeps a turn; True if it was called off. Conflict if it is led by others or over."""
         database = await self._database.get()
-        return await _write_as_leader(
+        return await write_as_leader(
             database, tenant_id, QUERIES.renew_lease, request.turn_id, request.lease
         )
 
@@ -70,7 +70,7 @@ class Leading:
         query = QUERIES.advance_turn_reading if read else QUERIES.advance_turn
         database = await self._database.get()
         with written("advance_turn"):
-            return await _write_as_leader(
+            return await write_as_leader(
                 database, tenant_id, query, request.turn_id, request.lease, *values
             )
 
@@ -80,6 +80,19 @@ async def claim_waiting(
 ) -> LedTurn | None:
     """Leases the turn that comes next, of a thread that is locked; see Leading.claim."""
     return await _claim(connection, QUERIES.claim_waiting, conversation_id, lease)
+
+
+async def write_as_leader(
+    database: Database, tenant_id: str, query: str, turn_id: str, lease: Lease, *values: object
+) -> bool:
+    """One statement that only the leader may make, which renews the lease; True if the turn was
+    called off. Conflict if it is led by others or over, NotFound if there is none."""
+    called_off = await database.value(
+        tenant_id, query, turn_id, lease.number, _duration(lease), *values
+    )
+    if called_off is None:
+        require_led(await database.row(tenant_id, QUERIES.turn, turn_id), lease.number)
+    return bool(called_off)
 
 
 async def _claim(
@@ -97,17 +110,6 @@ async def _claim_abandoned(
     await connection.fetchval(QUERIES.lock_known_thread, conversation_id)
     silent = await _claim(connection, QUERIES.claim_silent, conversation_id, lease)
     return silent or await _claim(connection, QUERIES.claim_waiting, conversation_id, lease)
-
-
-async def _write_as_leader(
-    database: Database, tenant_id: str, query: str, turn_id: str, lease: Lease, *values: object
-) -> bool:
-    called_off = await database.value(
-        tenant_id, query, turn_id, lease.number, _duration(lease), *values
-    )
-    if called_off is None:
-        require_led(await database.row(tenant_id, QUERIES.turn, turn_id), lease.number)
-    return bool(called_off)
 
 
 def _duration(lease: Lease) -> timedelta:

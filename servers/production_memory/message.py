@@ -1,10 +1,12 @@
 """Messages as rows, and back. Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
+from kari.conversation_models.v1.tool_pb2 import ToolUse
 from kari.production_memory.v1.production_memory_pb2 import BeginTurnRequest, FinishTurnRequest
 from servers.runtime.queries import Row
 
@@ -26,6 +28,7 @@ def message_of(row: Row) -> Message:
         mentioned_user_ids=row["mentioned_user_ids"],
         partial=row["partial"],
         author=row["author"],
+        tools_called=[ToolUse.FromString(each) for each in row["tools_called"]],
     )
     if row["apology"]:
         message.metadata["apology"] = True
@@ -49,7 +52,9 @@ def begun_message(request: BeginTurnRequest, turn: Row, author: str) -> Message:
     )
 
 
-def answer_message(request: FinishTurnRequest, turn: Row) -> Message:
+def answer_message(
+    request: FinishTurnRequest, turn: Row, tools_called: Sequence[ToolUse] = ()
+) -> Message:
     """The answer as the statement committed it that made this row of `turns`."""
     message = Message(
         id=turn["assistant_message_id"],
@@ -63,6 +68,7 @@ def answer_message(request: FinishTurnRequest, turn: Row) -> Message:
         sequence=turn["answer_sequence"],
         reply_to_message_id=turn["user_message_id"],
         partial=request.partial,
+        tools_called=tools_called,
     )
     if request.apology:
         message.metadata["apology"] = True

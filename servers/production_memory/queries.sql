@@ -24,13 +24,16 @@ SELECT last_sequence FROM threads WHERE conversation_id = $1 FOR UPDATE;
 SELECT
   (SELECT id FROM turns WHERE conversation_id = $1 AND request_id = $2) AS repeated_turn_id,
   (SELECT id FROM turns WHERE conversation_id = $1
-     AND state IN ('assembling', 'generating', 'running_tool', 'committing')) AS led_turn_id,
+     AND state IN ('assembling', 'generating', 'running_tool', 'awaiting_approval', 'committing'))
+    AS led_turn_id,
+  (SELECT id FROM turns WHERE conversation_id = $1
+     AND state = 'awaiting_approval' AND lease_owner = '') AS asking_turn_id,
   (SELECT id FROM turns WHERE conversation_id = $1 AND state = 'accepted'
      ORDER BY goes_first DESC, user_sequence LIMIT 1) AS waiting_turn_id,
   (SELECT count(*) FROM turns WHERE conversation_id = $1 AND state = 'accepted') AS waiting_turns,
   (SELECT count(*) FROM turns WHERE user_id = $4
-     AND state IN ('accepted', 'assembling', 'generating', 'running_tool', 'committing'))
-    AS turns_of_user,
+     AND state IN ('accepted', 'assembling', 'generating', 'running_tool', 'awaiting_approval',
+       'committing')) AS turns_of_user,
   ($3 = '' OR EXISTS (SELECT FROM messages WHERE id = $3 AND conversation_id = $1))
     AS reply_exists;
 
@@ -73,7 +76,7 @@ SELECT * FROM turns WHERE id = $1;
 -- The one that is led, else the one that comes next.
 SELECT * FROM turns WHERE id = coalesce(
   (SELECT id FROM turns WHERE conversation_id = $1
-     AND state IN ('assembling', 'generating', 'running_tool', 'committing')),
+     AND state IN ('assembling', 'generating', 'running_tool', 'awaiting_approval', 'committing')),
   (SELECT id FROM turns WHERE conversation_id = $1 AND state = 'accepted'
      ORDER BY goes_first DESC, user_sequence LIMIT 1)
 );
@@ -87,7 +90,7 @@ WHERE id = (
   ORDER BY goes_first DESC, user_sequence LIMIT 1
 ) AND NOT EXISTS (
   SELECT FROM turns WHERE conversation_id = $1
-    AND state IN ('assembling', 'generating', 'running_tool', 'committing')
+    AND state IN ('assembling', 'generating', 'running_tool', 'awaiting_approval', 'committing')
 )
 RETURNING *;
 
@@ -96,11 +99,12 @@ RETURNING *;
 SELECT * FROM turns WHERE conversation_id = $1 AND state = 'assembling' AND lease_owner = $2;
 
 -- name: claim_silent
--- The turn whose leader let its lease run out, in the state in which it was left.
+-- The turn whose leader let its lease run out, or whose user did not answer in time, in the state in
+-- which it was left.
 UPDATE turns SET lease_owner = $2, lease_number = lease_number + 1,
   lease_expires_at = statement_timestamp() + $3::interval
 WHERE conversation_id = $1
-  AND state IN ('assembling', 'generating', 'running_tool', 'committing')
+  AND state IN ('assembling', 'generating', 'running_tool', 'awaiting_approval', 'committing')
   AND lease_expires_at < statement_timestamp()
 RETURNING *;
 
@@ -112,15 +116,15 @@ SELECT set_config('kari.tenant', $1, true);
 
 -- name: renew_lease
 UPDATE turns SET lease_expires_at = statement_timestamp() + $3::interval
-WHERE id = $1 AND lease_number = $2
-  AND state IN ('assembling', 'generating', 'running_tool', 'committing')
+WHERE id = $1 AND lease_number = $2 AND lease_owner <> ''
+  AND state IN ('assembling', 'generating', 'running_tool', 'awaiting_approval', 'committing')
 RETURNING cancel_requested;
 
 -- name: advance_turn
 UPDATE turns SET state = 'generating', lease_expires_at = statement_timestamp() + $3::interval,
   selection = coalesce($4, selection), manifest = coalesce($5, manifest)
-WHERE id = $1 AND lease_number = $2
-  AND state IN ('assembling', 'generating', 'running_tool', 'committing')
+WHERE id = $1 AND lease_number = $2 AND lease_owner <> ''
+  AND state IN ('assembling', 'generating', 'running_tool', 'awaiting_approval', 'committing')
 RETURNING cancel_requested;
 
 -- name: advance_turn_reading
@@ -133,8 +137,8 @@ WITH before AS (
     lease_expires_at = statement_timestamp() + $3::interval,
     selection = coalesce($4, selection), manifest = coalesce($5, t.manifest)
   FROM before AS b
-  WHERE t.id = b.id AND t.lease_number = $2
-    AND t.state IN ('assembling', 'generating', 'running_tool', 'committing')
+  WHERE t.id = b.id AND t.lease_number = $2 AND t.lease_owner <> ''
+    AND t.state IN ('assembling', 'generating', 'running_tool', 'awaiting_approval', 'committing')
   RETURNING t.cancel_requested, t.user_id, b.manifest IS DISTINCT FROM t.manifest AS is_new
 ), locked AS (
   SELECT m.id FROM memories AS m, advanced AS a
@@ -151,7 +155,8 @@ SELECT cancel_requested FROM advanced;
 -- name: finish_turn
 -- $1 turn, $2 conversation, whose thread is locked, $3 state, $4 to $6 usage, degradations, error;
 -- then the answer: $7 id, empty if there is none, $8 content, $9 model, $10 tokens, $11 message that
--- it answers, $12 partial, $13 apology. The turn, the answer's sequence, and whether others wait.
+-- it answers, $12 partial, $13 apology, $14 tools that were used for it. The turn, the answer's
+-- sequence, and whether others wait.
 WITH thread AS (
   UPDATE threads SET last_sequence = last_sequence + 1, touched_at = statement_timestamp(),
     summary_look_at = CASE WHEN last_sequence + 1 = rolling_at
@@ -160,8 +165,8 @@ WITH thread AS (
   RETURNING last_sequence
 ), answer AS (
   INSERT INTO messages (id, conversation_id, sequence, role, content, turn_id, model_used,
-    tokens_used, reply_to_message_id, partial, apology)
-  SELECT $7, $2, last_sequence, 'assistant', $8, $1, $9, $10, $11, $12, $13 FROM thread
+    tokens_used, reply_to_message_id, partial, apology, tools_called)
+  SELECT $7, $2, last_sequence, 'assistant', $8, $1, $9, $10, $11, $12, $13, $14 FROM thread
   RETURNING sequence
 )
 UPDATE turns SET state = $3, ended_at = statement_timestamp(), assistant_message_id = $7,
@@ -172,14 +177,14 @@ RETURNING *, (SELECT sequence FROM answer) AS answer_sequence,
 
 -- name: message
 SELECT id, conversation_id, sequence, role, content, created_at, user_id, turn_id, model_used,
-  tokens_used, reply_to_message_id, mentioned_user_ids, partial, apology, author
+  tokens_used, reply_to_message_id, mentioned_user_ids, partial, apology, author, tools_called
 FROM messages WHERE id = $1;
 
 -- name: messages_by_id
 -- $1 conversation, $2 ids, $3 bytes. In the order of the ids. Every message is given, but no texts
 -- beyond the first that together have so many bytes, or beyond the first text if that has more.
 SELECT id, conversation_id, sequence, role, created_at, user_id, turn_id, model_used, tokens_used,
-  reply_to_message_id, mentioned_user_ids, partial, apology, author,
+  reply_to_message_id, mentioned_user_ids, partial, apology, author, tools_called,
   CASE WHEN bytes <= $3 OR bytes = octet_length(content) THEN content ELSE '' END AS content
 FROM (
   SELECT m.*, asked.place, sum(octet_length(m.content)) OVER (ORDER BY asked.place) AS bytes
@@ -193,7 +198,7 @@ ORDER BY place;
 -- of text together, or one that has more. (The length of a text is known without reading it.)
 SELECT * FROM (
   SELECT id, conversation_id, sequence, role, content, created_at, user_id, turn_id, model_used,
-  tokens_used, reply_to_message_id, mentioned_user_ids, partial, apology, author,
+  tokens_used, reply_to_message_id, mentioned_user_ids, partial, apology, author, tools_called,
     sum(octet_length(content)) OVER (ORDER BY sequence DESC) AS bytes
   FROM messages WHERE conversation_id = $1 AND sequence < $2
   ORDER BY sequence DESC LIMIT $3

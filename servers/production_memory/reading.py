@@ -9,8 +9,8 @@ from kari.conversation_models.v1.turn_pb2 import Turn
 from kari.production_memory.v1.production_memory_pb2 import ListMessagesRequest
 from servers.production_memory.buffering import Buffering
 from servers.production_memory.message import message_of
-from servers.production_memory.tables import QUERIES, message, turn_row
-from servers.production_memory.turn import manifest_of, turn_of, unknown_turn
+from servers.production_memory.tables import QUERIES, message, turn_row, turn_with_pending
+from servers.production_memory.turn import manifest_of
 from servers.runtime import paging
 from servers.runtime.postgres import Database
 from servers.runtime.resources import Resource
@@ -40,15 +40,15 @@ class Reading:
         database = await self._database.get()
         async with database.transaction(tenant_id) as connection:
             row = await turn_row(connection, turn_id)
-            return turn_of(row), await message(connection, row["assistant_message_id"])
+            answer = await message(connection, row["assistant_message_id"])
+            return await turn_with_pending(connection, row), answer
 
     async def manifest(self, tenant_id: str, turn_id: str) -> tuple[Turn, ContextManifest | None]:
         """A turn and the manifest of its context, if it has come that far; NotFound as above."""
         database = await self._database.get()
-        row = await database.row(tenant_id, QUERIES.turn, turn_id)
-        if row is None:
-            raise unknown_turn()
-        return turn_of(row), manifest_of(row)
+        async with database.transaction(tenant_id) as connection:
+            row = await turn_row(connection, turn_id)
+            return await turn_with_pending(connection, row), manifest_of(row)
 
     async def page(self, tenant_id: str, request: ListMessagesRequest) -> Page:
         """Messages before the place of the token, or up to a sequence, the latest first: at most a
@@ -62,12 +62,13 @@ class Reading:
                 QUERIES.messages_before, conversation_id, before, size, PAGE_BYTES
             )
             active = await connection.fetchrow(QUERIES.active_turn, conversation_id)
+            active_turn = await turn_with_pending(connection, active) if active else None
         # Sequences begin at 1 and have no gaps.
         more = bool(rows) and rows[-1]["sequence"] > 1
         return Page(
             [message_of(row) for row in rows],
             paging.token_of(rows[-1]["sequence"]) if more else "",
-            turn_of(active) if active is not None else None,
+            active_turn,
         )
 
     async def by_id(

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from kari.model_factory.v1.model_factory_pb2 import EmbedRequest
 from kari.production_memory.v1 import jobs_pb2
 from kari.production_memory.v1 import production_memory_pb2 as contract
+from servers.production_memory.approving import Approving
 from servers.production_memory.backlog import Backlog
 from servers.production_memory.beginning import Beginning
 from servers.production_memory.ending import Ending
 from servers.production_memory.importing import Importing
 from servers.production_memory.leading import Leading
 from servers.production_memory.reading import Reading
+from servers.production_memory.recording import Recording
 from servers.production_memory.reindexing import Reindexing
 from servers.production_memory.servicer_summaries import SummaryMethods
 from servers.production_memory.summaries import Summaries
@@ -36,6 +38,8 @@ class ProductionMemory(SummaryMethods, Memories):
         leading: Leading,
         ending: Ending,
         reading: Reading,
+        recording: Recording,
+        approving: Approving,
         importing: Importing,
         reindexing: Reindexing,
         backlog: Backlog,
@@ -54,6 +58,8 @@ class ProductionMemory(SummaryMethods, Memories):
         self._leading = leading
         self._ending = ending
         self._reading = reading
+        self._recording = recording
+        self._approving = approving
 
     async def BeginTurn(
         self, request: contract.BeginTurnRequest, context: Context
@@ -158,6 +164,29 @@ class ProductionMemory(SummaryMethods, Memories):
     ) -> jobs_pb2.DiscardJobsResponse:
         """Drops them."""
         return jobs_pb2.DiscardJobsResponse(discarded=await self._backlog.discard(request.job_ids))
+
+    async def RecordToolSteps(
+        self, request: contract.RecordToolStepsRequest, context: Context
+    ) -> contract.RecordToolStepsResponse:
+        """Keeps how calls of tools stand."""
+        called_off = await self._recording.record(principal().tenant_id, request)
+        return contract.RecordToolStepsResponse(cancel_requested=called_off)
+
+    async def AnswerApproval(
+        self, request: contract.AnswerApprovalRequest, context: Context
+    ) -> contract.AnswerApprovalResponse:
+        """Keeps the user's answer."""
+        answered = await self._approving.answer(request, principal())
+        return contract.AnswerApprovalResponse(
+            turn=answered.turn, led_turn=answered.led_turn, repeated_request=answered.repeated
+        )
+
+    async def ListToolSteps(
+        self, request: contract.ListToolStepsRequest, context: Context
+    ) -> contract.ListToolStepsResponse:
+        """The calls of a turn."""
+        steps = await self._recording.steps(principal().tenant_id, request.turn_id)
+        return contract.ListToolStepsResponse(steps=steps)
 
     async def RequestCancel(
         self, request: contract.RequestCancelRequest, context: Context

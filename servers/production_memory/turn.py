@@ -5,6 +5,7 @@ one who was silent for too long cannot write any more: that is the fence.
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from kari.conversation_models.v1.context_pb2 import ContextManifest
@@ -12,6 +13,7 @@ from kari.conversation_models.v1.degradation_pb2 import Degradation
 from kari.conversation_models.v1.instruction_pb2 import Instruction
 from kari.conversation_models.v1.message_pb2 import Message
 from kari.conversation_models.v1.model_pb2 import ModelSelection, Usage
+from kari.conversation_models.v1.tool_pb2 import ToolStep
 from kari.conversation_models.v1.turn_pb2 import Turn, TurnState, WhenBusy
 from kari.errors.v1.errors_pb2 import ErrorEnvelope, Reason
 from kari.production_memory.v1.production_memory_pb2 import BeginTurnRequest, Lease, LedTurn
@@ -21,6 +23,7 @@ from servers.runtime.names import short
 from servers.runtime.queries import Row
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
+AWAITING_APPROVAL = "awaiting_approval"
 
 
 def name_of(state: TurnState.ValueType) -> str:
@@ -28,8 +31,8 @@ def name_of(state: TurnState.ValueType) -> str:
     return short(TurnState, state)
 
 
-def turn_of(row: Row) -> Turn:
-    """The turn of a row of `turns`."""
+def turn_of(row: Row, pending: Sequence[ToolStep] = ()) -> Turn:
+    """The turn of a row of `turns`, with the calls about which its user is asked."""
     return Turn(
         id=row["id"],
         conversation_id=row["conversation_id"],
@@ -45,6 +48,7 @@ def turn_of(row: Row) -> Turn:
         usage=_parsed(Usage, row["usage"]),
         degradations=[Degradation.FromString(each) for each in row["degradations"]],
         correlation_id=row["correlation_id"],
+        pending_steps=pending,
     )
 
 
@@ -54,11 +58,13 @@ def manifest_of(row: Row) -> ContextManifest | None:
     return manifest
 
 
-def led_turn_of(row: Row, message: Message, owner: str) -> LedTurn:
+def led_turn_of(
+    row: Row, message: Message, owner: str, pending: Sequence[ToolStep] = ()
+) -> LedTurn:
     """A turn with all that its leader needs; with a lease only if `owner` is that leader."""
     leads = row["lease_owner"] == owner and row["state"] not in ENDED | {"accepted"}
     return LedTurn(
-        turn=turn_of(row),
+        turn=turn_of(row, pending),
         message=message,
         lease=Lease(owner=owner, number=row["lease_number"]) if leads else None,
         model=row["model"],
@@ -110,8 +116,20 @@ def require_same(row: Row, digest: bytes) -> None:
         )
 
 
+def asks(row: Row) -> bool:
+    """Whether the turn waits for its user, and nobody leads it."""
+    return bool(row["state"] == AWAITING_APPROVAL and not row["lease_owner"])
+
+
 def require_lease(row: Row, number: int) -> None:
-    """Raises Conflict if another one leads the turn by now."""
+    """Raises Conflict if another one leads the turn by now, or if nobody does, for it asks."""
+    if asks(row):
+        raise Conflict(
+            Reason.REASON_LEASE_LOST,
+            "this turn waits for its user; nobody leads it until there is an answer",
+            turn_id=row["id"],
+            lease_number=row["lease_number"],
+        )
     if row["lease_number"] != number:
         raise Conflict(
             Reason.REASON_LEASE_LOST,

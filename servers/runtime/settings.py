@@ -83,6 +83,11 @@ class Settings(BaseSettings):
         description="TOML file of model providers and routing; unset reads `models.toml` in the "
         "data folder if it is there, else only the local model is used.",
     )
+    tools_file: Path | None = Field(
+        None,
+        description="TOML file of tools, their limits and MCP servers; unset reads `tools.toml` in "
+        "the data folder if it is there, else tools are as they come.",
+    )
     identity_key_file: Path | None = Field(
         None,
         description="Ed25519 private key (PEM) that signs access tokens; unset keeps one in the "
@@ -149,6 +154,28 @@ class Settings(BaseSettings):
     )
     turn_deadline_seconds: float = Field(
         300.0, gt=0, le=300, description="Longest time a turn may take; no model is given longer."
+    )
+    tool_rounds: int = Field(
+        8,
+        ge=1,
+        le=100,
+        description="Times that a model may ask for tools in a turn; then it answers without.",
+    )
+    tool_calls: int = Field(
+        32, ge=1, le=100, description="Calls of tools in a turn; then it is answered without."
+    )
+    tool_result_share: float = Field(
+        0.2,
+        gt=0,
+        le=0.5,
+        description="Part of a model's window that the result of one call may take; the rest of a "
+        "longer one is left out of the prompt.",
+    )
+    approval_seconds: float = Field(
+        86_400.0,
+        gt=0,
+        le=2_592_000,
+        description="How long a turn waits for its user to allow a tool; then it is refused.",
     )
 
     summary_turns: int = Field(

@@ -14,6 +14,9 @@ log = structlog.get_logger("kari.tool_integration")
 Adjust = Callable[[Offer], Offer]
 """What the configuration makes of an offer."""
 
+MOST_KNOWN = 32
+"""Answers of sources that are remembered: some give users of other roles other tools."""
+
 
 class Registry:
     """Looks tools up. Of two with the same id the one of the earlier source counts."""
@@ -21,7 +24,7 @@ class Registry:
     def __init__(self, sources: Sequence[Source], adjust: Adjust = lambda offer: offer) -> None:
         self._sources = sources
         self._adjust = adjust
-        self._known: dict[int, tuple[Sequence[Offer], Mapping[str, Offer]]] = {}
+        self._known: list[tuple[Sequence[Offer], Mapping[str, Offer]]] = []
 
     async def find(self, tool_id: str) -> Offer | None:
         """The tool of this id; None if there is none."""
@@ -40,12 +43,13 @@ class Registry:
 
     async def _of(self, place: int) -> Mapping[str, Offer]:
         offers = await self._sources[place].offers()
-        known = self._known.get(place)
-        # The very object: a source gives another one when something changed.
-        if known is None or known[0] is not offers:
-            known = (offers, {offer.tool.id: self._taken(offer) for offer in offers})
-            self._known[place] = known
-        return known[1]
+        for known, index in self._known:
+            # The very object: a source gives another one when something changed.
+            if known is offers:
+                return index
+        index = {offer.tool.id: self._taken(offer) for offer in offers}
+        self._known = [(offers, index), *self._known[: MOST_KNOWN - 1]]
+        return index
 
     def _taken(self, offer: Offer) -> Offer:
         wrong = checked(offer.tool)

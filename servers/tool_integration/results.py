@@ -1,12 +1,13 @@
 """What tools give: JSON that fits the tool's schema and is not too long. Pure."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import Unavailable
 from servers.tool_integration.schema import violations
-from servers.tool_integration.tool import Json, Tool
+from servers.tool_integration.tool import Json, Told, Tool
 
 MOST_BYTES = 64 * 1024
 """Of a result as JSON text: about 16,000 tokens, more than any prompt has room for."""
@@ -14,17 +15,19 @@ MOST_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Result:
-    """A result as JSON text, and whether its rest was left out."""
+    """A result as JSON text, whether its rest was left out, and what else is known of the call."""
 
     text: str
     truncated: bool = False
+    metadata: Mapping[str, Json] = field(default_factory=dict)
 
 
-def encoded(tool: Tool, value: Json, most_bytes: int = MOST_BYTES) -> Result:
+def encoded(tool: Tool, given: Json | Told, most_bytes: int = MOST_BYTES) -> Result:
     """The result as text. Unavailable if it is no JSON or breaks the tool's schema. One that is too
     long is cut: the same result is always cut the same way, and stays JSON, though the schema may
     ask for more than what is left."""
-    text = _text(tool, value)
+    told = given if isinstance(given, Told) else Told(given)
+    value, text = told.value, _text(tool, told.value)
     if tool.result is not None:
         wrong = violations(tool.result, value)
         if wrong:
@@ -36,8 +39,8 @@ def encoded(tool: Tool, value: Json, most_bytes: int = MOST_BYTES) -> Result:
                 retryable=False,
             )
     if _size(text) <= most_bytes:
-        return Result(text)
-    return Result(_cut(value, text, most_bytes), truncated=True)
+        return Result(text, metadata=told.metadata)
+    return Result(_cut(value, text, most_bytes), truncated=True, metadata=told.metadata)
 
 
 def _text(tool: Tool, value: Json) -> str:

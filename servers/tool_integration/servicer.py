@@ -78,6 +78,8 @@ def _result(request: CallToolRequest, finished: Finished) -> ToolResult:
     )
     if finished.result is not None:
         said.result_json, said.truncated = finished.result.text, finished.result.truncated
+        if finished.result.metadata:
+            said.metadata.update(finished.result.metadata)
     if finished.error is not None:
         said.error.CopyFrom(finished.error.envelope(current().correlation_id))
     return said

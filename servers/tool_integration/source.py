@@ -18,7 +18,7 @@ class Source(Protocol):
         """The tools it has for the caller, each id once. Never raises for want of a peer."""
 
 
-class BuiltIn:
+class Fixed:
     """Tools that are there from the start to the end."""
 
     def __init__(self, offers: Sequence[Offer]) -> None:

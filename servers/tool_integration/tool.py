@@ -81,10 +81,18 @@ class Invocation:
     report: Report = field(default=_unheard, repr=False)
 
 
+@dataclass(frozen=True)
+class Told:
+    """A result with what else is known of the call; a handler that knows more gives this."""
+
+    value: Json
+    metadata: Mapping[str, Json] = field(default_factory=dict)
+
+
 class Handler(Protocol):
     """Does what a tool does."""
 
-    async def __call__(self, arguments: Mapping[str, Json], invocation: Invocation) -> Json:
+    async def __call__(self, arguments: Mapping[str, Json], invocation: Invocation) -> Json | Told:
         """The result. The arguments fit the tool's schema. KariError says what went wrong; its
         message reaches models and people. It is cancelled when its time is over."""
 

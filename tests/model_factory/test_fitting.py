@@ -70,5 +70,5 @@ def test_a_prompt_that_fits_stays_as_it_is() -> None:
 
 
 def test_a_short_text_needs_no_counting() -> None:
-    assert surely_fits(says("a", "b"), PROMPT_OVERHEAD + 2 * (MESSAGE_OVERHEAD + 1))
-    assert not surely_fits(says("a", "é"), PROMPT_OVERHEAD + 2 * (MESSAGE_OVERHEAD + 1))
+    assert surely_fits(says("a", "b"), (), PROMPT_OVERHEAD + 2 * (MESSAGE_OVERHEAD + 1))
+    assert not surely_fits(says("a", "é"), (), PROMPT_OVERHEAD + 2 * (MESSAGE_OVERHEAD + 1))

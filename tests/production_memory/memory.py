@@ -9,6 +9,7 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
+from kari.conversation_models.v1.message_pb2 import Message
 from kari.conversation_models.v1.model_pb2 import Usage
 from kari.conversation_models.v1.turn_pb2 import TurnState, WhenBusy
 from kari.errors.v1.errors_pb2 import ErrorEnvelope
@@ -113,6 +114,16 @@ class Memory:
         return await self.stub.ListMessages(
             contract.ListMessagesRequest(conversation_id=self.conversation_id, **fields)
         )
+
+    async def by_id(self, *ids: str) -> list[Message]:
+        request = contract.GetMessagesRequest(conversation_id=self.conversation_id, message_ids=ids)
+        return list((await self.stub.GetMessages(request)).messages)
+
+    async def recent(self, through_sequence: int = 100) -> list[Message]:
+        request = contract.ListRecentMessagesRequest(
+            conversation_id=self.conversation_id, through_sequence=through_sequence, limit=100
+        )
+        return list((await self.stub.ListRecentMessages(request)).messages)
 
     async def connect(self, tenant_id: str | None = None) -> asyncpg.Connection:
         """A connection with the server's own role and rights, its tenant set."""

@@ -4,14 +4,16 @@ import asyncpg
 import pytest
 
 from servers.runtime.ids import new_id
+from tests.production_memory.calling import record, step
 from tests.production_memory.memory import Memory
 
-TABLES = ("threads", "messages", "turns")
+TABLES = ("threads", "messages", "turns", "tool_steps")
 
 
 @pytest.mark.parametrize("table", TABLES)
 async def test_rows_of_another_tenant_are_not_seen(memory: Memory, table: str) -> None:
-    await memory.exchange("question", "answer")
+    turn_id = (await memory.begin("question")).led_turn.turn.id
+    await record(memory, turn_id, step())
     counts = []
     for tenant_id in (memory.somebody.tenant_id, new_id("tenant"), "", None):
         connection = await memory.connect(tenant_id)

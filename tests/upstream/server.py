@@ -17,6 +17,7 @@ import msgspec
 from aiohttp import web
 
 from tests.upstream import anthropic_format, openai_format
+from tests.upstream.obedient import obey
 from tests.upstream.script import Ending, Script, named
 
 
@@ -110,7 +111,7 @@ class Upstream:
     async def _play(
         self, request: web.Request, received: Received, form: ModuleType
     ) -> web.StreamResponse:
-        script = self._next(received.model)
+        script = self._next(received)
         if script.silent:
             await asyncio.Event().wait()
         await asyncio.sleep(script.first_delay)
@@ -165,10 +166,11 @@ class Upstream:
             case Ending.UNFINISHED:
                 pass
 
-    def _next(self, model: str) -> Script:
+    def _next(self, received: Received) -> Script:
+        model = received.model
         scripts = self.scripts.get(model)
         if not scripts:
-            return named(model)
+            return obey(received.body) if model == "obedient" else named(model)
         return scripts[min(len(self.asked(model)), len(scripts)) - 1]
 
     async def _put_scripts(self, request: web.Request) -> web.Response:

@@ -1,0 +1,85 @@
+"""Calls of tools and their results in a prompt, as a model can read them.
+
+A round is an assistant's message with calls and, right after it, one result for each. Models that
+call tools get rounds as their protocol has them. Everything else is told as text: to models that
+call none, and where a call has no result or a result no call. Pure.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from kari.conversation_models.v1.context_pb2 import PromptMessage
+from kari.conversation_models.v1.message_pb2 import MessageRole
+from kari.conversation_models.v1.tool_pb2 import ToolCall
+
+ARGUMENTS_TOLD = 2_000
+"""Characters of a call's arguments that are told as text; the result matters more."""
+
+_MARK = re.compile(r"<(?=/?tool_)", re.IGNORECASE)
+
+Calls = Mapping[str, ToolCall]
+
+
+def units(messages: Sequence[PromptMessage]) -> Iterator[list[PromptMessage]]:
+    """The prompt in parts that stay together: an assistant's message with the results of its
+    calls that follow it; any other message by itself."""
+    unit: list[PromptMessage] = []
+    open_calls: set[str] = set()
+    for message in messages:
+        if message.tool_call_id in open_calls:
+            open_calls.remove(message.tool_call_id)
+            unit.append(message)
+            continue
+        if unit:
+            yield unit
+        unit, open_calls = [message], {call.id for call in message.tool_calls}
+    if unit:
+        yield unit
+
+
+def readable(messages: Sequence[PromptMessage], *, calls_tools: bool) -> Sequence[PromptMessage]:
+    """The prompt for a model that calls tools, or for one that does not."""
+    if not any(_is_of_tools(message) for message in messages):
+        return messages
+    calls = {call.id: call for message in messages for call in message.tool_calls}
+    found: list[PromptMessage] = []
+    for unit in units(messages):
+        found += unit if calls_tools and _is_round(unit) else _told(unit, calls)
+    return found
+
+
+def _is_of_tools(message: PromptMessage) -> bool:
+    return bool(message.tool_calls) or message.role == MessageRole.MESSAGE_ROLE_TOOL
+
+
+def _is_round(unit: Sequence[PromptMessage]) -> bool:
+    """Whether every call has its result. Ids that are there twice would be refused."""
+    ids = {call.id for call in unit[0].tool_calls}
+    return len(ids) == len(unit[0].tool_calls) == len(unit) - 1 > 0
+
+
+def _told(unit: Sequence[PromptMessage], calls: Calls) -> Iterator[PromptMessage]:
+    first, *results = unit
+    if _is_of_tools(first) and first.role == MessageRole.MESSAGE_ROLE_TOOL:
+        results = [first]
+    elif first.content or not first.tool_calls:
+        yield PromptMessage(role=first.role, content=first.content)
+    for message in results:
+        yield _result(calls.get(message.tool_call_id), message.content)
+    answered = {message.tool_call_id for message in results}
+    for call in first.tool_calls:
+        if call.id not in answered:
+            yield _result(call, "There is no result.")
+
+
+def _result(call: ToolCall | None, content: str) -> PromptMessage:
+    """A result as a text of the user's side. Nothing in it can pass for the end of it."""
+    told = f"<tool_result>\n{_tamed(content)}\n</tool_result>"
+    if call is not None:
+        arguments = call.arguments_json[:ARGUMENTS_TOLD]
+        told = f"<tool_call>{_tamed(f'{call.tool_id} {arguments}')}</tool_call>\n{told}"
+    return PromptMessage(role=MessageRole.MESSAGE_ROLE_TOOL, content=told)
+
+
+def _tamed(text: str) -> str:
+    return _MARK.sub("< ", text)
