@@ -4,8 +4,8 @@ Run as a script with the standard library alone (`python -I -S guardian.py`), in
 own. Arguments: the parent's pid, then the program and its arguments. It stays beside the program
 as long as that runs: Linux tells a child of its parent's death, but not a grandchild, and many
 programs are started by a launcher. The program leads a process group. When the parent dies, or says
-so with `KILL`, the whole group is killed; SIGTERM is passed on to it; when the program ends, what it
-left behind is killed, and we end as it did.
+so with `KILL`, the whole group is killed; SIGTERM is passed on to it; when the program ends, what
+it left behind is killed, and we end as it did.
 """
 
 import ctypes

@@ -3,9 +3,9 @@ its tools is in a table of that tool, as for every other. docs/mcp.md shows whol
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -18,7 +18,6 @@ Approval = Literal["always", "never", "unless_read_only"]
 Variable = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}")
-RESERVED = ("capsule", "kari")
 SECRET = re.compile(r"auth|token|key|secret|password|cookie", re.IGNORECASE)
 
 
@@ -60,11 +59,14 @@ class McpServerEntry(Struct, frozen=True, forbid_unknown_fields=True):
         return not self.allow or any(fnmatchcase(tool, pattern) for pattern in self.allow)
 
 
-def entries_of(tables: Mapping[str, Any], file: str) -> dict[str, McpServerEntry]:
+def entries_of(tables: object, file: str, tools: Collection[str] = ()) -> dict[str, McpServerEntry]:
     """The servers of the `mcp` tables of a file. Misconfigured if one of them is wrong, naming the
-    field and the way out."""
+    field and the way out. `tools` are the ids of tools of Kari's own."""
+    if not isinstance(tables, dict):
+        raise Misconfigured(f"{file}: mcp: write a table, `[mcp.NAME]`, for each server")
     entries = {name: _entry(name, table, file) for name, table in tables.items()}
-    for complaint in complaints(entries):
+    taken = {"capsule", *(tool_id.partition(".")[0] for tool_id in tools)}
+    for complaint in _complaints(entries, taken):
         raise Misconfigured(f"{file}: {complaint}")
     return entries
 
@@ -80,13 +82,13 @@ def _entry(name: str, table: object, file: str) -> McpServerEntry:
         ) from error
 
 
-def complaints(servers: Mapping[str, McpServerEntry]) -> Iterator[str]:
+def _complaints(servers: Mapping[str, McpServerEntry], taken: Collection[str]) -> Iterator[str]:
     """What is wrong with the entries beyond their types, each with the field and the way out."""
     for name, entry in servers.items():
         where = f"mcp.{name}"
         if not NAME.fullmatch(name):
             yield f"{where}: name it with up to 31 of a-z, 0-9, `_` and `-`, a letter first"
-        if name in RESERVED:
+        if name in taken:
             yield f"{where}: tools of Kari's own are called so; choose another name"
         yield from _of_entry(where, entry)
 
