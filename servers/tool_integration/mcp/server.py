@@ -46,7 +46,8 @@ class McpServer:
         self._backoff = Backoff(uniform)
         self._described = Described()
         self._connection: Connection | None = None
-        self._away = "is being started"
+        self.away = "is being started"
+        """Why it cannot be called, as the rest of "the server ..."; empty if it can."""
         metrics.UP.labels(name).set(0)
 
     async def run(self) -> None:
@@ -101,7 +102,7 @@ class McpServer:
 
     async def _attend(self, connection: Connection) -> None:
         """Follows its list until the connection is over."""
-        self._connection, self._away = connection, ""
+        self._connection, self.away = connection, ""
         self._offer()
         metrics.UP.labels(self.name).set(1)
         async with asyncio.TaskGroup() as tasks:
@@ -138,14 +139,14 @@ class McpServer:
 
     def _offer(self) -> None:
         """Makes the offers anew, as they are just now."""
-        away = f"the MCP server `{self.name}` {self._away}" if self._away else ""
+        away = f"the MCP server `{self.name}` {self.away}" if self.away else ""
         self.offers = tuple(
             Offer(tool, partial(self.call, name), unavailable=away)
             for name, tool in self._described.tools.items()
         )
 
     def _ended(self, ending: Ending) -> None:
-        self._away = f"{ending.why or 'closed the connection'}; it is started anew by itself"
+        self.away = f"{ending.why or 'closed the connection'}; it is started anew by itself"
         self._offer()
         metrics.UP.labels(self.name).set(0)
         metrics.ENDINGS.labels(self.name, ending.how or "closed").inc()
@@ -155,7 +156,7 @@ class McpServer:
 
     def _unavailable(self, why: str = "") -> Unavailable:
         return Unavailable(
-            Reason.REASON_TOOL_UNAVAILABLE, f"the MCP server `{self.name}` {why or self._away}"
+            Reason.REASON_TOOL_UNAVAILABLE, f"the MCP server `{self.name}` {why or self.away}"
         )
 
     def _failed(

@@ -46,6 +46,10 @@ class McpServers:
             self._offers = tuple(offer for part in parts for offer in part)
         return self._offers
 
+    def why(self, name: str) -> str:
+        """Why a server cannot be called; empty if it can."""
+        return next((server.away for server in self._servers if server.name == name), "")
+
     async def run(self) -> None:
         """Keeps the servers running until cancelled, which ends all of them at once."""
         async with asyncio.TaskGroup() as tasks:

@@ -43,7 +43,7 @@ def tools_of(behaviour: str) -> list[Answer]:
         case "schemas":
             catastrophe = {"s": {"type": "string", "pattern": "(a+)+$"}}
             return [
-                {"name": "nonsense", "inputSchema": {**OBJECT, "properties": {"a": 7}}},
+                {"name": "nonsense", "inputSchema": {**OBJECT, "properties": {"a": {"type": "none"}}}},
                 {"name": "elsewhere", "inputSchema": {**OBJECT, "$ref": "http://127.0.0.1:9/x"}},
                 {"name": "large", "inputSchema": {**OBJECT, "description": "x" * 100_000}},
                 {"name": "slow", "inputSchema": {**OBJECT, "properties": catastrophe}},
