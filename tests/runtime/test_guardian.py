@@ -6,6 +6,7 @@ import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 
 import psutil
+import pytest
 
 from servers.runtime.guardian import guarded
 from tests.hosting import until
@@ -76,12 +77,13 @@ async def test_what_a_program_leaves_behind_goes_with_it() -> None:
     await gone(family)
 
 
-async def test_a_program_that_was_killed_shows_by_what() -> None:
-    then = "os.kill(os.getpid(), 11)"
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL])
+async def test_a_program_that_was_killed_shows_by_what(number: signal.Signals) -> None:
+    then = f"os.kill(os.getpid(), {int(number)})"
     program = await started(*guarded((sys.executable, "-c", FAMILY.format(then=then))))
     await family_of(program)
     await program.communicate()
-    assert program.returncode == -signal.SIGSEGV
+    assert program.returncode == -number
 
 
 async def test_a_program_may_answer_being_asked_to_stop() -> None:
