@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from cli.mesh import Mesh, NotRunning, connected
+from cli.tool_notes import question, tool_note
 from kari.chat_hub.v1.chat_hub_pb2 import (
+    AnswerApprovalRequest,
     AnswerProposalRequest,
     CancelTurnRequest,
     FollowTurnRequest,
@@ -21,7 +23,7 @@ from kari.chat_hub.v1.chat_hub_pb2 import (
 )
 from kari.conversation_models.v1.degradation_pb2 import Feature
 from kari.conversation_models.v1.instruction_pb2 import InstructionResult, InstructionStatus
-from kari.conversation_models.v1.turn_pb2 import Turn, TurnEvent
+from kari.conversation_models.v1.turn_pb2 import ApprovalRequested, Turn, TurnEvent
 from servers.runtime.errors import from_rpc
 from servers.runtime.names import short
 from servers.runtime.settings import read_settings
@@ -104,12 +106,11 @@ class Terminal:
         console.print(Markdown(result.text))
         if result.status != InstructionStatus.INSTRUCTION_STATUS_NEEDS_CONFIRMATION:
             return
-        answer = await PromptSession[str]().prompt_async("Go ahead? [y/N] ")
         response = await self._mesh.hub.AnswerProposal(
             AnswerProposalRequest(
                 conversation_id=self._conversation_id,
                 proposal_id=result.proposal_id,
-                accepted=answer.strip().lower() in ("y", "yes"),
+                accepted=await _says_yes("Go ahead? [y/N] "),
             )
         )
         console.print(Markdown(response.result.text))
@@ -131,11 +132,31 @@ class Terminal:
                 if response.HasField("resync"):
                     console.print("\n[dim](the stream was lost; from the start again)[/dim]")
                     self._wrote = ""
-                elif self._show_event(response.turn_event):
-                    return response.turn_event.HasField("completed")
+                    await self._ask_again(response.resync.turn)
+                    continue
+                event = response.turn_event
+                if event.HasField("approval_requested"):
+                    await self._ask(turn_id, event.approval_requested)
+                elif self._show_event(event):
+                    return event.HasField("completed")
         finally:
             call.cancel()
         return False
+
+    async def _ask_again(self, turn: Turn) -> None:
+        for step in turn.pending_steps:
+            await self._ask(turn.id, ApprovalRequested(call=step.call, answer_by=step.answer_by))
+
+    async def _ask(self, turn_id: str, asked: ApprovalRequested) -> None:
+        """Asks whether a tool may run; without a terminal the turn waits for another client."""
+        self._end_line()
+        _note(question(asked))
+        if not sys.stdin.isatty():
+            _note(f"answer it elsewhere: kari approve {turn_id} {asked.call.id}")
+            return
+        approved = await _says_yes("Allow it? [y/N] ")
+        request = AnswerApprovalRequest(turn_id=turn_id, call_id=asked.call.id, approved=approved)
+        await self._mesh.hub.AnswerApproval(request)
 
     def _show_event(self, event: TurnEvent) -> bool:
         """Shows one event; True if it is the last."""
@@ -147,6 +168,8 @@ class Terminal:
                 _note(f"without {feature}: {event.degraded.cause}")
             case "provider_switched":
                 _note(f"{event.provider_switched.from_model} failed")
+            case "tool_started" | "tool_progress" | "tool_finished" | "approval_answered":
+                self._show_tool(event)
             case "completed":
                 self._end(event.completed.message.content)
                 return True
@@ -159,6 +182,16 @@ class Terminal:
                 _note("called off")
                 return True
         return False
+
+    def _show_tool(self, event: TurnEvent) -> None:
+        if told := tool_note(event):
+            self._end_line()
+            _note(told)
+
+    def _end_line(self) -> None:
+        """A note begins a line of its own."""
+        if self._wrote and not self._wrote.endswith("\n"):
+            self._write("\n")
 
     def _write(self, text: str) -> None:
         sys.stdout.write(text)
@@ -179,8 +212,17 @@ def _uncancel() -> None:
         task.uncancel()
 
 
+async def _says_yes(asked: str) -> bool:
+    """Whether the answer is yes; leaving the question is none."""
+    try:
+        answer = await PromptSession[str]().prompt_async(asked)
+    except (EOFError, KeyboardInterrupt):
+        return False
+    return answer.strip().lower() in ("y", "yes")
+
+
 def _note(text: str) -> None:
-    Console(stderr=True).print(f"({text})", style="dim")
+    Console(stderr=True).print(f"({text})", style="dim", markup=False, highlight=False)
 
 
 def _say_error(error: grpc.aio.AioRpcError) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from datetime import datetime
+from functools import partial
 
 import click
 
@@ -117,6 +118,57 @@ def search(
     roles = [role] if role else []
     wanted = Wanted(" ".join(words), conversation, since, until, roles, count)
     sys.exit(run(wanted, user, tenant, as_json=as_json))
+
+
+@kari.command()
+@click.option("--json", "as_json", is_flag=True, help="Print them as the contract has them.")
+@click.option("--user", default="demo", show_default=True, help="Name of the user.")
+@click.option("--tenant", default="demo", show_default=True, help="Name of the tenant.")
+def tools(as_json: bool, user: str, tenant: str) -> None:
+    """List the tools that a user may call, and why some cannot be called now."""
+    from cli.tools import run, show
+
+    sys.exit(run(partial(show, as_json=as_json), user, tenant))
+
+
+@kari.command()
+@click.argument("tool")
+@click.argument("arguments", default="{}")
+@click.option("--conversation", default="", metavar="ID", help="Call it for this conversation.")
+@click.option("--approve", is_flag=True, help="Allow it, where it asks before it runs.")
+@click.option("--user", default="demo", show_default=True, help="Name of the user.")
+@click.option("--tenant", default="demo", show_default=True, help="Name of the tenant.")
+def call(
+    tool: str, arguments: str, conversation: str, approve: bool, user: str, tenant: str
+) -> None:
+    """Call TOOL with ARGUMENTS, an object as JSON, and print its result.
+
+    Such as: kari call calculator '{"expression": "6*7"}'. The exit code is 1 if it failed.
+    """
+    from cli.tools import call as call_tool
+    from cli.tools import run
+    from kari.chat_hub.v1.chat_hub_pb2 import CallToolRequest
+
+    request = CallToolRequest(
+        tool_id=tool, arguments_json=arguments, conversation_id=conversation, approved=approve
+    )
+    sys.exit(run(partial(call_tool, request=request), user, tenant))
+
+
+@kari.command()
+@click.argument("turn")
+@click.argument("call_id", metavar="CALL")
+@click.option("--deny", is_flag=True, help="Refuse it.")
+@click.option("--user", default="demo", show_default=True, help="Name of the user.")
+@click.option("--tenant", default="demo", show_default=True, help="Name of the tenant.")
+def approve(turn: str, call_id: str, deny: bool, user: str, tenant: str) -> None:
+    """Allow the tool about which TURN asks in CALL, as the user whose turn it is."""
+    from cli.tools import approve as answer
+    from cli.tools import run
+    from kari.chat_hub.v1.chat_hub_pb2 import AnswerApprovalRequest
+
+    request = AnswerApprovalRequest(turn_id=turn, call_id=call_id, approved=not deny)
+    sys.exit(run(partial(answer, request=request), user, tenant))
 
 
 @kari.command()

@@ -44,6 +44,8 @@ REQUESTS = {
     "commands": "ListCommands",
     "conversation": "GetConversation",
     "search": "Search",
+    "answer_approval": "AnswerApproval",
+    "tools": "ListTools",
 }
 """The hub's method for each kind of frame that is one call."""
 

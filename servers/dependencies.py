@@ -142,7 +142,11 @@ from servers.production_memory.store import VectorStore
 from servers.production_memory.store_milvus import open_vectors
 from servers.production_memory.summaries import Summaries
 from servers.production_memory.summary_claims import SummaryClaims
-from servers.production_memory.vault.memory_jobs import LearnJob, MemoryJob
+from servers.production_memory.vault.memory_jobs import (
+    LearnJob,
+    MemoryJob,
+    ProcedureJob,
+)
 from servers.production_memory.vault.vault import vault_of
 from servers.production_memory.vectorizing import Vectorizing
 from servers.production_memory.working import Pace, Work, Worker
@@ -346,7 +350,10 @@ def production_memory(w: Wiring) -> Hosted:
     embeds = {EmbedJob.entrypoint: messages, MemoryJob.entrypoint: vault.vector_work}
     embedder = Worker("embed", database, jobs, embeds, quiet)
     # By itself: a model that takes its time keeps no vector waiting.
-    learns = {LearnJob.entrypoint: vault.learn_work}
+    learns = {
+        LearnJob.entrypoint: vault.learn_work,
+        ProcedureJob.entrypoint: vault.procedure_work,
+    }
     learner = Worker("learn", database, jobs, learns, quiet, Pace(batch=4))
     buffering, backlog = Buffering(SessionBuffer(w.redis)), Backlog(database, jobs)
     return _hosted(

@@ -83,7 +83,7 @@ export class ConversationView {
   // Takes a frame of the socket that concerns this conversation.
   take(frame) {
     if (frame.turnEvent) this.#event(frame.turnEvent);
-    else if (frame.resync) this.#transcript.live(frame.resync.turn.id).forget();
+    else if (frame.resync) this.#resynced(frame.resync.turn);
     else if (frame.turnStarted?.conversationId === this.id) this.#resume(frame.turnStarted.turnId);
     else if (frame.conversationChanged?.conversationId === this.id) this.#look();
   }
@@ -178,10 +178,36 @@ export class ConversationView {
     turn.begin();
     this.#transcript.drawn(turn);
     if (event.delta) turn.add(event.delta.text);
+    this.#tools(turn, event);
     if (event.degraded) this.#transcript.note(turn.article, degradationNote(event.degraded));
     if (event.providerSwitched) {
       const to = event.providerSwitched.toModel;
       this.#transcript.note(turn.article, `Another model goes on: ${to}`);
+    }
+  }
+
+  #tools(turn, event) {
+    const { tools } = turn;
+    if (event.toolStarted) tools.started(event.toolStarted);
+    if (event.toolProgress) tools.progress(event.toolProgress);
+    if (event.toolFinished) tools.finished(event.toolFinished);
+    if (event.approvalRequested) this.#asked(turn, event.approvalRequested);
+    if (event.approvalAnswered) tools.answered(event.approvalAnswered);
+  }
+
+  #asked(turn, requested) {
+    const asked = { turnId: turn.id, callId: requested.call.id };
+    turn.tools.asked(requested, (approved) => this.#ask({ answerApproval: { ...asked, approved } }));
+  }
+
+  // The events so far are gone; what is still asked is not.
+  #resynced({ id, pendingSteps }) {
+    const turn = this.#transcript.live(id);
+    turn.forget();
+    for (const step of pendingSteps ?? []) {
+      turn.begin();
+      this.#transcript.drawn(turn);
+      this.#asked(turn, step);
     }
   }
 

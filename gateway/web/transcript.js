@@ -2,6 +2,7 @@
 
 import { button, byId, make } from "./elements.js";
 import { render } from "./markdown.js";
+import { ToolList } from "./tools.js";
 import { feature, sentence } from "./words.js";
 
 const NEAR = 120;
@@ -215,6 +216,7 @@ class LiveTurn {
   position = null;
   over = false;
   text = "";
+  tools = new ToolList();
   #frame = 0;
 
   constructor(id) {
@@ -224,6 +226,7 @@ class LiveTurn {
   begin() {
     if (this.article) return;
     this.article = articleOf("assistant");
+    this.article.body.before(this.tools.element);
     this.article.classList.add("live");
     this.article.setAttribute("aria-busy", "true");
   }
@@ -238,6 +241,7 @@ class LiveTurn {
 
   forget() {
     this.text = "";
+    this.tools.clear();
     if (this.article) render(this.article.body, "");
   }
 
@@ -252,9 +256,11 @@ class LiveTurn {
 
   settle() {
     if (this.#frame) this.show(this.text);
+    this.tools.settle();
     this.article?.classList.remove("live");
     this.article?.setAttribute("aria-busy", "false");
-    if (this.article && !this.text && !this.article.querySelector(".note")) this.article.remove();
+    const bare = !this.text && this.tools.empty && !this.article?.querySelector(".note");
+    if (bare) this.article?.remove();
   }
 }
 
@@ -266,7 +272,7 @@ function articleOf(role) {
   article.append(article.body, meta);
   article.tell = (message) => {
     const time = new Date(message.timestamp ?? Date.now());
-    const parts = [message.modelUsed, message.partial ? "cut short" : ""].filter(Boolean);
+    const parts = [message.modelUsed, used(message.toolsCalled), message.partial ? "cut short" : ""].filter(Boolean);
     const clock = time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
     meta.replaceChildren(
       ...parts.map((part) => make("span", { textContent: part })),
@@ -274,6 +280,12 @@ function articleOf(role) {
     );
   };
   return article;
+}
+
+// The tools of a stored answer, each once, in words.
+function used(toolsCalled) {
+  const names = [...new Set((toolsCalled ?? []).map((use) => use.toolId))];
+  return names.length ? `with ${names.join(", ")}` : "";
 }
 
 function reference(correlationId) {

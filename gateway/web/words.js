@@ -14,6 +14,9 @@ const REASONS = {
   REASON_INTERNAL: "Something is broken on our side.",
   REASON_TURN_ABANDONED: "The answer was cut off. The text so far is kept.",
   REASON_TOO_LARGE: "That is too large to send.",
+  REASON_CALL_NOT_FOUND: "Nobody waits for this answer any more.",
+  REASON_APPROVAL_DENIED: "You did not allow it.",
+  REASON_APPROVAL_EXPIRED: "Nobody answered in time.",
 };
 
 const FEATURES = {
@@ -27,6 +30,7 @@ const FEATURES = {
   FEATURE_VAULT: "Kari does not look at what it remembers of you.",
   FEATURE_LONG_TERM_MEMORY: "Kari does not look at earlier parts of this conversation.",
   FEATURE_PAST_THREADS: "Kari does not look at other conversations.",
+  FEATURE_TOOLS: "Kari uses no tools, or no more of them.",
 };
 
 export function sentence(error) {

@@ -15,7 +15,7 @@ log = structlog.get_logger("kari.chat_orchestrator")
 
 
 async def tell_cancelled(peers: Peers, turn_id: str) -> Turn | None:
-    """Ends the stream of a turn that was called off, with what is kept of its answer. Gives the turn;
+    """Ends the stream of a turn that was called off, with what is kept of its answer. The turn, or
     None if somebody leads it, whose part that is."""
     request = GetTurnRequest(turn_id=turn_id)
     try:

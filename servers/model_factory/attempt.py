@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
+import structlog
+
 from kari.conversation_models.v1.model_pb2 import FinishReason
 from servers.model_factory import metrics
 from servers.model_factory.answer import (
@@ -20,6 +22,8 @@ from servers.model_factory.catalog import Known
 from servers.model_factory.failure import Kind, ProviderFailure
 from servers.model_factory.provider import Prompt, Provider
 from servers.runtime.labelled import labelled
+
+log = structlog.get_logger("kari.model_factory")
 
 MOST_CHARACTERS = 400_000
 """Of one answer, reasoning included, as a provider's own limit counts both. At four bytes each it
@@ -118,8 +122,8 @@ class Attempt:
             )
 
     def _complete(self) -> None:
-        self._outcome = "ok"
         self._settle_calls()
+        self._outcome = "ok"
         self._asked.breaker.answered()
         name = self._asked.model.id
         labelled(metrics.DURATION, name).observe(self._clock() - self._began)
@@ -127,7 +131,8 @@ class Attempt:
             labelled(metrics.FIRST_TEXT, name).observe(self.first_text - self._began)
 
     def _settle_calls(self) -> None:
-        """An answer that was cut off asks for nothing: what it wrote of a call last is no whole."""
+        """An answer that was cut off asks for nothing, for the last call is no whole; one that
+        says nothing either is none."""
         if not self.calls:
             return
         offered = {tool.id for tool in self._prompt.tools}
@@ -135,10 +140,13 @@ class Attempt:
         for call in self.calls:
             kind = "cut" if cut else "offered" if call.tool_id in offered else "unknown"
             labelled(metrics.TOOL_CALLS, self._asked.model.id, kind).inc()
-        if cut:
-            self.calls = []
-        else:
+        if not cut:
             self.reason = FinishReason.FINISH_REASON_TOOL_CALLS
+            return
+        log.warning("a call of a tool was cut off", model=self._asked.model.id)
+        self.calls = []
+        if self.first_text is None:
+            raise ProviderFailure(Kind.EXCESSIVE, code="tool_call_cut_off")
 
     def _fail(self, failure: ProviderFailure) -> None:
         self._outcome = failure.kind.value

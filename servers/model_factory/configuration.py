@@ -31,7 +31,18 @@ class ModelEntry(Struct, frozen=True, forbid_unknown_fields=True):
     takes_temperature: bool = True
     # Those that do not are told of no tools, and read earlier calls as text.
     calls_tools: bool = True
+    # Some want reasoning or signatures back with each call, which are not kept: they read earlier
+    # calls as text.
+    tool_history: Literal["native", "text"] = "native"
     extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def reads_calls(self) -> bool:
+        """Whether it is given earlier calls as such. Anthropic refuses a call without the thinking
+        that led to it while `thinking` is on."""
+        thinking = self.extra.get("thinking")
+        thinks = isinstance(thinking, dict) and thinking.get("type") != "disabled"
+        return self.calls_tools and self.tool_history == "native" and not thinks
 
 
 class Timeouts(Struct, frozen=True, forbid_unknown_fields=True):

@@ -24,6 +24,7 @@ from servers.model_factory.provider import Provider
 from servers.model_factory.provider_local import LocalProvider
 from servers.model_factory.retry import Backoff
 from servers.model_factory.routing import Router, Wish
+from servers.model_factory.tool_declarations import check
 from servers.runtime import paging
 from servers.runtime.call import Principal
 from servers.runtime.errors import Unavailable
@@ -122,7 +123,9 @@ class ModelFactory:
         self, model: str, fallbacks: Sequence[str], wanted: Wanted
     ) -> AsyncGenerator[Step, None]:
         """The answer as it comes; see Chain. NotFound if the model does not exist; fallbacks that
-        do not are passed over, for whoever chose them may know a newer configuration."""
+        do not are passed over, for whoever chose them may know a newer configuration.
+        InvalidRequest if its tools cannot be told of."""
+        check(wanted.tools)
         first = self._catalog.find(model)
         others = (self._catalog.get(name) for name in dict.fromkeys(fallbacks) if name != model)
         models = [first, *(known for known in others if known is not None)]

@@ -46,7 +46,7 @@ CONSEQUENCES: Mapping[Kind, Consequence] = {
     Kind.CUT: Consequence(again=True, counts=True, says="broke off"),
     Kind.GARBAGE: Consequence(again=False, counts=True, says="sent something unreadable"),
     Kind.EXCESSIVE: Consequence(
-        again=False, counts=False, says="asked for more of tools than is allowed"
+        again=False, counts=False, says="asked for more of tools than there is room for"
     ),
     Kind.BREAKER_OPEN: Consequence(
         again=False, counts=False, says="failed too often and is left alone for a while"

@@ -97,7 +97,7 @@ def _shortened(
     around = PROMPT_OVERHEAD + MESSAGE_OVERHEAD * len(messages)
     left = room - around - sum(_size_of_calls(message, count) for message in messages)
     if left < 0 and any(message.tool_calls for message in messages):
-        return _shortened(readable(messages, calls_tools=False), room, count, shorten)
+        return _shortened(readable(messages, reads_calls=False), room, count, shorten)
     system = [place for place, message in enumerate(messages[:-1]) if _is_system(message)]
     others = [place for place in range(len(messages)) if place not in system]
     texts = {place: messages[place].content for place in range(len(messages))}

@@ -78,30 +78,49 @@ class _Answer:
         self._wanted = wanted
         self._began = chain.clock()
         self.unsent = True
+        self._tries = 0
 
     async def by(self, asked: Asked, *, last: bool) -> AsyncGenerator[Step, None]:
         """The answer of one model. Raises ProviderFailure once there is no use in trying it
-        again. The last model is tried even if its breaker is open: there is nobody else."""
+        again. The last model is tried even if its breaker is open: there is nobody else. One that
+        refuses a request with tools is asked once more without any: many cannot call them."""
         if asked.breaker.state is State.OPEN and not last:
             raise ProviderFailure(Kind.BREAKER_OPEN)
+        self._tries = 0
         prompt, missing = await prompt_for(asked.model, self._wanted)
         for feature in missing:
             yield Degraded(feature, asked.model.id)
-        number = 1
+        try:
+            async with aclosing(self._by(asked, prompt, last=last)) as steps:
+                async for step in steps:
+                    yield step
+            return
+        except ProviderFailure as failure:
+            if failure.kind is not Kind.REJECTED or prompt.is_plain or not self.unsent:
+                raise
+            _log(asked, failure, way_out="if it cannot call tools, set calls_tools = false")
+        yield Degraded(Feature.FEATURE_TOOLS, asked.model.id)
+        plain, _ = await prompt_for(asked.model, self._wanted, plain=True)
+        async with aclosing(self._by(asked, plain, last=last)) as steps:
+            async for step in steps:
+                yield step
+
+    async def _by(self, asked: Asked, prompt: Prompt, *, last: bool) -> AsyncGenerator[Step, None]:
+        """The answer to one prompt, tried again where that may help."""
         while True:
-            attempt = Attempt(asked, prompt, number, self._chain.clock)
+            self._tries += 1
+            attempt = Attempt(asked, prompt, self._tries, self._chain.clock)
             try:
                 async with aclosing(self._tried(asked, prompt, attempt, last=last)) as steps:
                     async for step in steps:
                         yield step
                 return
             except ProviderFailure as failure:
-                wait = self._chain.backoff.wait(failure, number, self._chain.uniform)
+                wait = self._chain.backoff.wait(failure, self._tries, self._chain.uniform)
                 if wait is None or not self.unsent:
                     raise
                 _log(asked, failure, again_in=round(wait, 3))
             await self._chain.pause(wait)
-            number += 1
 
     async def _tried(
         self, asked: Asked, prompt: Prompt, attempt: Attempt, *, last: bool

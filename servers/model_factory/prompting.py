@@ -34,14 +34,16 @@ class Wanted:
     tools: Sequence[Tool] = ()
 
 
-async def prompt_for(model: Known, wanted: Wanted) -> tuple[Prompt, Sequence[Feature.ValueType]]:
+async def prompt_for(
+    model: Known, wanted: Wanted, *, plain: bool = False
+) -> tuple[Prompt, Sequence[Feature.ValueType]]:
     """The prompt, cut to the model's window less the answer, and what is missing if anything had
-    to go. Models that do not call tools are told of none."""
+    to go. Models that do not call tools are told of none; nor is any if it is to be plain."""
     entry = model.entry
     most = min(wanted.max_tokens or entry.max_output_tokens, entry.max_output_tokens)
     room = entry.context_window - most
-    messages = readable(wanted.messages, calls_tools=entry.calls_tools)
-    tools = wanted.tools if entry.calls_tools else ()
+    messages = readable(wanted.messages, reads_calls=entry.reads_calls and not plain)
+    tools = wanted.tools if entry.calls_tools and not plain else ()
     whole = Prompt(entry, messages, most, wanted.temperature, tools)
     if surely_fits(messages, tools, room):
         return whole, ()

@@ -21,6 +21,11 @@ class Prompt:
     temperature: float
     tools: Sequence[Tool] = ()
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has nothing to do with the calling of tools."""
+        return not self.tools and not any(message.tool_calls for message in self.messages)
+
 
 class Provider(Protocol):
     """One provider. Closing the stream stops its work at once."""

@@ -20,7 +20,6 @@ from servers.model_factory.factory import ModelFactory
 from servers.model_factory.prompting import Wanted
 from servers.model_factory.responses import response
 from servers.model_factory.routing import Wish
-from servers.model_factory.tool_declarations import check
 from servers.runtime.call import current, principal
 from servers.runtime.grpc_types import Context
 
@@ -50,7 +49,6 @@ class ModelFactoryServicer(ModelFactoryServiceServicer):
     ) -> AsyncIterator[GenerateResponse]:
         """Streams an answer; see the contract."""
         temperature = request.temperature if request.HasField("temperature") else TEMPERATURE
-        check(request.tools)
         wanted = Wanted(request.messages, request.max_tokens, temperature, request.tools)
         answer = self._factory.generate(request.model, request.fallback_model_ids, wanted)
         async with aclosing(answer) as steps:

@@ -24,43 +24,45 @@ def units(messages: Sequence[PromptMessage]) -> Iterator[list[PromptMessage]]:
     """The prompt in parts that stay together: an assistant's message with the results of its
     calls that follow it; any other message by itself."""
     unit: list[PromptMessage] = []
-    open_calls: set[str] = set()
+    awaited: set[str] = set()
     for message in messages:
-        if message.tool_call_id in open_calls:
-            open_calls.remove(message.tool_call_id)
+        if _is_result(message) and message.tool_call_id in awaited:
+            awaited.remove(message.tool_call_id)
             unit.append(message)
             continue
         if unit:
             yield unit
-        unit, open_calls = [message], {call.id for call in message.tool_calls}
+        unit, awaited = [message], {call.id for call in message.tool_calls}
     if unit:
         yield unit
 
 
-def readable(messages: Sequence[PromptMessage], *, calls_tools: bool) -> Sequence[PromptMessage]:
-    """The prompt for a model that calls tools, or for one that does not."""
-    if not any(_is_of_tools(message) for message in messages):
+def readable(messages: Sequence[PromptMessage], *, reads_calls: bool) -> Sequence[PromptMessage]:
+    """The prompt for a model that is given calls as such, or for one that reads them as text."""
+    if not any(_is_result(m) or m.tool_calls or m.tool_call_id for m in messages):
         return messages
     calls = {call.id: call for message in messages for call in message.tool_calls}
     found: list[PromptMessage] = []
     for unit in units(messages):
-        found += unit if calls_tools and _is_round(unit) else _told(unit, calls)
+        found += unit if reads_calls and _is_round(unit) else _told(unit, calls)
     return found
 
 
-def _is_of_tools(message: PromptMessage) -> bool:
-    return bool(message.tool_calls) or message.role == MessageRole.MESSAGE_ROLE_TOOL
+def _is_result(message: PromptMessage) -> bool:
+    return message.role == MessageRole.MESSAGE_ROLE_TOOL
 
 
 def _is_round(unit: Sequence[PromptMessage]) -> bool:
     """Whether every call has its result. Ids that are there twice would be refused."""
-    ids = {call.id for call in unit[0].tool_calls}
-    return len(ids) == len(unit[0].tool_calls) == len(unit) - 1 > 0
+    first, *results = unit
+    ids = {call.id for call in first.tool_calls}
+    speaks = first.role == MessageRole.MESSAGE_ROLE_ASSISTANT
+    return speaks and len(ids) == len(first.tool_calls) == len(results) > 0
 
 
 def _told(unit: Sequence[PromptMessage], calls: Calls) -> Iterator[PromptMessage]:
     first, *results = unit
-    if _is_of_tools(first) and first.role == MessageRole.MESSAGE_ROLE_TOOL:
+    if _is_result(first):
         results = [first]
     elif first.content or not first.tool_calls:
         yield PromptMessage(role=first.role, content=first.content)

@@ -76,13 +76,15 @@ class ToolPieces:
         return True
 
     def whole(self) -> list[Called]:
-        """The calls, in the order in which they were begun. No arguments are an empty object."""
-        if any(not call.name for call in self._calls):
+        """The calls, in the order in which they were begun; once. No arguments are an empty
+        object. ProviderFailure if one has no name."""
+        calls, self._calls = self._calls, []
+        if any(not call.name for call in calls):
             raise ProviderFailure(Kind.GARBAGE, code="tool_call_without_name")
-        texts = ("".join(call.pieces) for call in self._calls)
+        texts = ("".join(call.pieces) for call in calls)
         return [
             Called(self._names.tool_id(call.name), text if text.strip() else "{}")
-            for call, text in zip(self._calls, texts, strict=True)
+            for call, text in zip(calls, texts, strict=True)
         ]
 
     @property

@@ -1,11 +1,13 @@
 """The end of a turn as it is written: within a transaction that has locked its thread."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from asyncpg import Record
 
 from kari.conversation_models.v1.message_pb2 import Message
 from kari.conversation_models.v1.model_pb2 import ModelSelection
+from kari.conversation_models.v1.tool_pb2 import ToolUse
 from kari.conversation_models.v1.turn_pb2 import TurnState
 from kari.production_memory.v1.production_memory_pb2 import FinishTurnRequest
 from servers.production_memory.embed_job import EmbedJob
@@ -13,7 +15,8 @@ from servers.production_memory.jobs import Job, Jobs
 from servers.production_memory.message import answer_message, storable
 from servers.production_memory.tables import QUERIES, STEPS, one, tools_used
 from servers.production_memory.turn import name_of
-from servers.production_memory.vault.memory_jobs import LearnJob
+from servers.production_memory.vault.memory_jobs import LearnJob, ProcedureJob
+from servers.production_memory.vault.procedure import is_procedure
 from servers.runtime.ids import new_id
 from servers.runtime.postgres import Connection
 
@@ -50,7 +53,7 @@ async def commit_end(
         [each.SerializeToString() for each in used],
     )
     answer = answer_message(request, row, used) if request.content else None
-    await jobs.enqueue(connection, *_jobs(row, answer))
+    await jobs.enqueue(connection, *_jobs(row, answer, used))
     return Committed(row, answer)
 
 
@@ -70,11 +73,13 @@ async def call_off_asking(connection: Connection, jobs: Jobs, turn: Record) -> C
     return await commit_end(connection, jobs, turn, request)
 
 
-def _jobs(turn: Record, answer: Message | None) -> list[Job]:
+def _jobs(turn: Record, answer: Message | None, used: Sequence[ToolUse]) -> list[Job]:
     """What is done once a turn has ended. Only who was answered has taught something: what failed
     or was called off is asked again, mostly."""
     ids = (turn["user_message_id"], *([answer.id] if answer else ()))
     jobs: list[Job] = [EmbedJob(turn["tenant_id"], ids)]
     if turn["teaches"] and turn["state"] == "completed":
         jobs.append(LearnJob(turn["tenant_id"], turn["id"]))
+    if turn["state"] == "completed" and is_procedure(used):
+        jobs.append(ProcedureJob(turn["tenant_id"], turn["id"]))
     return jobs

@@ -7,7 +7,9 @@ from kari.production_memory.v1.production_memory_pb2 import RecordToolStepsReque
 from servers.production_memory.leading import write_as_leader
 from servers.production_memory.tables import STEPS, locked_turn, turn_row
 from servers.production_memory.tool_step import (
+    STEPS_BYTES,
     columns_of,
+    fitting,
     nothing_asked,
     require_recordable,
     step_of,
@@ -47,13 +49,15 @@ class Recording:
         return called_off
 
     async def steps(self, tenant_id: str, turn_id: str) -> list[ToolStep]:
-        """The calls of a turn, in order; NotFound if there is no such turn."""
+        """The calls of a turn, in order, with STEPS_BYTES of arguments and results; NotFound if
+        there is no such turn."""
         database = await self._database.get()
         async with database.transaction(tenant_id) as connection:
             row = await turn_row(connection, turn_id)
             if not row["uses_tools"]:
                 return []
-            return [step_of(each) for each in await connection.fetch(STEPS.steps_of_turn, turn_id)]
+            found = await connection.fetch(STEPS.steps_of_turn, turn_id)
+        return fitting([step_of(each) for each in found], STEPS_BYTES)
 
 
 async def _wait(connection: Connection, request: RecordToolStepsRequest) -> bool:

@@ -9,7 +9,7 @@ from kari.conversation_models.v1.tool_pb2 import ToolStep, ToolUse
 from kari.conversation_models.v1.turn_pb2 import Turn
 from kari.production_memory.v1.production_memory_pb2 import LedTurn
 from servers.production_memory.message import message_of
-from servers.production_memory.tool_step import step_of, use_of
+from servers.production_memory.tool_step import PENDING_BYTES, fitting, step_of, use_of
 from servers.production_memory.turn import AWAITING_APPROVAL, led_turn_of, turn_of, unknown_turn
 from servers.runtime.postgres import Connection
 from servers.runtime.queries import Queries
@@ -56,7 +56,8 @@ async def pending_steps(connection: Connection, row: Record) -> list[ToolStep]:
     waits for approval."""
     if row["state"] != AWAITING_APPROVAL:
         return []
-    return [step_of(each) for each in await connection.fetch(STEPS.pending_steps, row["id"])]
+    found = await connection.fetch(STEPS.pending_steps, row["id"])
+    return fitting([step_of(each) for each in found], PENDING_BYTES)
 
 
 async def tools_used(connection: Connection, row: Record) -> list[ToolUse]:

@@ -20,6 +20,11 @@ from servers.runtime.queries import Row
 AWAITING = ToolStepState.TOOL_STEP_STATE_AWAITING_APPROVAL
 ENDED = ToolStepState.TOOL_STEP_STATE_ENDED
 
+# Bytes of arguments and results in one response. gRPC takes 4 MiB, and a turn that asks may stand
+# beside a page of messages.
+STEPS_BYTES = 2 * 1024 * 1024
+PENDING_BYTES = 512 * 1024
+
 
 def step_of(row: Row) -> ToolStep:
     """The call of a row of `tool_steps`."""
@@ -33,6 +38,21 @@ def step_of(row: Row) -> ToolStep:
         answer_by=timestamp(row["answer_by"]),
         answered_at=timestamp(row["answered_at"]),
     )
+
+
+def fitting(steps: Sequence[ToolStep], most: int) -> list[ToolStep]:
+    """The calls with the arguments and results that together have `most` bytes, those of the latest
+    calls first; the others come without theirs, and say so of a result."""
+    left = most
+    for step in reversed(steps):
+        call, result = step.call, step.result
+        left -= len(call.arguments_json.encode())
+        if left < 0:
+            call.arguments_json = ""
+        left -= len(result.result_json.encode())
+        if left < 0 and result.result_json:
+            result.result_json, result.truncated = "", True
+    return list(steps)
 
 
 def use_of(row: Row) -> ToolUse:

@@ -7,7 +7,9 @@ from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.ids import new_id
 from tests.context_integrator.desk import Desk, kept, told
 from tests.conversation_search.library import Library
-from tests.production_memory.memory import refusal
+from tests.production_memory.calling import ended, record, step
+from tests.production_memory.embedder import Embedder
+from tests.production_memory.memory import Memory, refusal
 
 PAST = (
     "Ann: I keep three wombats in the garden behind the house",
@@ -48,6 +50,20 @@ async def test_an_early_part_of_a_long_conversation_answers(desk: Desk) -> None:
     in_prompt = [m.content for m in response.bundle.messages]
     assert any("born in Perth" in text for text in in_prompt)
     assert response.bundle.manifest.tokens <= 400
+
+
+async def test_what_worked_is_told_to_the_next_turn_of_its_kind(desk: Desk) -> None:
+    """By its question and the names of the tools."""
+    library = desk.library
+    memory = Memory(library.wiring, Embedder(), library.somebody, await library.conversation())
+    turn_id = (await memory.begin("What is the exchange rate of the euro?")).led_turn.turn.id
+    await record(memory, turn_id, ended(step("web_search")), ended(step("http_fetch", round=2)))
+    await memory.finish(turn_id, "It is 1.08.")
+    led = await desk.asked(await library.conversation(), "what's the euro exchange rate today?")
+    while "vault" not in kept(response := await desk.assembled(led.message)):
+        pass
+    procedure = "was answered with web_search(), then http_fetch()."
+    assert f'"What is the exchange rate of the euro?" {procedure}' in told(response)
 
 
 async def test_what_is_remembered_of_the_user_answers(desk: Desk) -> None:

@@ -10,6 +10,7 @@ from kari.conversation_models.v1.conversation_pb2 import ConversationChange
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.ids import new_id
 from tests.conversation_manager.manager import Manager
+from tests.production_memory.calling import asked, asking, ended, step
 from tests.production_memory.memory import refusal
 
 PAST_THREAD = ContextSource.CONTEXT_SOURCE_PAST_THREAD
@@ -37,6 +38,23 @@ async def test_participants_read_turns_with_their_answers(manager: Manager) -> N
     ended = await manager.memory(made.id).exchange("question", "answer")
     found = await manager.stub.GetTurn(contract.GetTurnRequest(turn_id=ended.turn.id))
     assert (found.turn, found.answer) == (ended.turn, ended.answer)
+
+
+async def test_participants_see_what_a_turn_asks_and_which_tools_were_used(
+    manager: Manager,
+) -> None:
+    made = await manager.create()
+    memory = manager.memory(made.id)
+    question, used = asked("mail.send", text_before="I will mail. "), ended(step("clock"))
+    turn_id = await asking(memory, used, question)
+    found = await manager.stub.GetTurn(contract.GetTurnRequest(turn_id=turn_id))
+    assert list(found.turn.pending_steps) == [question]
+    request = contract.ListMessagesRequest(conversation_id=made.id)
+    assert (await manager.stub.ListMessages(request)).active_turn == found.turn
+    await memory.cancel(turn_id)
+    page = await manager.stub.ListMessages(request)
+    assert [use.tool_id for use in page.messages[0].tools_called] == ["clock"]
+    assert not page.HasField("active_turn")
 
 
 async def test_participants_read_how_a_turn_s_prompt_came_about(manager: Manager) -> None:

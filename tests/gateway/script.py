@@ -2,8 +2,9 @@
 
 `stream 5` sends five deltas, `slow 5` waits for a step before each one, `pace 5` takes its time,
 `tell` writes some Markdown, `echo x` says x, `huge` sends 400 deltas of 100 kB, `fail 2` ends with
-an error after two deltas, `hang` never answers the call, `down` answers it with an error, `defect`
-with a defect, `cut 2` breaks the stream after two deltas, the first time it is read.
+an error after two deltas, `tool 2` runs a tool first, `ask 2` asks before it runs one, `hang` never
+answers the call, `down` answers it with an error, `defect` with a defect, `cut 2` breaks the stream
+after two deltas, the first time it is read.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from kari.conversation_models.v1.turn_pb2 import (
     TurnEvent,
 )
 from kari.errors.v1.errors_pb2 import ErrorEnvelope, ErrorType, Reason
+from tests.gateway import scripted_tools
 
 PROSE = """The mesh is a row of small servers. Each one has **one duty** and one contract.
 
@@ -79,10 +81,18 @@ def events(script: Script, asked: Message, answer_id: str) -> list[TurnEvent]:
     made = [
         TurnEvent(accepted=Accepted(message=asked)),
         TurnEvent(model_selected=ModelSelection(explanation="the only one there is")),
+        *before(script),
         *(TurnEvent(delta=TextDelta(text=piece)) for piece in script.pieces()),
         last,
     ]
     return [placed(event, asked.turn_id, seq) for seq, event in enumerate(made, 1)]
+
+
+def before(script: Script) -> list[TurnEvent]:
+    """What comes before the text."""
+    if script.verb == "tool":
+        return scripted_tools.calculated()
+    return scripted_tools.asked() if script.verb == "ask" else []
 
 
 def cancelled(asked: Message, answer_id: str, seq: int, text: str) -> TurnEvent:

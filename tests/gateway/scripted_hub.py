@@ -8,7 +8,6 @@ from contextlib import aclosing
 from typing import TypeAlias
 
 from kari.chat_hub.v1 import chat_hub_pb2 as hub
-from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceServicer
 from kari.conversation_models.v1.conversation_pb2 import Conversation, ConversationMode
 from kari.conversation_models.v1.degradation_pb2 import Degradation
 from kari.conversation_models.v1.instruction_pb2 import (
@@ -27,16 +26,18 @@ from servers.runtime.grpc_types import Context
 from servers.runtime.ids import new_id
 from tests.gateway.script import Script, events
 from tests.gateway.scripted_search import page_of
+from tests.gateway.scripted_tools import Questions, ScriptedTools
 from tests.gateway.scripted_turn import COMMANDS, ScriptedTurn
 
 ASSISTANT = MessageRole.MESSAGE_ROLE_ASSISTANT
 Watcher: TypeAlias = tuple[frozenset[str], asyncio.Queue[hub.WatchResponse]]
 
 
-class ScriptedHub(ChatHubServiceServicer):
+class ScriptedHub(ScriptedTools):
     """Everything that happened can be looked at; `steps` lets turns of `slow` go on."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._tasks: set[asyncio.Task[None]] = set()
         self._begin_anew()
 
@@ -63,6 +64,7 @@ class ScriptedHub(ChatHubServiceServicer):
         self.follows = 0
         self.watchers: list[Watcher] = []
         self.watched = asyncio.Condition()
+        self.questions = Questions()
 
     def step(self, count: int) -> None:
         """Lets `slow` turns send so many more deltas."""
@@ -352,7 +354,15 @@ class ScriptedHub(ChatHubServiceServicer):
                 await self._wait(turn.script)
             if not turn.over:
                 await turn.emit()
+            await self._ask(turn)
         self._keep_answer(turn)
+
+    async def _ask(self, turn: ScriptedTurn) -> None:
+        told = turn.events[turn.at - 1]
+        if told.HasField("approval_requested") and not turn.over:
+            requested = told.approval_requested
+            approved = await self.questions.ask(turn.turn, requested)
+            turn.decide(requested, approved=approved)
 
     async def _wait(self, script: Script) -> None:
         if script.verb == "slow":

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from kari.conversation_models.v1.instruction_pb2 import Command
 from kari.conversation_models.v1.message_pb2 import Message
-from kari.conversation_models.v1.turn_pb2 import Turn, TurnEvent
+from kari.conversation_models.v1.turn_pb2 import ApprovalRequested, Turn, TurnEvent
 from servers.runtime.ids import new_id
-from tests.gateway.script import Script, cancelled
+from tests.gateway import scripted_tools
+from tests.gateway.script import Script, cancelled, placed
 
 COMMANDS = (
     Command(name="help", usage="/help", summary="Lists the commands.", allowed=True),
@@ -47,6 +48,15 @@ class ScriptedTurn:
             self.at += 1
             self.changed.notify_all()
 
+    def decide(self, requested: ApprovalRequested, *, approved: bool) -> None:
+        """The user has answered; without approval another tail follows."""
+        if not approved:
+            told = scripted_tools.answered(requested.call, approved=False)
+            tail = [e for e in self.events[self.at :] if not _of_tools(e)]
+            self.events[self.at :] = [*told, *tail]
+            for seq, event in enumerate(self.events, 1):
+                placed(event, self.turn.id, seq)
+
     async def cancel(self) -> None:
         """Ends it after what is out."""
         async with self.changed:
@@ -61,3 +71,8 @@ class ScriptedTurn:
     def over(self) -> bool:
         """True if all events are out."""
         return self.at == len(self.events)
+
+
+def _of_tools(event: TurnEvent) -> bool:
+    kind = event.WhichOneof("event") or ""
+    return kind.startswith("tool_") or kind == "approval_answered"

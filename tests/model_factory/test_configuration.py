@@ -53,6 +53,8 @@ def test_a_file_that_is_named_has_to_be_there(tmp_path: Path) -> None:
         (("key_env =", "key_file = 'x'\nkey_env ="), "providers.openai.base_url", "keep one"),
         (("providers.openai", "providers.local"), "providers.local", "[local]"),
         (("[routing]", "[[providers]]"), "", "TOML"),
+        (("[routing]", 'calls_tools = "yes"\n[routing]'), "models[0].calls_tools", "`bool`"),
+        (("[routing]", 'tool_history = "no"\n[routing]'), "models[0].tool_history", "enum value"),
         (("[routing]", "max_output_tokens = 200000\n[routing]"), "max_output_tokens", "smaller"),
         (
             ("[routing]", '[[providers.openai.models]]\nid = "gpt-mini"\n[routing]'),
@@ -86,6 +88,14 @@ def test_a_key_file_has_to_hold_one_key(tmp_path: Path, content: str | None) -> 
     text = GOOD.replace('key_env = "TEST_MODELS_KEY"', f'key_file = "{path}"')
     with pytest.raises(ConfigurationError, match=r"providers\.openai\.key_file"):
         configured.providers(decode(text, "models.toml"))
+
+
+def test_models_call_tools_unless_the_file_says_that_they_do_not() -> None:
+    said = GOOD.replace("[routing]", "calls_tools = false\n[routing]")
+    for text, calls in ((GOOD, True), (said, False)):
+        models = entries(decode(text, "models.toml"))
+        assert models["openai/gpt-mini"].calls_tools is calls
+        assert models[LOCAL_ID].calls_tools is False
 
 
 def test_an_empty_file_is_as_good_as_none() -> None:

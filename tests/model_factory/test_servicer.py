@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
+import protovalidate
 import pytest
 import pytest_asyncio
 
-from kari.conversation_models.v1.model_pb2 import SelectionRule
+from kari.conversation_models.v1.model_pb2 import FinishReason, SelectionRule
 from kari.errors.v1.errors_pb2 import Reason
 from kari.model_factory.v1.model_factory_pb2 import (
     EmbedRequest,
@@ -22,7 +23,9 @@ from servers.runtime.settings import Settings
 from servers.wiring import Wiring
 from tests.hosting import Somebody, hosting
 from tests.model_factory.conftest import says
-from tests.upstream.script import Ending, Script
+from tests.model_factory.tools import CALCULATOR, RESEARCHER, gave, wants
+from tests.model_factory.vendors import approved
+from tests.upstream.script import Call, Ending, Script, asks_for, call
 from tests.upstream.server import Upstream
 
 MODELS = """
@@ -34,6 +37,9 @@ timeouts = {{ first_token = 5.0, idle = 0.3 }}
 id = "plain-3"
 [[providers.up.models]]
 id = "m"
+[[providers.up.models]]
+id = "quiet"
+calls_tools = false
 [[providers.up.models]]
 id = "slow-10000"
 roles = ["chat.models.large"]
@@ -60,6 +66,12 @@ def request(model: str, *fallbacks: str) -> GenerateRequest:
     )
 
 
+async def read_all(stub: ModelFactoryServiceStub, asked: GenerateRequest) -> None:
+    """Reads an answer to its end."""
+    async for _ in stub.Generate(asked):
+        pass
+
+
 async def refused(call: object) -> Reason.ValueType:
     """The reason with which a call ends."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -76,6 +88,65 @@ async def test_an_answer_streams_to_its_end(wiring: Wiring, stub: ModelFactorySe
     assert "".join(event.delta for event in events) == "word0 word1 word2 "
     assert events[-1].finished.usage.completion_tokens == 3
     assert events[-1].finished.usage.HasField("time_to_first_token")
+
+
+async def test_a_model_asks_for_tools_reads_their_results_and_answers(
+    wiring: Wiring, stub: ModelFactoryServiceStub, upstream: Upstream
+) -> None:
+    upstream.scripts["m"] = [
+        asks_for(call("capsule.web_researcher", query="ships"), call("calculator"), text="Hm."),
+        Script(),
+    ]
+    asked = GenerateRequest(model="up/m", messages=says("S", "Go."), tools=[CALCULATOR, RESEARCHER])
+    with Somebody().acts(wiring):
+        events = [event async for event in stub.Generate(asked)]
+        calls = [event.tool_call for event in events if event.HasField("tool_call")]
+        asked.messages.extend([wants(*calls, text="Hm."), *(gave(c, "done") for c in calls)])
+        answer = [event async for event in stub.Generate(asked)]
+    assert [event.WhichOneof("event") for event in events[-3:]] == [
+        "tool_call",
+        "tool_call",
+        "finished",
+    ]
+    assert events[-1].finished.reason == FinishReason.FINISH_REASON_TOOL_CALLS
+    assert [c.tool_id for c in calls] == ["capsule.web_researcher", "calculator"]
+    assert "".join(event.delta for event in answer) == "Hello from upstream."
+    sent = approved("openai", upstream.requests[1].body)["messages"]
+    assert [message.get("tool_call_id") for message in sent[-2:]] == [c.id for c in calls]
+
+
+async def test_what_a_made_up_call_says_fits_the_contract(
+    wiring: Wiring, stub: ModelFactoryServiceStub, upstream: Upstream
+) -> None:
+    """The orchestrator has to be able to send it on, so that the registry can refuse it."""
+    upstream.scripts["m"] = [asks_for(Call("x" * 5000, "y" * 200_000), Call("rm -rf /", "no json"))]
+    with Somebody().acts(wiring):
+        events = [event async for event in stub.Generate(request("up/m"))]
+    calls = [event.tool_call for event in events if event.HasField("tool_call")]
+    assert calls[1].tool_id == "rm -rf /"
+    for each in calls:
+        protovalidate.validate(each)
+
+
+async def test_tools_that_cannot_be_told_of_are_refused_with_their_field(
+    wiring: Wiring, stub: ModelFactoryServiceStub, upstream: Upstream
+) -> None:
+    broken = request("up/m")
+    broken.tools.add(id="t", parameters_schema="no schema")
+    with Somebody().acts(wiring):
+        assert await refused(read_all(stub, broken)) == Reason.REASON_FIELD_INVALID
+    assert not upstream.requests
+
+
+async def test_models_say_whether_they_call_tools(
+    wiring: Wiring, stub: ModelFactoryServiceStub
+) -> None:
+    with Somebody().acts(wiring):
+        listed = (await stub.ListModels(ListModelsRequest())).models
+        chosen = (await stub.SelectModel(SelectModelRequest(content="Hi"))).selection.model
+    said = {model.id: model.calls_tools for model in listed}
+    assert (said["up/m"], said["up/quiet"], said["local/smollm2-135m"]) == (True, False, False)
+    assert chosen.calls_tools
 
 
 async def test_a_switch_carries_the_envelope_of_the_failure(
@@ -158,11 +229,11 @@ async def test_wishes_that_cannot_be_met_are_refused_with_their_reason(
 async def test_models_are_listed_in_pages(wiring: Wiring, stub: ModelFactoryServiceStub) -> None:
     names, token = [], ""
     with Somebody().acts(wiring):
-        for _ in range(2):
+        for _ in range(3):
             page = await stub.ListModels(ListModelsRequest(page_size=2, page_token=token))
             names += [model.id for model in page.models]
             token = page.next_page_token
-    assert names == ["local/smollm2-135m", "up/m", "up/plain-3", "up/slow-10000"]
+    assert names == ["local/smollm2-135m", "up/m", "up/plain-3", "up/quiet", "up/slow-10000"]
     assert not token
 
 

@@ -285,6 +285,19 @@ async def test_an_interrupting_message_ends_the_question_and_goes_first(
     assert said == ["mail it", *(["later"] if queued else []), "I will mail it.", "never mind"]
 
 
+async def test_questions_beside_a_full_page_of_messages_fit_into_a_response(
+    memory: Memory,
+) -> None:
+    for _ in range(11):
+        await memory.exchange("q" * 100_000, "a" * 100_000)
+    big = {"text": "x" * 190_000}
+    turn_id = await asking(memory, *(asked(arguments=big) for _ in range(4)))
+    page = await memory.messages()
+    assert page.active_turn.id == turn_id
+    sizes = [len(each.call.arguments_json) for each in page.active_turn.pending_steps]
+    assert [size > 0 for size in sizes] == [False, False, True, True]
+
+
 async def test_a_repeated_beginning_meets_the_question(memory: Memory) -> None:
     question = asked()
     begun = await memory.begin("mail it", request_id="once")

@@ -1,6 +1,7 @@
 """Stores fail: nothing acknowledged is lost, and what can go on goes on."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -10,6 +11,7 @@ from kari.errors.v1.errors_pb2 import Reason
 from kari.production_memory.v1 import production_memory_pb2 as contract
 from tests.breakable_stores import BreakableStores
 from tests.hosting import Somebody, hosting, until
+from tests.production_memory.calling import answer, asked, asking, ended, record
 from tests.production_memory.embedder import Embedder
 from tests.production_memory.memory import Memory, refusal
 from tests.production_memory.vectors import vectors_of
@@ -58,6 +60,25 @@ async def test_without_postgres_turns_are_refused_until_it_is_back(
     await memory.finish(turn_id, "after")
     contents = [message.content for message in (await memory.messages()).messages]
     assert contents == ["after", "before"]
+
+
+async def test_a_question_outlives_whoever_asked_it(
+    memory: Memory, breakable: BreakableStores
+) -> None:
+    """The process that led the turn is gone for good, and so is the one that kept it."""
+    question = asked("mail.send")
+    turn_id = await asking(memory, question)
+    await breakable.kill("postgres")
+    await breakable.start("postgres")
+    async with hosting(breakable.settings(), "production_memory") as wiring:
+        later = replace(memory, wiring=wiring, owner="orchestrator-2")
+        with later.somebody.acts(wiring):
+            assert list((await later.turn(turn_id)).turn.pending_steps) == [question]
+            led = (await answer(later, turn_id, question)).led_turn
+            assert led.lease.number == 2
+            await record(later, turn_id, ended(question), number=2)
+            sent = await later.finish(turn_id, "Sent.", number=2)
+    assert [use.tool_id for use in sent.answer.tools_called] == ["mail.send"]
 
 
 async def test_a_request_repeated_over_an_outage_is_taken_in_once(

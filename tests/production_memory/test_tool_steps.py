@@ -2,6 +2,7 @@
 
 import json
 
+import asyncpg
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -160,6 +161,34 @@ async def test_a_turn_without_tools_names_none(memory: Memory) -> None:
     turn_id = await begun(memory)
     assert await steps_of(memory, turn_id) == []
     assert not (await memory.finish(turn_id)).answer.tools_called
+
+
+async def test_of_more_than_fits_into_a_response_the_latest_is_given(memory: Memory) -> None:
+    turn_id = await begun(memory)
+    calls = [
+        ended(step(arguments="x" * 190_000, round=n), json.dumps("y" * 700_000)) for n in (1, 2, 3)
+    ]
+    for call in calls:
+        await record(memory, turn_id, call)
+    kept = await steps_of(memory, turn_id)
+    assert kept[1:] == calls[1:]
+    assert kept[0].call.id == calls[0].call.id
+    assert kept[0].result.success
+    assert (kept[0].result.result_json, kept[0].result.truncated) == ("", True)
+
+
+async def test_a_turn_without_tools_does_not_look_for_any(
+    memory: Memory, owner: asyncpg.Connection
+) -> None:
+    """It would wait here."""
+    async with owner.transaction():
+        await owner.execute("LOCK TABLE production_memory.tool_steps IN ACCESS EXCLUSIVE MODE")
+        turn_id = await begun(memory)
+        await memory.renew(turn_id)
+        await memory.finish(turn_id)
+        await memory.turn(turn_id)
+        await memory.messages()
+        assert await memory.claim_abandoned() == []
 
 
 async def test_steps_of_an_unknown_turn_are_not_found(memory: Memory) -> None:

@@ -1,8 +1,8 @@
 """The model named `obedient`: it calls the tools that its user's last message names.
 
 A line a call, `!calculator {"expression": "6*7"}`; without any it answers `Nothing to do.`. Once
-it has read results it answers `Results: ` and the results, one a line. So tests that run at the
-same time need no scripts.
+it has read results, as its protocol has them or told as text, it answers `Results: ` and the
+results, one a line. So tests that run at the same time need no scripts.
 """
 
 import re
@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.upstream.script import Call, Script, asks_for, declared, says
 
+_TOLD = re.compile(r"<tool_result>\n(.*?)\n</tool_result>", re.DOTALL)
 _LINE = re.compile(r"^!(\S+) ?(.*)$", re.MULTILINE)
 
 
@@ -37,6 +38,8 @@ def _results(message: dict[str, Any]) -> Iterator[str]:
         for block in message["content"]:
             if block["type"] == "tool_result":
                 yield str(block.get("content", ""))
+    if message["role"] == "user":
+        yield from _TOLD.findall(_text(message))
 
 
 def _text(message: dict[str, Any]) -> str:

@@ -60,7 +60,7 @@ class Learning:
         for job in jobs:
             row = await database.row(job.tenant_id, QUERIES.taught_turn, job.turn_id)
             if row is not None:
-                with acting(self._acting_for(row)):
+                with acting(acting_for(self._mesh_key, row)):
                     await self._learn(row)
 
     async def _learn(self, row: Record) -> None:
@@ -106,17 +106,19 @@ class Learning:
         finally:
             call.cancel()
 
-    def _acting_for(self, row: Record) -> Call:
-        return Call(
-            row["correlation_id"],
-            principal=self._mesh_key.delegate(
-                NAME,
-                user_id=row["user_id"],
-                tenant_id=row["tenant_id"],
-                roles=frozenset(row["roles"]),
-            ),
-            turn_id=row["id"],
-        )
+
+def acting_for(mesh_key: MeshKey, row: Record) -> Call:
+    """A call for the user of a turn, with the roles of when it was accepted."""
+    return Call(
+        row["correlation_id"],
+        principal=mesh_key.delegate(
+            NAME,
+            user_id=row["user_id"],
+            tenant_id=row["tenant_id"],
+            roles=frozenset(row["roles"]),
+        ),
+        turn_id=row["id"],
+    )
 
 
 def _claim(fact: Fact, row: Record) -> Claim:

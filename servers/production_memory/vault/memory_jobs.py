@@ -52,3 +52,25 @@ class LearnJob:
             case {"tenant": str(tenant), "turn": str(turn)}:
                 return cls(tenant, turn)
         raise ValueError("this is no learn job")
+
+
+@dataclass(frozen=True)
+class ProcedureJob:
+    """A completed turn whose calls of tools may be worth remembering."""
+
+    entrypoint: ClassVar[str] = "procedures"
+
+    tenant_id: str
+    turn_id: str
+
+    def payload(self) -> bytes:
+        """The job as the queue keeps it."""
+        return json.dumps({"tenant": self.tenant_id, "turn": self.turn_id}).encode()
+
+    @classmethod
+    def parse(cls, payload: bytes | None) -> "ProcedureJob":
+        """The job of a payload; ValueError if it is none."""
+        match json.loads(payload or b""):
+            case {"tenant": str(tenant), "turn": str(turn)}:
+                return cls(tenant, turn)
+        raise ValueError("this is no procedure job")

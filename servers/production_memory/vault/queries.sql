@@ -130,6 +130,10 @@ SELECT t.id, t.tenant_id, t.user_id, t.roles, t.correlation_id, t.conversation_i
 FROM turns AS t JOIN messages AS m ON m.id = t.user_message_id
 WHERE t.id = $1;
 
+-- name: calls_that_worked
+SELECT tool_id, call FROM tool_steps
+WHERE turn_id = $1 AND state = 'ended' AND success ORDER BY round, place;
+
 -- name: said_before
 -- $1 conversation, $2 messages, $3 characters. What the assistant said just before each of them.
 SELECT left(b.content, $3) AS beginning

@@ -9,8 +9,9 @@ from servers.production_memory.vault.aging import Aging
 from servers.production_memory.vault.forgetting import Forgetting
 from servers.production_memory.vault.learning import Learning
 from servers.production_memory.vault.listing import Listing
-from servers.production_memory.vault.memory_jobs import LearnJob, MemoryJob
+from servers.production_memory.vault.memory_jobs import LearnJob, MemoryJob, ProcedureJob
 from servers.production_memory.vault.nearness import Nearness
+from servers.production_memory.vault.procedures import Procedures
 from servers.production_memory.vault.recalling import Recalling
 from servers.production_memory.vault.remembering import Remembering
 from servers.production_memory.vault.vectors import MemoryVectors
@@ -35,6 +36,7 @@ class Vault:
     aging: Aging
     vector_work: Work
     learn_work: Work
+    procedure_work: Work
 
 
 def vault_of(
@@ -58,4 +60,5 @@ def vault_of(
         Aging(database, jobs),
         Work(MemoryJob.parse, memory_vectors.do, "memory_vectors"),
         Work(LearnJob.parse, learning.do, "memories"),
+        Work(ProcedureJob.parse, Procedures(database, writing, mesh_key).do, "memories"),
     )

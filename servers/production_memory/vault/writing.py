@@ -12,7 +12,7 @@ from asyncpg import Record
 from servers.production_memory.jobs import Jobs
 from servers.production_memory.tables import one
 from servers.production_memory.vault.fading import Trace, due_at
-from servers.production_memory.vault.gate import Claim, Decision, Refusal, decide
+from servers.production_memory.vault.gate import PROCEDURAL, Claim, Decision, Refusal, decide
 from servers.production_memory.vault.memory import known_of
 from servers.production_memory.vault.memory_jobs import MemoryJob
 from servers.production_memory.vault.metrics import CONTRADICTIONS, GATE_BLIND, REFUSALS, STORED
@@ -186,8 +186,9 @@ class Writing:
 
     async def _near(self, tenant_id: str, owner: str, claim: Claim) -> dict[str, float]:
         """What may say the same in other words; nothing if that cannot be known now. Where there is
-        a slot, its values are compared instead."""
-        if claim.slot or not await self._nearness.has_any(tenant_id, [owner]):
+        a slot, its values are compared instead, but of a procedure: its slot is its question."""
+        compared = claim.slot and claim.kind != PROCEDURAL
+        if compared or not await self._nearness.has_any(tenant_id, [owner]):
             return {}
         try:
             async with asyncio.timeout(NEAR_SECONDS):

@@ -7,6 +7,7 @@ import pytest_asyncio
 
 from tests.breakable_stores import BreakableStores
 from tests.hosting import Somebody, hosting
+from tests.production_memory.calling import ended, record, step
 from tests.production_memory.embedder import Embedder
 from tests.production_memory.memory import Memory
 from tests.production_memory.vault.vault import DUPLICATE, STORED, Vault
@@ -70,3 +71,31 @@ async def test_the_same_in_other_words_is_known_and_what_differs_is_not(real: Va
         await real.indexed(*(await real.memories()))
         assert (await real.remember(other)).outcome == outcome, other
         await real.indexed(*(await real.memories()))
+
+
+async def test_what_worked_is_recalled_for_the_next_question_of_its_kind(real: Vault) -> None:
+    """In other words it is the same case; with the same tools, another question is another one."""
+    rate, news = "What is the current exchange rate of the euro?", "Find news of the harbour strike"
+    for question in (rate, news):
+        await searched(real, question)
+    found = await real.learned(2)
+    await real.indexed(*found)
+    by_question = {next(q for q in (rate, news) if q in m.content): m for m in found}
+    for question, about in (
+        ("what's the euro exchange rate right now?", rate),
+        ("Any news on the strike at the harbour?", news),
+    ):
+        for recalled in (await real.procedures(question), await real.recall(question)):
+            assert recalled[0].memory == by_question[about]
+            assert recalled[0].similarity > 0.5
+        await searched(real, question)
+    await real.settled("procedures")
+    assert {m.id for m in await real.memories(include_past=True)} == {m.id for m in found}
+
+
+async def searched(real: Vault, question: str) -> None:
+    """A turn that was answered with two tools."""
+    turn_id = (await real.turns.begin(question)).led_turn.turn.id
+    calls = [step("web_search", arguments={"query": question}), step("http_fetch", round=2)]
+    await record(real.turns, turn_id, *map(ended, calls))
+    await real.turns.finish(turn_id, "Here it is.")

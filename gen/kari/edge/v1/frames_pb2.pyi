@@ -455,7 +455,7 @@ class Result(_message.Message):
     CONVERSATION_FIELD_NUMBER: _builtins.int
     SEARCH_FIELD_NUMBER: _builtins.int
     TOOLS_FIELD_NUMBER: _builtins.int
-    APPROVAL_FIELD_NUMBER: _builtins.int
+    ANSWER_APPROVAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def conversations(self) -> _chat_hub_pb2.ListConversationsResponse:
         """A page of conversations."""
@@ -481,7 +481,7 @@ class Result(_message.Message):
         """The tools."""
 
     @_builtins.property
-    def approval(self) -> _chat_hub_pb2.AnswerApprovalResponse:
+    def answer_approval(self) -> _chat_hub_pb2.AnswerApprovalResponse:
         """The turn whose question was answered."""
 
     def __init__(
@@ -493,13 +493,13 @@ class Result(_message.Message):
         conversation: _chat_hub_pb2.GetConversationResponse | None = ...,
         search: _chat_hub_pb2.SearchResponse | None = ...,
         tools: _chat_hub_pb2.ListToolsResponse | None = ...,
-        approval: _chat_hub_pb2.AnswerApprovalResponse | None = ...,
+        answer_approval: _chat_hub_pb2.AnswerApprovalResponse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "history", b"history", "kind", b"kind", "search", b"search", "tools", b"tools"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_approval", b"answer_approval", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "history", b"history", "kind", b"kind", "search", b"search", "tools", b"tools"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "history", b"history", "kind", b"kind", "search", b"search", "tools", b"tools"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_approval", b"answer_approval", "commands", b"commands", "conversation", b"conversation", "conversations", b"conversations", "history", b"history", "kind", b"kind", "search", b"search", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["conversations", "history", "commands", "conversation", "search", "tools", "approval"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["conversations", "history", "commands", "conversation", "search", "tools", "answer_approval"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 

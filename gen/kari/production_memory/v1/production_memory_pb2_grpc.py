@@ -314,7 +314,7 @@ class ProductionMemoryServiceServicer:
     def RecordToolSteps(self, request, context):
         """Keeps how calls of tools in a turn stand, in one transaction: new ones, and ones that have got further. A
         call that ended stays as it is. With `await_answers` the turn waits for its user: it is nobody's until
-        AnswerApproval or the last `answer_by` frees it.
+        AnswerApproval or the last `answer_by` frees it. If it was called off, it stays with its leader instead.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -322,22 +322,25 @@ class ProductionMemoryServiceServicer:
 
     def AnswerApproval(self, request, context):
         """Keeps the answer of the turn's user to one question. With the last answer the turn is leased to the caller,
-        still in its waiting state. The first answer holds; REASON_CALL_NOT_FOUND if nobody asks (any more), or
-        another user was asked.
+        still in its waiting state. The first answer holds; a caller that repeats the last one is given its claim
+        again, until the turn has gone on. REASON_CALL_NOT_FOUND if nobody asks (any more), or another user was
+        asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListToolSteps(self, request, context):
-        """The calls of tools in a turn, in order.
+        """The calls of tools in a turn, in order, with at most 2 MiB of arguments and results: those of the latest
+        calls. Others come without theirs, and `truncated`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RequestCancel(self, request, context):
-        """Marks a turn as called off. One that nobody leads ends here and now.
+        """Marks a turn as called off. One that nobody leads ends here and now, with the text so far if it waited for
+        its user.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

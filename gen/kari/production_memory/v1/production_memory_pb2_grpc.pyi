@@ -77,17 +77,22 @@ class ProductionMemoryServiceStub:
     RecordToolSteps: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.RecordToolStepsRequest, _production_memory_pb2.RecordToolStepsResponse]
     """Keeps how calls of tools in a turn stand, in one transaction: new ones, and ones that have got further. A
     call that ended stays as it is. With `await_answers` the turn waits for its user: it is nobody's until
-    AnswerApproval or the last `answer_by` frees it.
+    AnswerApproval or the last `answer_by` frees it. If it was called off, it stays with its leader instead.
     """
     AnswerApproval: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.AnswerApprovalRequest, _production_memory_pb2.AnswerApprovalResponse]
     """Keeps the answer of the turn's user to one question. With the last answer the turn is leased to the caller,
-    still in its waiting state. The first answer holds; REASON_CALL_NOT_FOUND if nobody asks (any more), or
-    another user was asked.
+    still in its waiting state. The first answer holds; a caller that repeats the last one is given its claim
+    again, until the turn has gone on. REASON_CALL_NOT_FOUND if nobody asks (any more), or another user was
+    asked.
     """
     ListToolSteps: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.ListToolStepsRequest, _production_memory_pb2.ListToolStepsResponse]
-    """The calls of tools in a turn, in order."""
+    """The calls of tools in a turn, in order, with at most 2 MiB of arguments and results: those of the latest
+    calls. Others come without theirs, and `truncated`.
+    """
     RequestCancel: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.RequestCancelRequest, _production_memory_pb2.RequestCancelResponse]
-    """Marks a turn as called off. One that nobody leads ends here and now."""
+    """Marks a turn as called off. One that nobody leads ends here and now, with the text so far if it waited for
+    its user.
+    """
     GetTurn: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnRequest, _production_memory_pb2.GetTurnResponse]
     """One turn."""
     GetTurnManifest: _grpc.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnManifestRequest, _production_memory_pb2.GetTurnManifestResponse]
@@ -193,17 +198,22 @@ class ProductionMemoryServiceAsyncStub(ProductionMemoryServiceStub):
     RecordToolSteps: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.RecordToolStepsRequest, _production_memory_pb2.RecordToolStepsResponse]  # type: ignore[assignment]
     """Keeps how calls of tools in a turn stand, in one transaction: new ones, and ones that have got further. A
     call that ended stays as it is. With `await_answers` the turn waits for its user: it is nobody's until
-    AnswerApproval or the last `answer_by` frees it.
+    AnswerApproval or the last `answer_by` frees it. If it was called off, it stays with its leader instead.
     """
     AnswerApproval: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.AnswerApprovalRequest, _production_memory_pb2.AnswerApprovalResponse]  # type: ignore[assignment]
     """Keeps the answer of the turn's user to one question. With the last answer the turn is leased to the caller,
-    still in its waiting state. The first answer holds; REASON_CALL_NOT_FOUND if nobody asks (any more), or
-    another user was asked.
+    still in its waiting state. The first answer holds; a caller that repeats the last one is given its claim
+    again, until the turn has gone on. REASON_CALL_NOT_FOUND if nobody asks (any more), or another user was
+    asked.
     """
     ListToolSteps: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.ListToolStepsRequest, _production_memory_pb2.ListToolStepsResponse]  # type: ignore[assignment]
-    """The calls of tools in a turn, in order."""
+    """The calls of tools in a turn, in order, with at most 2 MiB of arguments and results: those of the latest
+    calls. Others come without theirs, and `truncated`.
+    """
     RequestCancel: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.RequestCancelRequest, _production_memory_pb2.RequestCancelResponse]  # type: ignore[assignment]
-    """Marks a turn as called off. One that nobody leads ends here and now."""
+    """Marks a turn as called off. One that nobody leads ends here and now, with the text so far if it waited for
+    its user.
+    """
     GetTurn: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnRequest, _production_memory_pb2.GetTurnResponse]  # type: ignore[assignment]
     """One turn."""
     GetTurnManifest: _aio.UnaryUnaryMultiCallable[_production_memory_pb2.GetTurnManifestRequest, _production_memory_pb2.GetTurnManifestResponse]  # type: ignore[assignment]
@@ -390,7 +400,7 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_production_memory_pb2.RecordToolStepsResponse, _abc.Awaitable[_production_memory_pb2.RecordToolStepsResponse]]:
         """Keeps how calls of tools in a turn stand, in one transaction: new ones, and ones that have got further. A
         call that ended stays as it is. With `await_answers` the turn waits for its user: it is nobody's until
-        AnswerApproval or the last `answer_by` frees it.
+        AnswerApproval or the last `answer_by` frees it. If it was called off, it stays with its leader instead.
         """
 
     @_abc_1.abstractmethod
@@ -400,8 +410,9 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_production_memory_pb2.AnswerApprovalResponse, _abc.Awaitable[_production_memory_pb2.AnswerApprovalResponse]]:
         """Keeps the answer of the turn's user to one question. With the last answer the turn is leased to the caller,
-        still in its waiting state. The first answer holds; REASON_CALL_NOT_FOUND if nobody asks (any more), or
-        another user was asked.
+        still in its waiting state. The first answer holds; a caller that repeats the last one is given its claim
+        again, until the turn has gone on. REASON_CALL_NOT_FOUND if nobody asks (any more), or another user was
+        asked.
         """
 
     @_abc_1.abstractmethod
@@ -410,7 +421,9 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _production_memory_pb2.ListToolStepsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_production_memory_pb2.ListToolStepsResponse, _abc.Awaitable[_production_memory_pb2.ListToolStepsResponse]]:
-        """The calls of tools in a turn, in order."""
+        """The calls of tools in a turn, in order, with at most 2 MiB of arguments and results: those of the latest
+        calls. Others come without theirs, and `truncated`.
+        """
 
     @_abc_1.abstractmethod
     def RequestCancel(
@@ -418,7 +431,9 @@ class ProductionMemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _production_memory_pb2.RequestCancelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_production_memory_pb2.RequestCancelResponse, _abc.Awaitable[_production_memory_pb2.RequestCancelResponse]]:
-        """Marks a turn as called off. One that nobody leads ends here and now."""
+        """Marks a turn as called off. One that nobody leads ends here and now, with the text so far if it waited for
+        its user.
+        """
 
     @_abc_1.abstractmethod
     def GetTurn(

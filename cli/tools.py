@@ -1,0 +1,122 @@
+"""`kari tools`, `kari call` and `kari approve`: tools, called and allowed by hand."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+
+import grpc
+from google.protobuf import json_format
+from rich.console import Console
+from rich.table import Table
+
+from cli.mesh import Mesh, NotRunning, connected
+from cli.tool_notes import harmless, progress_note
+from kari.chat_hub.v1.chat_hub_pb2 import (
+    AnswerApprovalRequest,
+    CallToolRequest,
+    ListToolsRequest,
+    ListToolsResponse,
+)
+from kari.conversation_models.v1.tool_pb2 import ApprovalPolicy, Tool, ToolResult
+from servers.runtime.errors import from_rpc
+from servers.runtime.settings import read_settings
+
+
+def run(work: Callable[[Mesh], Awaitable[int]], user: str, tenant: str) -> int:
+    """Does something as a user; gives the exit code: 1 if it failed."""
+    try:
+        return asyncio.run(_as_user(work, user, tenant))
+    except NotRunning as error:
+        sys.stderr.write(f"{error}\n")
+    except grpc.aio.AioRpcError as error:
+        ours = from_rpc(error)
+        sys.stderr.write(f"{ours.message}\n")
+        for field, description in ours.violations:
+            sys.stderr.write(f"  {field}: {description}\n")
+    except KeyboardInterrupt:
+        sys.stderr.write("\n")
+    return 1
+
+
+async def _as_user(work: Callable[[Mesh], Awaitable[int]], user: str, tenant: str) -> int:
+    async with connected(read_settings()) as mesh:
+        await mesh.sign_in(user, tenant)
+        return await work(mesh)
+
+
+async def show(mesh: Mesh, *, as_json: bool) -> int:
+    """Prints the tools that the user may call."""
+    found = await every_tool(mesh)
+    if as_json:
+        sys.stdout.write(json_format.MessageToJson(found, ensure_ascii=False) + "\n")
+        return 0
+    table = Table("tool", "what it does", "", box=None, pad_edge=False)
+    for tool in found.tools:
+        table.add_row(harmless(tool.id), harmless(tool.description), _remark(tool))
+    Console(highlight=False, markup=False).print(table)
+    return 0
+
+
+async def every_tool(mesh: Mesh) -> ListToolsResponse:
+    """All pages as one."""
+    found, token = ListToolsResponse(), ""
+    while True:
+        page = await mesh.hub.ListTools(ListToolsRequest(page_size=200, page_token=token))
+        found.tools.extend(page.tools)
+        token = page.next_page_token
+        if not token:
+            return found
+
+
+async def call(mesh: Mesh, request: CallToolRequest) -> int:
+    """Calls a tool: what it writes as it goes to standard error, its result to standard output. The
+    exit code is 1 if it failed or was refused."""
+    calling = mesh.hub.CallTool(request)
+    result = ToolResult()
+    try:
+        async for response in calling:
+            if response.HasField("finished"):
+                result = response.finished
+                continue
+            sys.stderr.write(harmless(response.progress.text))
+            if told := progress_note(response.progress):
+                sys.stderr.write(f"({told})\n")
+    finally:
+        calling.cancel()
+    return _print_result(result)
+
+
+async def approve(mesh: Mesh, request: AnswerApprovalRequest) -> int:
+    """Answers whether a tool may run; says what is still asked."""
+    response = await mesh.hub.AnswerApproval(request)
+    left = len(response.turn.pending_steps)
+    done = "allowed" if request.approved else "refused"
+    rest = f"{left} more questions wait" if left else "the turn goes on"
+    sys.stdout.write(f"{done}; {rest}\n")
+    return 0
+
+
+def _print_result(result: ToolResult) -> int:
+    if not result.success:
+        sys.stderr.write(f"{harmless(result.error.message)}\n")
+        for violation in result.error.violations:
+            sys.stderr.write(f"  {harmless(violation.field)}: {harmless(violation.description)}\n")
+        return 1
+    if result.truncated:
+        sys.stderr.write("(the result was longer than allowed; its rest is left out)\n")
+    sys.stdout.write(f"{_pretty(result.result_json)}\n")
+    return 0
+
+
+def _pretty(result_json: str) -> str:
+    try:
+        return harmless(json.dumps(json.loads(result_json), ensure_ascii=False, indent=2))
+    except ValueError:  # one that was cut short
+        return harmless(result_json)
+
+
+def _remark(tool: Tool) -> str:
+    if not tool.available:
+        return f"unavailable: {harmless(tool.unavailable_because)}"
+    return "asks first" if tool.approval != ApprovalPolicy.APPROVAL_POLICY_NEVER else ""

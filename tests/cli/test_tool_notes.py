@@ -1,0 +1,62 @@
+"""How the terminal tells what tools do."""
+
+from cli.tool_notes import question, tool_note
+from kari.conversation_models.v1.tool_pb2 import ToolCall, ToolProgress, ToolResult
+from kari.conversation_models.v1.turn_pb2 import (
+    ApprovalAnswered,
+    ApprovalRequested,
+    ToolStarted,
+    TurnEvent,
+)
+from kari.errors.v1.errors_pb2 import ErrorEnvelope
+
+HOSTILE = '{"x": "\x1b[2J\r"}'
+
+
+def test_a_call_and_its_result_are_a_line_each() -> None:
+    """With arguments and result, as they are."""
+    call = ToolCall(tool_id="calculator", arguments_json='{"expression": "6*7"}')
+    started = TurnEvent(tool_started=ToolStarted(call=call))
+    assert tool_note(started) == 'calculator runs: {"expression": "6*7"}'
+    result = ToolResult(tool_id="calculator", success=True, result_json="42")
+    assert tool_note(TurnEvent(tool_finished=result)) == "calculator gave: 42"
+    result.truncated = True
+    assert tool_note(TurnEvent(tool_finished=result)) == "calculator gave, cut short: 42"
+
+
+def test_a_failure_is_told_with_its_reason() -> None:
+    """As the envelope says it."""
+    failed = ToolResult(tool_id="web.search", error=ErrorEnvelope(message="not configured"))
+    assert tool_note(TurnEvent(tool_finished=failed)) == "web.search failed: not configured"
+
+
+def test_progress_tells_how_far_it_is() -> None:
+    """What is only text for the answer is no note."""
+    half = ToolProgress(message="reading", fraction=0.5)
+    assert tool_note(TurnEvent(tool_progress=half)) == "reading (50%)"
+    assert tool_note(TurnEvent(tool_progress=ToolProgress(text="Once"))) == ""
+
+
+def test_an_answer_that_did_not_come_is_told() -> None:
+    """One that came is known to whoever gave it."""
+    expired = ApprovalAnswered(expired=True)
+    assert tool_note(TurnEvent(approval_answered=expired)) == "nobody answered in time"
+    assert tool_note(TurnEvent(approval_answered=ApprovalAnswered(approved=True))) == ""
+
+
+def test_a_question_shows_all_arguments_and_none_can_move_the_cursor() -> None:
+    """They are what is allowed; a line would not do."""
+    call = ToolCall(tool_id="letter", arguments_json=HOSTILE + "x" * 1000)
+    asked = question(ApprovalRequested(call=call, description="Sends a letter."))
+    assert asked.startswith("letter asks for your permission: Sends a letter.\narguments: ")
+    assert "x" * 1000 in asked
+    assert "\x1b" not in asked
+    assert "\r" not in asked
+
+
+def test_long_results_are_cut_in_notes() -> None:
+    """The model has them whole."""
+    result = ToolResult(tool_id="web.fetch", success=True, result_json="y" * 5000)
+    note = tool_note(TurnEvent(tool_finished=result))
+    assert len(note) == 300
+    assert note.endswith("…")
