@@ -4,13 +4,12 @@ import asyncio
 import json
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
 import mcp_types as types
-import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
@@ -22,10 +21,18 @@ from tests.running import ROOT, free_block
 from tests.socket_client import opened
 
 KILOMETRES = {"value": 3, "unit": "km", "to": "m"}
-ERAS = ("auto", "legacy")
-"""The protocol's newest version, and the one before."""
+YES = {"action": "accept", "content": {"allow": True}}
+NO = (
+    {"action": "accept", "content": {"allow": False}},
+    {"action": "accept"},
+    {"action": "decline"},
+    {"action": "cancel"},
+)
 
-Answer = Callable[[Any, types.ElicitRequestParams], Awaitable[types.ElicitResult]]
+
+def era_of(mesh: Mesh) -> str:
+    """The protocol's newest version, and in the other placement the one before."""
+    return "legacy" if mesh.kari.spread else "auto"
 
 
 async def test_a_model_has_a_tool_of_an_mcp_server_called(mesh: Mesh) -> None:
@@ -66,17 +73,17 @@ def command(mesh: Mesh, *words: str) -> StdioServerParameters:
     )
 
 
-def says(content: dict[str, Any] | None, action: str = "accept") -> Answer:
-    """A user who answers so; what was asked is kept."""
+class User:
+    """Somebody at a client, who answers what comes next, and remembers what was asked."""
 
-    async def answer(_context: Any, asked: types.ElicitRequestParams) -> types.ElicitResult:
-        ASKED.append(asked.message)
-        return types.ElicitResult.model_validate({"action": action, "content": content})
+    def __init__(self, *answers: dict[str, Any]) -> None:
+        self._answers = list(answers)
+        self.asked: list[str] = []
 
-    return answer
-
-
-ASKED: list[str] = []
+    async def __call__(self, _context: Any, asked: types.ElicitRequestParams) -> types.ElicitResult:
+        """The next answer."""
+        self.asked.append(asked.message)
+        return types.ElicitResult.model_validate(self._answers.pop(0))
 
 
 def text_of(result: types.CallToolResult) -> str:
@@ -86,11 +93,10 @@ def text_of(result: types.CallToolResult) -> str:
     return block.text
 
 
-@pytest.mark.parametrize("era", ERAS)
-async def test_a_client_lists_and_calls_tools(mesh: Mesh, era: str) -> None:
+async def test_a_client_lists_and_calls_tools(mesh: Mesh) -> None:
     """With schemas and hints; results as structure and text; errors with the way out. A tool that
     asks first is refused where nobody can be asked."""
-    async with Client(command(mesh), mode=era) as client:
+    async with Client(command(mesh), mode=era_of(mesh)) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         assert "expression" in tools["calculator"].input_schema["properties"]
         hints = tools["calculator"].annotations
@@ -117,36 +123,30 @@ async def test_a_client_lists_and_calls_tools(mesh: Mesh, era: str) -> None:
         assert "kari mcp --approve" in text_of(unasked)
 
 
-@pytest.mark.parametrize("era", ERAS)
-async def test_the_clients_user_is_asked_before_a_tool_that_asks(mesh: Mesh, era: str) -> None:
+async def test_the_clients_user_is_asked_before_a_tool_that_asks(mesh: Mesh) -> None:
     """The question shows what is to run; only a clear yes runs it."""
-    async with Client(command(mesh), mode=era, elicitation_callback=says({"allow": True})) as yes:
-        allowed = await yes.call_tool("units", KILOMETRES)
+    user = User(YES, *NO)
+    async with Client(command(mesh), mode=era_of(mesh), elicitation_callback=user) as client:
+        allowed = await client.call_tool("units", KILOMETRES)
+        refused = [await client.call_tool("units", KILOMETRES) for _ in NO]
     assert allowed.structured_content is not None
     assert allowed.structured_content["value"] == 3000
-    assert "units" in ASKED[-1]
-    assert '"km"' in ASKED[-1]
-    for no in (says({"allow": False}), says(None), says(None, "decline"), says(None, "cancel")):
-        async with Client(command(mesh), mode=era, elicitation_callback=no) as client:
-            refused = await client.call_tool("units", KILOMETRES)
-        assert refused.is_error
-        assert "did not allow this call" in text_of(refused)
+    assert "units" in user.asked[0]
+    assert '"km"' in user.asked[0]
+    for each in refused:
+        assert each.is_error
+        assert "did not allow this call" in text_of(each)
 
 
-async def test_with_approve_nobody_is_asked(mesh: Mesh) -> None:
-    async with Client(command(mesh, "--approve")) as client:
-        done = await client.call_tool("units", KILOMETRES)
-    assert not done.is_error
-
-
-async def test_a_client_has_the_roles_of_its_user(mesh: Mesh) -> None:
-    """What the user may not call is not there."""
-    async with Client(command(mesh, "--user", "plain")) as client:
+async def test_a_client_has_the_roles_of_its_user_whatever_is_approved(mesh: Mesh) -> None:
+    """What the user may not call is not there. With `--approve` nobody is asked."""
+    async with Client(command(mesh, "--user", "plain", "--approve")) as client:
         names = {tool.name for tool in (await client.list_tools()).tools}
         refused = await client.call_tool("memory.search", {"query": "me"})
+        done = await client.call_tool("units", KILOMETRES)
     assert "calculator" in names
     assert "memory.search" not in names
-    assert refused.is_error
+    assert (refused.is_error, done.is_error) == (True, False)
 
 
 async def test_a_user_who_is_not_there_is_said_not_to_be(mesh: Mesh) -> None:
@@ -210,8 +210,7 @@ async def test_over_http_a_client_needs_the_token(mesh: Mesh) -> None:
             assert (await client.post(url, headers=foreign, json={})).status_code == 403
         async with httpx2.AsyncClient(headers=token) as http:
             transport = streamable_http_client(url, http_client=http)
-            asking = says({"allow": True})
-            async with Client(transport, elicitation_callback=asking) as client:
+            async with Client(transport, elicitation_callback=User(YES)) as client:
                 done = await client.call_tool("calculator", {"expression": "6*7"})
                 allowed = await client.call_tool("units", KILOMETRES)
     assert done.structured_content is not None
