@@ -7,7 +7,7 @@ from typing import Protocol
 import structlog
 
 from kari.conversation_models.v1.context_pb2 import ContextManifest
-from kari.conversation_models.v1.model_pb2 import ModelSelection
+from kari.conversation_models.v1.model_pb2 import ModelSelection, Usage
 from kari.conversation_models.v1.tool_pb2 import ToolStep
 from kari.errors.v1.errors_pb2 import Reason
 from kari.production_memory.v1.production_memory_pb2 import (
@@ -85,17 +85,23 @@ class Claim:
             if response.cancel_requested:
                 self._leader.cancel()
 
-    async def record(self, steps: Sequence[ToolStep], *, await_answers: bool = False) -> None:
-        """Keeps how calls of tools stand; with `await_answers` the turn is nobody's afterwards.
-        KariError if it cannot be kept: nothing may run that is not."""
+    async def record(
+        self, steps: Sequence[ToolStep], usage: Usage, *, await_answers: bool = False
+    ) -> None:
+        """Keeps how calls of tools stand, and the tokens so far; with `await_answers` the turn is
+        nobody's afterwards. KariError if it cannot be kept: nothing may run that is not."""
         parts = list(_parts(steps))
         for number, part in enumerate(parts, 1):
-            await self._record(part, await_answers=await_answers and number == len(parts))
+            request = RecordToolStepsRequest(
+                turn_id=self._turn_id,
+                lease=self.lease,
+                steps=part,
+                await_answers=await_answers and number == len(parts),
+                usage=usage,
+            )
+            await self._record(request)
 
-    async def _record(self, steps: Sequence[ToolStep], *, await_answers: bool) -> None:
-        request = RecordToolStepsRequest(
-            turn_id=self._turn_id, lease=self.lease, steps=steps, await_answers=await_answers
-        )
+    async def _record(self, request: RecordToolStepsRequest) -> None:
         try:
             response = await patiently(
                 lambda: self._peers.memory.RecordToolSteps(request), PATIENCE_SECONDS
@@ -107,7 +113,7 @@ class Claim:
             self._leader.cancel()
             # Cancelling oneself takes hold at the next wait.
             await asyncio.sleep(0)
-        elif await_answers:
+        elif request.await_answers:
             self.released = True
 
     def trouble(self, error: KariError) -> None:

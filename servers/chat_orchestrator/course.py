@@ -11,13 +11,13 @@ from kari.conversation_manager.v1.conversation_manager_pb2 import GetConversatio
 from kari.conversation_models.v1.context_pb2 import ContextBundle, PromptMessage
 from kari.conversation_models.v1.conversation_pb2 import Conversation
 from kari.conversation_models.v1.degradation_pb2 import Feature
-from kari.conversation_models.v1.model_pb2 import ModelSelection
+from kari.conversation_models.v1.model_pb2 import ModelSelection, Usage
 from kari.conversation_models.v1.tool_pb2 import Tool, ToolStep
 from kari.conversation_models.v1.turn_pb2 import TurnState
 from kari.production_memory.v1.production_memory_pb2 import LedTurn
 from servers.chat_orchestrator import turn
 from servers.chat_orchestrator.allowance import Allowance, orderly
-from servers.chat_orchestrator.answer import Answer
+from servers.chat_orchestrator.answer import Answer, total
 from servers.chat_orchestrator.claim import Claim
 from servers.chat_orchestrator.detection import calls_of, detected
 from servers.chat_orchestrator.exchange import Room, messages_of, text_of
@@ -69,6 +69,7 @@ class Course:
             peers,
             led.turn,
             claim,
+            answer,
             Allowance(settings.tool_rounds, settings.tool_calls),
             tell,
             until=asyncio.get_running_loop().time()
@@ -107,6 +108,7 @@ class Course:
         self._rounds.steps = list(steps)
         self._rounds.allowance.note(steps)
         self._answer.resume(text_of(steps))
+        self._answer.usage = total(self._led.turn.usage, Usage())
         if anew:
             self._writing.announce(self._led.turn.id, self.bundle, selection)
             self._tell(*told_again(steps))

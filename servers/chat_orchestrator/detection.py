@@ -83,22 +83,23 @@ def _files(text: str, prose: str) -> Iterator[Wish]:
 _WEB = (
     re.compile(
         r"\b(?:search|look|browse)\s+(?:on\s+|in\s+|through\s+)?(?:the\s+)?(?:web|internet|net)"
-        r"\s+(?:for|about)\s+(.+)",
+        r"\s+(?:for|about)\s+(.{1,400})",
         re.IGNORECASE,
     ),
-    re.compile(r"\b(?:search|look)\s+online\s+(?:for|about)\s+(.+)", re.IGNORECASE),
+    re.compile(r"\b(?:search|look)\s+online\s+(?:for|about)\s+(.{1,400})", re.IGNORECASE),
     re.compile(
-        r"\b(?:search|look)\s+for\s+(.+?)\s+(?:on\s+the\s+(?:web|internet)|online)\b", re.IGNORECASE
+        r"\b(?:search|look)\s+for\s+(.{1,300}?)\s+(?:on\s+the\s+(?:web|internet)|online)\b",
+        re.IGNORECASE,
     ),
-    re.compile(r"\bfind\s+(.+?)\s+(?:on\s+the\s+(?:web|internet)|online)\b", re.IGNORECASE),
+    re.compile(r"\bfind\s+(.{1,300}?)\s+(?:on\s+the\s+(?:web|internet)|online)\b", re.IGNORECASE),
     re.compile(
         r"(?:^|[.!?\n]\s*|\bplease\s+|\b(?:can|could)\s+you\s+)google\s+"
         r"(?!(?:is|was|were|has|had|will|would|does|did|can|could|should|and|or|maps|docs|drive)\b)"
-        r"(.+)",
+        r"(.{1,400})",
         re.IGNORECASE,
     ),
     re.compile(
-        r"\bwhat(?:['\u2019]s|\s+is|\s+are)\s+(?:the\s+)?(latest\s+news\s+(?:about|on|from|of)\s+.+)",
+        r"\bwhat(?:['\u2019]s|\s+is|\s+are)\s+(?:the\s+)?(latest\s+news\s+(?:about|on|from|of)\s+.{1,400})",
         re.IGNORECASE,
     ),
 )
@@ -106,21 +107,22 @@ _HERE = (
     re.compile(
         r"\b(?:search|look\s+through|go\s+through)\s+(?:in\s+|through\s+)?(?:our|my|this|the|past|"
         r"earlier|previous|all)(?:\s+(?:past|earlier|previous|old))?\s+(?:conversations?|chats?|"
-        r"messages?|history)\s+(?:for|about)\s+(.+)",
+        r"messages?|history)\s+(?:for|about)\s+(.{1,400})",
         re.IGNORECASE,
     ),
     re.compile(
         r"\bwhat\s+(?:did|have)\s+(?:we|i|you)\s+(?:say|said|write|written|talk(?:ed)?|discuss(?:ed)?|"
-        r"decide[d]?|agree[d]?)\s+(?:about|on|of|regarding)\s+(.+)",
+        r"decide[d]?|agree[d]?)\s+(?:about|on|of|regarding)\s+(.{1,400})",
         re.IGNORECASE,
     ),
     re.compile(
         r"\b(?:did|have)\s+(?:we|i|you)\s+(?:ever\s+|already\s+)?(?:mention(?:ed)?|discuss(?:ed)?|"
-        r"talk(?:ed)?\s+about)\s+(.+)",
+        r"talk(?:ed)?\s+about)\s+(.{1,400})",
         re.IGNORECASE,
     ),
     re.compile(
-        r"\bwhen\s+did\s+(?:we|i|you)\s+(?:mention|discuss|talk\s+about)\s+(.+)", re.IGNORECASE
+        r"\bwhen\s+did\s+(?:we|i|you)\s+(?:mention|discuss|talk\s+about)\s+(.{1,400})",
+        re.IGNORECASE,
     ),
 )
 

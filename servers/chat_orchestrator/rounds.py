@@ -11,10 +11,11 @@ from kari.conversation_models.v1.tool_pb2 import Tool, ToolCall, ToolProgress, T
 from kari.conversation_models.v1.turn_pb2 import Turn, TurnEvent
 from servers.chat_orchestrator import step as steps_of_turn
 from servers.chat_orchestrator.allowance import Allowance
+from servers.chat_orchestrator.answer import Answer
 from servers.chat_orchestrator.claim import Claim
 from servers.chat_orchestrator.offer import Offer
 from servers.chat_orchestrator.peers import Peers
-from servers.chat_orchestrator.stages import stage
+from servers.chat_orchestrator.stages import awaited, stage
 from servers.chat_orchestrator.step import ASKED, AWAITING, ENDED, RUNNING, asks, refused
 from servers.chat_orchestrator.tooling import call_tool, request_of
 from servers.runtime.call import current
@@ -30,6 +31,7 @@ class Rounds:
     peers: Peers
     turn: Turn
     claim: Claim
+    answer: Answer
     allowance: Allowance
     tell: Callable[..., None]
     until: float
@@ -50,7 +52,7 @@ class Rounds:
         steps[0].text_before = text_before
         self.steps += steps
         with stage("tools"):
-            await self.claim.record(steps)
+            await self.claim.record(steps, self.answer.usage)
             for step in steps:
                 if step.state == ENDED:
                     self._tell_started(step)
@@ -61,9 +63,10 @@ class Rounds:
         """Goes on after the answers of the user: what was allowed is called, what was not has a
         result that says so. False as above."""
         asked = [step for step in self.steps if step.state in ASKED]
+        awaited(max(map(self._waited, asked), default=0.0))
         answers = [steps_of_turn.decide(step, current().correlation_id) for step in asked]
         with stage("tools"):
-            await self.claim.record(asked)
+            await self.claim.record(asked, self.answer.usage)
             for step, answer in zip(asked, answers, strict=True):
                 log.info("approval answered", tool=step.call.tool_id, approved=answer.approved)
                 self.tell(TurnEvent(approval_answered=answer))
@@ -90,7 +93,7 @@ class Rounds:
         questions = [(step, tool) for step, tool in asking if step.state == AWAITING]
         # What is asked comes last: with it the turn is left to its user.
         settled = sorted(steps, key=lambda step: step.state == AWAITING)
-        await self.claim.record(settled, await_answers=bool(questions))
+        await self.claim.record(settled, self.answer.usage, await_answers=bool(questions))
         for step, _ in questions:
             log.info("approval requested", tool=step.call.tool_id)
         # At once, so that whoever sees one of them can count on all of them.
@@ -129,6 +132,10 @@ class Rounds:
         except TimeoutError:
             begun()
             return refused(step.call, steps_of_turn.no_time(), current().correlation_id)
+
+    def _waited(self, step: ToolStep) -> float:
+        """For how long its user was asked, in seconds."""
+        return time.time() - (step.answer_by.ToNanoseconds() / 1e9 - self.approval_seconds)
 
     def _tell_started(self, step: ToolStep) -> None:
         tool = self.offer.tool(step.call.tool_id)

@@ -154,6 +154,7 @@ async def test_the_answer_after_a_restart_leads_the_turn_on(
     said, *told = after.prompt()[-3:]
     assert (said.content, len(said.tool_calls), len(told)) == ("I will.", 2, 2)
     assert after.prompt()[1].content == "write it"
+    assert events[-2].usage.prompt_tokens == 14
 
 
 async def forget_stream(settings: Settings, stage: ToolStage, turn: Turn) -> None:

@@ -33,6 +33,8 @@ SCRIPTS = (
     "silent",
     "plain-20000",
     "obedient",
+    "fickle-together",
+    "fickle-spread",
 )
 OBEDIENT, READER = f"{PROVIDER}/obedient", f"{PROVIDER}/reader"
 """A model that calls what its user names, and one that calls no tools."""

@@ -18,6 +18,7 @@ from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import from_rpc
 from tests.flow.conftest import OBEDIENT, READER, Mesh
 from tests.socket_client import kinds_of, opened, text_of
+from tests.upstream.script import Script, asks
 
 CONVERT = '!units {"value": 3, "unit": "km", "to": "m"}'
 
@@ -75,6 +76,19 @@ async def test_a_tool_that_asks_first_waits_for_its_user(mesh: Mesh, approved: b
     assert result.success == approved
     assert approved or result.error.reason == Reason.REASON_APPROVAL_DENIED
     assert events[-1].HasField("completed")
+
+
+async def test_another_model_goes_on_with_what_a_tool_gave(mesh: Mesh) -> None:
+    """The one that asked for it fails when it should read the result."""
+    name = f"fickle-{'spread' if mesh.kari.spread else 'together'}"
+    mesh.upstream.scripts[name] = [asks("calculator", expression="6*7"), Script(status=500)]
+    async with opened(mesh.kari, await mesh.token()) as client:
+        _, events = await client.turn("six times seven", model=mesh.named(name))
+    told = kinds_of(events)
+    assert told.index("tool_finished") < told.index("provider_switched") < told.index("delta")
+    assert "42" in json.dumps(mesh.upstream.asked("plain")[-1].body["messages"][-1])
+    message = events[-1].completed.message
+    assert (message.content, message.model_used) == ("Hello from upstream.", mesh.answer)
 
 
 async def test_whoever_has_not_the_role_is_refused_and_the_turn_goes_on(mesh: Mesh) -> None:
