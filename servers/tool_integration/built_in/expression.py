@@ -44,7 +44,8 @@ def evaluated(expression: str) -> Number:
         raise NoResult("it is no expression, such as (2 + 3) * 4") from error
     except InvalidExpression as error:
         raise NoResult(
-            f"{error}; numbers, + - * / // % **, {', '.join(NAMES)} and functions"
+            "there are only numbers (1000, not 1,000), + - * / // % ** and ^, parentheses, "
+            f"{', '.join(NAMES)}, and the functions that the tool's description lists"
         ) from error
     except ZeroDivisionError as error:
         raise NoResult("it divides by zero") from error
