@@ -50,7 +50,11 @@ def described(server: str, entry: McpServerEntry, listed: Sequence[mcp.Tool]) ->
 def bounded(text: str, most: int) -> str:
     """A text of a server's without control and format characters but newlines, cut where it is
     too long."""
-    plain = "".join(c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf"))
+    # Of a text of megabytes no more is looked at than can be of use.
+    looked_at = text[: 2 * most]
+    plain = "".join(
+        c for c in looked_at if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf")
+    )
     return plain if len(plain) <= most else f"{plain[: most - 1].rstrip()}…"
 
 

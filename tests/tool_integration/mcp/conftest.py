@@ -52,7 +52,7 @@ async def listed(bench: Bench, *tools: str, available: bool = True) -> None:
         found = await bench.tools()
         return all(t in found and found[t].available == available for t in tools)
 
-    await until(there)
+    await until(there, 60.0)
 
 
 @asynccontextmanager

@@ -3,9 +3,7 @@ over stdio, or over streamable HTTP with a port as argument."""
 
 import asyncio
 import os
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -89,23 +87,9 @@ def die() -> str:
 
 
 @server.tool()
-def freeze(seconds: float) -> str:
-    """Blocks the whole process."""
-    time.sleep(seconds)
-    return "thawed"
-
-
-@server.tool()
 def environment() -> dict[str, str]:
     """What the process was given."""
     return dict(os.environ)
-
-
-@server.tool()
-def process() -> str:
-    """Its id, and that of a child that it starts and forgets."""
-    forgotten = subprocess.Popen(["sleep", "1000"], stdin=subprocess.DEVNULL)
-    return f"{os.getpid()} {forgotten.pid}"
 
 
 @server.tool()

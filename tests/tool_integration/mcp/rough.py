@@ -4,7 +4,9 @@ The standard library alone, so that they start at once. What is not said otherwi
 protocol of 2025 says."""
 
 import json
+import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -71,7 +73,8 @@ def call(behaviour: str, identifier: int) -> None:
             return
         case "progress":
             for n in range(1_000_000):
-                progress = {"progressToken": identifier, "progress": n}
+                # Long ones count as several: a busy machine reads few.
+                progress = {"progressToken": identifier, "progress": n, "message": "x" * 100_000}
                 say({"method": "notifications/progress", "params": progress})
         case "endless_line":
             while True:
@@ -82,6 +85,9 @@ def call(behaviour: str, identifier: int) -> None:
             say({"id": 999, "method": "sampling/createMessage", "params": sampling()})
             answer = json.loads(sys.stdin.readline())
             say({"id": identifier, "result": text(json.dumps(answer))})
+        case "family":
+            forgotten = subprocess.Popen(["sleep", "1000"], stdin=subprocess.DEVNULL)  # noqa: S607
+            say({"id": identifier, "result": text(f"{os.getpid()} {forgotten.pid}")})
         case _:
             say({"id": identifier, "result": text("done")})
 
