@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -100,6 +101,8 @@ def sign(folder: Path, file: Path, name: str) -> int:
 
 
 async def _tried(version: Version) -> str:
+    # What the handler prints is for who asks; what is in order is all that stdout has.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     outside = Outside()
     try:
         return await outside.handler("", version).check()

@@ -31,13 +31,12 @@ async def show(mesh: Mesh) -> int:
 
 
 async def show_runs(mesh: Mesh) -> int:
-    """Prints the last runs."""
-    table = Table("run", "capsule", "last checkpoint", "kept", "", box=None, pad_edge=False)
+    """Prints the last runs, a line each."""
     for run in (await mesh.capsules.ListRuns(ListRunsRequest())).runs:
         when = run.updated_at.ToDatetime(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
         rest = "is done" if run.ended else "can go on"
-        table.add_row(run.id, run.capsule_id, when, str(run.checkpoints), rest)
-    Console(highlight=False, markup=False, soft_wrap=True).print(table)
+        told = (run.id, run.capsule_id, when, f"{run.checkpoints} kept", rest)
+        sys.stdout.write("  ".join(map(harmless, told)) + "\n")
     return 0
 
 

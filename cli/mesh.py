@@ -49,15 +49,22 @@ class Mesh:
 
     async def sign_in(self, user: str, tenant: str) -> IssueTokenResponse:
         """Issues a token as the operator and acts as that user from now on."""
+        # As the operator alone: with a token of before, it would be refused once that has ended.
+        enter(Call(new_correlation_id()))
         response = await self.identity.IssueToken(IssueTokenRequest(tenant=tenant, name=user))
-        principal = Principal(
-            response.user.id,
-            response.user.tenant_id,
-            frozenset(response.user.roles),
-            token=response.tokens.access_token,
-        )
-        enter(Call(new_correlation_id(), principal=principal))
+        act_as(response)
         return response
+
+
+def act_as(account: IssueTokenResponse) -> None:
+    """Acts as a user who is signed in, from now on in this task, under a new correlation id."""
+    principal = Principal(
+        account.user.id,
+        account.user.tenant_id,
+        frozenset(account.user.roles),
+        token=account.tokens.access_token,
+    )
+    enter(Call(new_correlation_id(), principal=principal))
 
 
 @asynccontextmanager

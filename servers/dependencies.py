@@ -192,6 +192,7 @@ from servers.tool_integration.capsules import Capsules as CapsuleTools
 from servers.tool_integration.checking import Checking
 from servers.tool_integration.limits import Limits
 from servers.tool_integration.listing import Listing
+from servers.tool_integration.mcp.attached import mcp_servers
 from servers.tool_integration.recording import Recording as CallRecording
 from servers.tool_integration.registry import Registry
 from servers.tool_integration.servicer import ToolIntegration
@@ -481,7 +482,8 @@ def tool_integration(w: Wiring) -> Hosted:
     )
     configuration = configured.read(w.settings, TOOL_IDS)
     built_in = BuiltIn(configuration, peers)
-    sources = (built_in, CapsuleTools(stub("capsules", CapsulesServiceStub)))
+    mcp = mcp_servers(configuration.mcp)
+    sources = (built_in, CapsuleTools(stub("capsules", CapsulesServiceStub)), mcp)
     registry = Registry(sources, configured.adjusting(configuration))
     recording = CallRecording(_trail(w, "tool_integration"))
     calling = Calling(registry, Checking(Limits(w.redis)), recording)
@@ -489,7 +491,8 @@ def tool_integration(w: Wiring) -> Hosted:
         "tool_integration",
         add_ToolIntegrationServiceServicer_to_server,
         ToolIntegration(Listing(registry), calling),
-        close=built_in.close,
+        loops=(mcp.run,),
+        close=partial(_closed, mcp.close, built_in.close),
     )
 
 
@@ -528,6 +531,11 @@ def capsules(w: Wiring) -> Hosted:
     runs = Runs(w.database("capsules", largest=4))
     outside, resting = OutsideCapsules(), Resting(monotonic)
     catalogue = Catalogue(capsule_places(settings, outside), resting.changed)
+
+    async def close() -> None:
+        await catalogue.close()
+        await outside.close()
+
     running = CapsuleRunning(
         Admitting(catalogue, peers, runs),
         peers,
@@ -540,9 +548,9 @@ def capsules(w: Wiring) -> Hosted:
         "capsules",
         add_CapsulesServiceServicer_to_server,
         Capsules(catalogue, running, runs),
-        prepare=catalogue.look_at_built_in,
+        prepare=catalogue.first_look,
         loops=(catalogue.run, runs.prune),
-        close=outside.close,
+        close=close,
     )
 
 
@@ -586,6 +594,11 @@ def _hosted(
         drain=drain,
         close=close,
     )
+
+
+async def _closed(*closes: Hook) -> None:
+    for close in closes:
+        await close()
 
 
 def _trail(w: Wiring, name: str) -> AuditTrail:

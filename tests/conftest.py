@@ -61,6 +61,7 @@ MESH = (
     "test_commands",
     "test_metrics",
     "test_tools",
+    "test_tools_mcp",
     "test_turn",
 )
 """Files of tests/flow whose tests share one running mesh for each placement."""

@@ -19,6 +19,7 @@ from servers.capsules.signature import TrustedKeys
 from servers.capsules.version import Handler, Version, read_version
 
 LOOK_SECONDS = 1.0
+FIRST_SECONDS = 3.0
 AT_ONCE = 2
 """Handlers that are tried at the same time."""
 MOST_CAPSULES = 500
@@ -71,6 +72,8 @@ class Catalogue:
         self._entries: dict[Path, Entry] = {}
         self._trying = asyncio.Semaphore(AT_ONCE)
         self._missing: set[Path] = set()
+        self._lock = asyncio.Lock()
+        self._first: asyncio.Task[None] | None = None
 
     def all(self) -> list[Entry]:
         """All of them, those of equal ids in the order of their places."""
@@ -86,13 +89,24 @@ class Catalogue:
             await self.look()
             await asyncio.sleep(self._look_seconds)
 
-    async def look_at_built_in(self) -> None:
-        """Takes in those that need no process of their own, which is quick."""
-        await self._look([place for place in self._places if place.built_in])
+    async def first_look(self) -> None:
+        """Takes in those that need no process of their own, and the others if that does not take
+        long: one that hangs keeps nobody waiting."""
+        async with self._lock:
+            await self._look([place for place in self._places if place.built_in])
+        self._first = asyncio.create_task(self.look())
+        await asyncio.wait({self._first}, timeout=FIRST_SECONDS)
 
     async def look(self) -> None:
         """Takes in what changed since the last look; returns when all of it was tried."""
-        await self._look(self._places)
+        async with self._lock:
+            await self._look(self._places)
+
+    async def close(self) -> None:
+        """Ends a look that is under way."""
+        if self._first is not None:
+            self._first.cancel()
+            await asyncio.wait({self._first})
 
     async def _look(self, places: Sequence[Place]) -> None:
         found = await asyncio.to_thread(self._found, places)

@@ -4,6 +4,7 @@ Every field is read from `KARI_<NAME>`; `docs/settings.md` is generated from thi
 """
 
 import os
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -327,6 +328,11 @@ def _variable(location: tuple[int | str, ...]) -> str:
 def secret_from_environment(variable: str) -> str | None:
     """Value of a variable that the configuration names, such as a provider's key; None if unset."""
     return os.environ.get(variable) or None
+
+
+def environment_of(names: Iterable[str]) -> dict[str, str]:
+    """Those of the named variables that this process has, for a child that gets no others."""
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def child_environment(**changes: str) -> dict[str, str]:

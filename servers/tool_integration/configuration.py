@@ -4,9 +4,11 @@ A `[tools."id"]` table for each tool that is to differ; `[fetch]` and `[search]`
 `[mcp.NAME]` for each MCP server. docs/tools.md shows a whole file. Pure.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
+
+from servers.tool_integration.mcp.configuration import McpServerEntry
 
 Positive = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
@@ -55,4 +57,4 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True):
     tools: dict[str, ToolEntry] = field(default_factory=dict)
     fetch: FetchEntry = FetchEntry()
     search: SearchEntry = SearchEntry()
-    mcp: dict[str, Any] = field(default_factory=dict)
+    mcp: dict[str, McpServerEntry] = field(default_factory=dict)

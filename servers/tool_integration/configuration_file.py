@@ -11,6 +11,7 @@ import msgspec
 
 from servers.runtime.settings import Misconfigured
 from servers.tool_integration.configuration import Configuration, ToolEntry
+from servers.tool_integration.mcp.configuration import entries_of
 
 T = TypeVar("T")
 
@@ -32,14 +33,15 @@ def decode(text: str, file: str, built_in: Collection[str]) -> Configuration:
     tools = raw.pop("tools", {})
     if not isinstance(tools, dict):
         raise ConfigurationError(f'{file}: tools: write a table, `[tools."ID"]`, for each')
+    servers = entries_of(raw.pop("mcp", {}), file, built_in)
     configuration = _convert(raw, Configuration, file, "")
-    known = (*built_in, *(f"{name}." for name in configuration.mcp))
+    known = (*built_in, *(f"{name}." for name in servers))
     for complaint in _strangers(tools, known):
         raise ConfigurationError(f"{file}: {complaint}")
     entries = {
         name: _convert(entry, ToolEntry, file, f'tools."{name}"') for name, entry in tools.items()
     }
-    return msgspec.structs.replace(configuration, tools=entries)
+    return msgspec.structs.replace(configuration, tools=entries, mcp=servers)
 
 
 def _convert(raw: Any, kind: type[T], file: str, where: str) -> T:

@@ -1,6 +1,7 @@
 """A running Kari in each placement, and a scripted provider behind it."""
 
 import asyncio
+import sys
 import urllib.request
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -17,7 +18,7 @@ from kari.identity.v1.identity_pb2_grpc import IdentityServiceStub
 from servers import topology
 from servers.runtime.keys import KeyFiles, key_files
 from servers.runtime.settings import Settings
-from tests.running import Kari, free_block
+from tests.running import ROOT, Kari, free_block
 from tests.socket_client import login
 from tests.upstream.server import Upstream
 
@@ -74,10 +75,16 @@ timeouts = {{ connect = 1.0, first_token = 1.0, idle = 1.0 }}
 
 
 def tools_file(folder: Path) -> Path:
-    """One tool asks first, one is for few, one may be called twice in a minute."""
+    """One tool asks first, one is for few, one may be called twice in a minute; an MCP server."""
     file = folder / "tools.toml"
     file.write_text(
-        """[tools."units"]
+        f"""[mcp.rough]
+command = "{sys.executable}"
+args = ["-m", "tests.tool_integration.mcp.rough", "mortal"]
+folder = "{ROOT}"
+approval = "never"
+
+[tools."units"]
 approval = "always"
 
 [tools."memory.search"]
