@@ -353,6 +353,7 @@ def chat_orchestrator(w: Wiring) -> Hosted:
         models=stub("model_factory", ModelFactoryServiceStub),
         streams=stub("stream_processor", StreamProcessorServiceStub),
         tools=stub("tool_integration", ToolIntegrationServiceStub),
+        media=stub("multimedia", MultimediaServiceStub),
     )
     turns = Turns(peers, w.settings, w.mesh_key)
     return _hosted(
