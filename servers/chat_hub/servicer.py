@@ -141,6 +141,7 @@ class ChatHub(Memories, Tools):
             next_page_token=response.next_page_token,
             degradations=response.degradations,
             summaries=response.summaries,
+            files=response.files,
         )
 
     async def GetTurnManifest(
