@@ -1,7 +1,10 @@
 """How `kari search` shows what was found."""
 
-from cli.search import marked, without
+from google.protobuf.duration_pb2 import Duration
+
+from cli.search import marked, place, without
 from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
+from kari.conversation_models.v1.file_pb2 import Anchor, SheetRow
 from kari.conversation_models.v1.search_pb2 import Highlight
 
 MEANING = Degradation(feature=Feature.FEATURE_SEMANTIC_RECALL, cause="milvus")
@@ -33,3 +36,14 @@ def test_it_is_said_when_words_alone_decided() -> None:
     assert without([]) == ""
     assert without([MEANING]) == "words alone decided: done without semantic recall (milvus)"
     assert without([OTHER]) == "done without: fan out (redis)"
+
+
+def test_the_place_in_a_file_is_told() -> None:
+    row = Anchor(row=SheetRow(sheet="Costs", row=7))
+    assert [place(each) for each in (Anchor(page=3), Anchor(line=9), row, Anchor())] == [
+        "page 3",
+        "line 9",
+        "sheet Costs, row 7",
+        "",
+    ]
+    assert place(Anchor(time=Duration(seconds=65, nanos=500_000_000))) == "at 0:01:05"

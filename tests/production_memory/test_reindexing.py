@@ -4,6 +4,7 @@ from kari.production_memory.v1.production_memory_pb2 import ReindexRequest, Rein
 from servers.runtime.call import Call, acting
 from servers.runtime.ids import new_correlation_id
 from tests.hosting import until
+from tests.production_memory.filed import indexed
 from tests.production_memory.memory import Memory
 from tests.production_memory.summarized import ids_of, summary, write
 from tests.production_memory.vectors import forget_vectors_of, vectors_of
@@ -79,4 +80,20 @@ async def test_summaries_get_their_vectors_back_as_well(memory: Memory) -> None:
     found = await vectors_of(memory.wiring.settings, memory.somebody.tenant_id)
     assert len(found) == 3
     assert kept.id in found
+    assert (await reindexed(memory, steps[-1].page_token))[-1].queued == 0
+
+
+async def test_files_get_their_vectors_back_as_well(memory: Memory) -> None:
+    """After everything else."""
+    file_id = await indexed(memory.wiring, "whales", "ships")
+    settings, tenant_id = memory.wiring.settings, memory.somebody.tenant_id
+
+    async def both() -> bool:
+        return len(await vectors_of(settings, tenant_id, "file_chunks")) == 2
+
+    await until(both)
+    await forget_vectors_of(settings, tenant_id, "file_chunks")
+    steps = await reindexed(memory)
+    found = await vectors_of(settings, tenant_id, "file_chunks")
+    assert sorted(found) == [f"{file_id}:000000", f"{file_id}:000001"]
     assert (await reindexed(memory, steps[-1].page_token))[-1].queued == 0

@@ -5,15 +5,20 @@ import pytest
 
 from servers.runtime.ids import new_id
 from tests.production_memory.calling import record, step
+from tests.production_memory.filed import indexed
 from tests.production_memory.memory import Memory
 
-TABLES = ("threads", "messages", "turns", "tool_steps")
+TABLES = (
+    *("threads", "messages", "turns", "tool_steps"),
+    *("file_texts", "file_chunks", "file_uses"),
+)
 
 
 @pytest.mark.parametrize("table", TABLES)
 async def test_rows_of_another_tenant_are_not_seen(memory: Memory, table: str) -> None:
     turn_id = (await memory.begin("question")).led_turn.turn.id
     await record(memory, turn_id, step())
+    await indexed(memory.wiring, "text", conversation_id=memory.conversation_id)
     counts = []
     for tenant_id in (memory.somebody.tenant_id, new_id("tenant"), "", None):
         connection = await memory.connect(tenant_id)
@@ -66,6 +71,7 @@ async def test_rows_without_a_tenant_cannot_be_written(
         "UPDATE messages SET content = ''",
         "DELETE FROM messages",
         "DELETE FROM turns",
+        "DELETE FROM file_texts",
         "TRUNCATE threads",
         "ALTER TABLE messages DISABLE ROW LEVEL SECURITY",
         "CREATE TABLE other (id int)",
