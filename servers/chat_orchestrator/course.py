@@ -197,19 +197,19 @@ class Course:
             log.warning("turn goes on without tools", error=str(error))
             self._writing.miss(Feature.FEATURE_TOOLS, "tool_integration")
             return
-        budget = self._writing.budget(selection)
-        found = offer(tools, budget) if model.calls_tools else Offer(tuple(tools))
+        found = offer(tools, model.context_window) if model.calls_tools else Offer(tuple(tools))
         log.info("tools offered", tools=found.ids, left_out=found.left_out)
         self._rounds.offer = found
 
     def _taken(self, selection: ModelSelection) -> int:
-        """Tokens of the prompt that belong to tools: their declarations, or the results of the
-        calls that were detected, at most half of it."""
+        """Tokens of the window that belong to tools: their declarations, or the results of the
+        calls that were detected, at most a quarter of it."""
         if selection.model.calls_tools:
             return self._rounds.offer.tokens
         wishes = detected(self._led.message.content, self._rounds.offer.ids)
-        share = int(selection.model.context_window * self._settings.tool_result_share)
-        return min(len(wishes) * share, self._writing.budget(selection) // 2)
+        window = selection.model.context_window
+        share = int(window * self._settings.tool_result_share)
+        return min(len(wishes) * share, window // 4)
 
     async def _selection(self, conversation: Conversation) -> ModelSelection:
         """The model that was chosen when the turn began."""
