@@ -42,7 +42,7 @@ def test_the_file_in_the_data_folder_is_read(tmp_path: Path) -> None:
     (tmp_path / "tools.toml").write_text(GOOD)
     configuration = configured.read(Settings(data=tmp_path), IDS)
     assert configuration.tools["calculator"].calls_per_minute == 5
-    assert configuration.mcp == {"github": {"command": "x"}}
+    assert configuration.mcp["github"].command == "x"
 
 
 def test_a_file_that_is_named_has_to_be_there(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def gzip_bomb(megabytes: int) -> bytes:
 
 def gzipped(body: bytes) -> bytes:
     """A body as servers pack it."""
-    return gzip.compress(body)
+    return gzip.compress(body, mtime=0)
 
 
 @asynccontextmanager
