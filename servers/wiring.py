@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from servers import topology
 from servers.runtime import postgres, redis
 from servers.runtime.access_tokens import AccessTokens
+from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.bootstrap import Security
 from servers.runtime.channels import Channels
 from servers.runtime.in_process import Port
@@ -39,6 +40,8 @@ class Wiring:
         self.mesh_key: MeshKey = mesh_key(keys.mesh)
         self.access_tokens = AccessTokens(keys.jwks)
         self.resources = Resources()
+        self.trails: dict[str, AuditTrail] = {}
+        """The ways of servers to the audit trail, by name; `dependencies.py` makes them."""
         self._channels: dict[str, Channels] = {}
 
     @cached_property

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ProductionMemoryServiceAsyncStub,
     )
     from kari.stream_processor.v1.stream_processor_pb2_grpc import StreamProcessorServiceAsyncStub
+    from kari.tool_integration.v1.tool_integration_pb2_grpc import ToolIntegrationServiceAsyncStub
 
 T = TypeVar("T")
 
@@ -38,6 +39,7 @@ class Peers:
     memory: "ProductionMemoryServiceAsyncStub"
     models: "ModelFactoryServiceAsyncStub"
     streams: "StreamProcessorServiceAsyncStub"
+    tools: "ToolIntegrationServiceAsyncStub"
 
 
 async def patiently(call: Callable[[], Awaitable[T]], seconds: float) -> T:

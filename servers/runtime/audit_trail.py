@@ -1,7 +1,7 @@
 """Reporting to the audit trail what the contracts' audit levels ask for.
 
 A call is not held up by its record: records leave together, in the background, and are kept in
-memory while the trail is away.
+memory while the trail is away. What has to be on record before it happens waits for `keep`.
 """
 
 import asyncio
@@ -15,8 +15,9 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from kari.conversation_models.v1.audit_pb2 import AuditEntry, AuditOutcome
+from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import Call, acting, current
-from servers.runtime.errors import from_rpc
+from servers.runtime.errors import Unavailable, from_rpc
 from servers.runtime.ids import new_correlation_id, new_id
 
 Append = Callable[[Sequence[AuditEntry]], Awaitable[object]]
@@ -29,6 +30,7 @@ MOST_WAITING = 20_000
 lost to the trail."""
 FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0
 FLUSH_SECONDS = 3.0
+KEEP_SECONDS = 5.0
 
 LOST = Counter("kari_audit_records_lost_total", "Records that the audit trail does not have.")
 WAITING = Gauge("kari_audit_records_waiting", "Records on their way to the audit trail.")
@@ -81,6 +83,21 @@ class AuditTrail:
         WAITING.inc()
         self._some.set()
 
+    async def keep(self, needed: AuditEntry) -> None:
+        """Returns when the trail has a record: for what may not happen before. Unavailable if it
+        does not answer in time."""
+        try:
+            async with asyncio.timeout(KEEP_SECONDS):
+                with acting(Call(new_correlation_id())):
+                    await self._append((needed,))
+        except (grpc.aio.AioRpcError, TimeoutError) as failure:
+            log.warning("a record was not kept", action=needed.action, error=type(failure).__name__)
+            raise Unavailable(
+                Reason.REASON_STORE_UNAVAILABLE,
+                "the audit trail does not answer, and this may not go unrecorded; try again",
+                store="audit",
+            ) from failure
+
     async def run(self) -> None:
         """Sends what waits, for ever; after a failure again, with growing pauses."""
         wait = FIRST_WAIT
@@ -109,7 +126,9 @@ class AuditTrail:
         """Sends the oldest; whether they are kept now. One after the other: a record that is sent
         again is kept once, but those behind it must not be taken for it."""
         async with self._sending:
-            return await self._send_group(list(islice(self._waiting, MOST_TOGETHER)))
+            group = list(islice(self._waiting, MOST_TOGETHER))
+            # Nothing is left if the others sent it while this one waited for its turn.
+            return not group or await self._send_group(group)
 
     async def _send_group(self, group: Sequence[AuditEntry]) -> bool:
         try:

@@ -1,6 +1,6 @@
 """The circuit breaker. No event loop, no waiting."""
 
-from servers.model_factory.breaker import TRANSITIONS, Breaker, Event, State
+from servers.runtime.breaker import TRANSITIONS, Breaker, Event, State
 
 
 class Clock:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.summarizer.sentences import LONGEST, is_question, one_line, sentences
-from servers.summarizer.words import folded, words
+from servers.runtime.language.sentences import LONGEST, is_question, one_line, sentences
+from servers.runtime.language.words import folded, words
 
 
 @pytest.mark.parametrize(

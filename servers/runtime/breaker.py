@@ -1,6 +1,6 @@
-"""Circuit breaker of a provider; its clock is given.
+"""Circuit breaker of something that may fail, such as a provider; its clock is given.
 
-After so many failures in a row nobody asks the provider for a while; then one caller tries, and the
+After so many failures in a row nobody asks it for a while; then one caller tries, and the
 outcome of that try decides. Pure.
 """
 
@@ -35,7 +35,8 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = {
 
 
 class Breaker:
-    """One provider's breaker: opens after `failures` failures in a row, for `cooldown` seconds."""
+    """The breaker of one such thing: opens after `failures` failures in a row, for `cooldown`
+    seconds."""
 
     def __init__(self, failures: int, cooldown: float, clock: Callable[[], float]) -> None:
         self._limit = failures
@@ -54,7 +55,7 @@ class Breaker:
         return self._state
 
     def admit(self) -> bool:
-        """Whether the provider may be asked. While half open, one caller at a time may; each that
+        """Whether it may be asked. While half open, one caller at a time may; each that
         was admitted tells how it went: `answered`, `failed` or `abandoned`."""
         state = self.state
         if state is State.HALF_OPEN and not self._trying:
@@ -63,26 +64,26 @@ class Breaker:
         return state is State.CLOSED
 
     def began(self) -> None:
-        """The provider sent something: a try is over, though only a complete answer clears the
+        """It sent something: a try is over, though only a complete answer clears the
         count of failures."""
         if self._state is State.HALF_OPEN:
             self._failures = self._limit - 1
         self._move(Event.ANSWERED)
 
     def answered(self) -> None:
-        """The provider completed an answer."""
+        """It completed an answer."""
         self._move(Event.ANSWERED)
         self._failures = 0
 
     def failed(self) -> None:
-        """The provider failed."""
+        """It failed."""
         self._failures += 1
         self._move(Event.FAILED)
         if self._failures >= self._limit:
             self._move(Event.TRIPPED)
 
     def abandoned(self) -> None:
-        """The caller went away, or the failure was not the provider's: nothing was learned."""
+        """The caller went away, or the failure was not its own: nothing was learned."""
         self._trying = False
 
     def _move(self, event: Event) -> None:
