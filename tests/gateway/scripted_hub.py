@@ -336,6 +336,7 @@ class ScriptedHub(ScriptedTools, ScriptedFiles):
             user_id=principal().user_id,
             turn_id=turn_id,
             sequence=len(self.messages[conversation.id]) + 1,
+            file_ids=request.file_ids,
         )
         asked.timestamp.GetCurrentTime()
         turn = Turn(
