@@ -43,6 +43,7 @@ from kari.file_attachment.v1.file_attachment_pb2_grpc import (
     add_FileAttachmentServiceServicer_to_server,
 )
 from kari.hook_enabled_file.v1.hook_enabled_file_pb2_grpc import (
+    HookEnabledFileServiceStub,
     add_HookEnabledFileServiceServicer_to_server,
 )
 from kari.identity.v1.identity_pb2_grpc import add_IdentityServiceServicer_to_server
@@ -232,6 +233,7 @@ def chat_hub(w: Wiring) -> Hosted:
         streams=stub("stream_processor", StreamProcessorServiceStub),
         conversations=stub("conversation_manager", ConversationManagerServiceStub),
         search=stub("conversation_search", ConversationSearchServiceStub),
+        files=stub("hook_enabled_file", HookEnabledFileServiceStub),
     )
     board = Board()
     fan_out = FanOut(w.redis, board)
