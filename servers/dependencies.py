@@ -3,7 +3,7 @@
 Its length is that of a list: a function for each server, which says what is given to what."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -196,7 +196,6 @@ from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.bootstrap import Bootstrap, Hook, Hosted
 from servers.runtime.ended_sessions import EndedSessions
 from servers.runtime.keys import audit_key, identity_key
-from servers.runtime.limited import Room
 from servers.runtime.resources import Resource
 from servers.runtime.session_buffer import SessionBuffer
 from servers.stream_processor.guarded import GuardedJournal
@@ -539,9 +538,11 @@ def hook_enabled_file(w: Wiring) -> Hosted:
         memory=stub("production_memory", ProductionMemoryServiceStub),
     )
     table, room, news = hook_configuration(w.settings), hook_rooms.opened(), FileNews()
-    w.resources.add("file_readers", partial(hook_rooms.held, room), Room.ready, required=False)
+    w.resources.add(
+        "file_readers", partial(hook_rooms.held, room), hook_rooms.answers, required=False
+    )
     if scanner := clamav(table):
-        w.resources.add("clamav", partial(nullcontext, scanner), ClamAV.ping, required=False)
+        w.resources.add("clamav", scanner.held, ClamAV.ping, required=False)
     hooks = file_hooks(table, room, peers)
     pipeline = Pipeline(peers.files, hooks, Trying(), _trail(w, "hook_enabled_file"), news)
     claims = FileClaims(peers.files, pipeline, w.mesh_key)

@@ -7,6 +7,7 @@ are asked for, and the daemon's usual socket is a local one.
 import asyncio
 import re
 import struct
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -40,6 +41,10 @@ class ClamAV:
             raise Away("the virus scanner stopped answering") from gone
         finally:
             writer.close()
+
+    def held(self) -> AbstractAsyncContextManager["ClamAV"]:
+        """As a resource: nothing is kept open."""
+        return nullcontext(self)
 
     async def ping(self) -> None:
         """Away if the daemon does not answer."""

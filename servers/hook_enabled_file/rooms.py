@@ -33,6 +33,11 @@ async def held(room: Room) -> AsyncIterator[Room]:
         await room.close()
 
 
+async def answers(room: Room) -> None:
+    """JobFailed if no jobs can be started."""
+    await room.ready()
+
+
 def limits(seconds: float, size: int, memory_megabytes: int = 768) -> Limits:
     """What a job may use over a file of that size, where a small one may take `seconds`."""
     allowed = seconds + size / BYTES_A_SECOND

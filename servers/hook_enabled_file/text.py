@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-import grpc
-
 from kari.conversation_models.v1.file_pb2 import TextChunk
 from kari.file_attachment.v1.file_attachment_pb2 import GetFileRequest
 from kari.production_memory.v1.production_memory_pb2 import (
-    DropFileRequest,
     IndexFileRequest,
     ShareFilesRequest,
 )
@@ -36,6 +33,8 @@ SHORT = 300
 LONGEST_SUMMARY = 2000
 TOGETHER = 100
 """Pieces that are kept in one call: about 100 KB."""
+MOST_PIECES = 20_000
+"""As many as production_memory keeps of a file."""
 NO_TEXT = "there is no text in it"
 
 
@@ -120,9 +119,12 @@ class Index:
     async def look(self, looked: Looked) -> Outcome:
         """Keeps all pieces, then shares them with the conversations in which the file is used."""
         found = await self.extracting.of(looked)
-        pieces = await asyncio.to_thread(lambda: list(chunks(found.segments)))
+        pieces = await asyncio.to_thread(
+            lambda: list(islice(chunks(found.segments), MOST_PIECES + 1))
+        )
         if not pieces:
             return Outcome(SKIPPED, NO_TEXT)
+        more, pieces = len(pieces) > MOST_PIECES, pieces[:MOST_PIECES]
         rest = iter(pieces)
         while group := list(islice(rest, TOGETHER)):
             await self.memory.IndexFile(
@@ -135,16 +137,14 @@ class Index:
             )
             looked.tell(f"{(group[-1].index + 1) / len(pieces):.0%}")
         await self._share(looked)
+        if more:
+            left = f"the text behind the first {MOST_PIECES} pieces cannot be searched"
+            return Outcome(PARTIAL, left, chunks=len(pieces))
         return Outcome(PASSED, chunks=len(pieces))
 
     async def _share(self, looked: Looked) -> None:
         """A message may have taken the file along while it was indexed."""
-        try:
-            now = (await self.files.GetFile(GetFileRequest(file_id=looked.file.id))).file
-        except grpc.aio.AioRpcError as error:
-            if error.code() is grpc.StatusCode.NOT_FOUND:  # deleted while it was indexed
-                await self.memory.DropFile(DropFileRequest(file_id=looked.file.id))
-            raise
+        now = (await self.files.GetFile(GetFileRequest(file_id=looked.file.id))).file
         for conversation_id in now.conversation_ids:
             await self.memory.ShareFiles(
                 ShareFilesRequest(file_ids=[now.id], conversation_id=conversation_id)
