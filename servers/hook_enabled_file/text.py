@@ -17,6 +17,7 @@ from servers.hook_enabled_file.chunking import chunks
 from servers.hook_enabled_file.extracted import told
 from servers.hook_enabled_file.extracting import Extracting
 from servers.hook_enabled_file.hooks import ENRICH, PARTIAL, PASSED, SKIPPED, Looked, Outcome
+from servers.hook_enabled_file.rooms import room_unavailable
 
 if TYPE_CHECKING:
     from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceAsyncStub
@@ -48,9 +49,9 @@ class Text:
     kind = ENRICH
     description = "Reads the text of documents, mails, pictures and recordings."
 
-    def unavailable(self) -> str:
-        """It can always run."""
-        return ""
+    async def unavailable(self) -> str:
+        """Without the process for readers."""
+        return await room_unavailable(self.extracting.room)
 
     def skips(self, looked: Looked) -> str:
         """Files without a reader."""
@@ -75,9 +76,9 @@ class Summary:
     kind = ENRICH
     description = "Chooses a few sentences that say what the file is about."
 
-    def unavailable(self) -> str:
-        """It can always run."""
-        return ""
+    async def unavailable(self) -> str:
+        """Without the process for readers."""
+        return await room_unavailable(self.extracting.room)
 
     def skips(self, looked: Looked) -> str:
         """Files without a reader."""
@@ -108,9 +109,9 @@ class Index:
     kind = ENRICH
     description = "Makes the text searchable, with the page or line where it stands."
 
-    def unavailable(self) -> str:
-        """It can always run."""
-        return ""
+    async def unavailable(self) -> str:
+        """Without the process for readers."""
+        return await room_unavailable(self.extracting.room)
 
     def skips(self, looked: Looked) -> str:
         """Files without a reader."""

@@ -24,7 +24,8 @@ from servers.hook_enabled_file.following import Following
 from servers.hook_enabled_file.hooks import ENRICH, FAILED, GUARD, PASSED, Away, Looked, Outcome
 from servers.hook_enabled_file.news import News
 from servers.hook_enabled_file.pipeline import Pipeline
-from servers.hook_enabled_file.trying import LARGE_BYTES, Trying
+from servers.hook_enabled_file.plan import LARGE_BYTES
+from servers.hook_enabled_file.trying import Trying
 from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.durations import duration
 from servers.runtime.errors import Unavailable
@@ -51,7 +52,7 @@ class Odd:
     description: str = ""
     looked_at: list[str] = field(default_factory=list)
 
-    def unavailable(self) -> str:
+    async def unavailable(self) -> str:
         """It can run."""
         return ""
 
