@@ -1,5 +1,9 @@
 """Files on their way in: through the hooks, to whoever may read them."""
 
+import asyncio
+
+import pytest
+
 from kari.conversation_models.v1.audit_pb2 import AuditOutcome
 from kari.conversation_models.v1.file_pb2 import FileState
 from kari.errors.v1.errors_pb2 import Reason
@@ -149,6 +153,33 @@ async def test_an_empty_file_goes_through(intake: Intake) -> None:
     file = await intake.take(b"", "empty")
     assert file.state == READY
     assert verdicts(file)["index"] == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("../../etc/passwd", "passwd"), ("a\nb\u202egpj.exe", "a bgpj.exe"), ("x" * 4096, "x" * 200)],
+)
+async def test_hostile_names_harm_no_hook(intake: Intake, name: str, shown: str) -> None:
+    file = await intake.take(b"harmless words", name)
+    assert (file.name, file.state, file.chunks) == (shown, READY, 1)
+
+
+async def test_two_uploads_of_the_same_bytes_are_two_files(intake: Intake) -> None:
+    """Each goes through the hooks, and has its text."""
+    files = await asyncio.gather(*(intake.take(b"the same words") for _ in range(2)))
+    assert len({file.id for file in files}) == 2
+    for file in files:
+        assert [piece.text for piece in await intake.pieces(file)] == ["the same words"]
+
+
+async def test_a_part_of_a_file_is_passed_on(intake: Intake) -> None:
+    """One outside of it is refused, with its size."""
+    file = await intake.take(b"0123456789")
+    call = intake.stub.Download(contract.DownloadRequest(file_id=file.id, offset=3, length=4))
+    assert b"".join([step.data async for step in call]) == b"3456"
+    outside = intake.stub.Download(contract.DownloadRequest(file_id=file.id, offset=99))
+    refused = await refusal(anext(aiter(outside)))
+    assert (refused.reason, refused.details["size"]) == (Reason.REASON_FILE_RANGE, "10")
 
 
 async def test_a_file_of_a_message_is_found_in_its_conversation(intake: Intake) -> None:

@@ -100,10 +100,12 @@ def _landlock(readable: Sequence[str]) -> bool:
 def _library_folders() -> list[str]:
     """Where modules come from. Of the project's own folder the code alone: the data folder, with
     its keys, may lie in it."""
-    project = Path(__file__).parents[3]
+    project = Path(__file__).resolve().parents[3]
     found = [path for path in sys.path if path and Path(path).is_dir()]
+    if not (project / "pyproject.toml").exists():  # installed: it is a folder of libraries
+        return found
     code = [str(project / name) for name in CODE if (project / name).is_dir()]
-    return [path for path in found if Path(path).resolve() != project.resolve()] + code
+    return [path for path in found if Path(path).resolve() != project] + code
 
 
 def _allow_reading(ruleset: int, path: str) -> None:
