@@ -40,6 +40,7 @@ from kari.conversation_search.v1.conversation_search_pb2_grpc import (
     add_ConversationSearchServiceServicer_to_server,
 )
 from kari.file_attachment.v1.file_attachment_pb2_grpc import (
+    FileAttachmentServiceStub,
     add_FileAttachmentServiceServicer_to_server,
 )
 from kari.hook_enabled_file.v1.hook_enabled_file_pb2_grpc import (
@@ -59,7 +60,10 @@ from kari.model_factory.v1.model_factory_pb2_grpc import (
     ModelFactoryServiceStub,
     add_ModelFactoryServiceServicer_to_server,
 )
-from kari.multimedia.v1.multimedia_pb2_grpc import add_MultimediaServiceServicer_to_server
+from kari.multimedia.v1.multimedia_pb2_grpc import (
+    MultimediaServiceStub,
+    add_MultimediaServiceServicer_to_server,
+)
 from kari.production_memory.v1.production_memory_pb2_grpc import (
     ProductionMemoryServiceStub,
     add_ProductionMemoryServiceServicer_to_server,
@@ -68,7 +72,10 @@ from kari.stream_processor.v1.stream_processor_pb2_grpc import (
     StreamProcessorServiceStub,
     add_StreamProcessorServiceServicer_to_server,
 )
-from kari.summarizer.v1.summarizer_pb2_grpc import add_SummarizerServiceServicer_to_server
+from kari.summarizer.v1.summarizer_pb2_grpc import (
+    SummarizerServiceStub,
+    add_SummarizerServiceServicer_to_server,
+)
 from kari.tool_integration.v1.tool_integration_pb2_grpc import (
     ToolIntegrationServiceStub,
     add_ToolIntegrationServiceServicer_to_server,
@@ -132,7 +139,19 @@ from servers.file_attachment.servicer import FileAttachment
 from servers.file_attachment.serving import Serving
 from servers.file_attachment.store import Objects
 from servers.file_attachment.store_objects import open_objects
+from servers.hook_enabled_file import rooms as hook_rooms
+from servers.hook_enabled_file.assembling import Peers as HookPeers
+from servers.hook_enabled_file.assembling import clamav
+from servers.hook_enabled_file.assembling import hooks as file_hooks
+from servers.hook_enabled_file.claims import Claims as FileClaims
+from servers.hook_enabled_file.clamav import ClamAV
+from servers.hook_enabled_file.configured import read as hook_configuration
+from servers.hook_enabled_file.following import Following as FileFollowing
+from servers.hook_enabled_file.news import News as FileNews
+from servers.hook_enabled_file.passing import Passing
+from servers.hook_enabled_file.pipeline import Pipeline
 from servers.hook_enabled_file.servicer import HookEnabledFile
+from servers.hook_enabled_file.trying import Trying
 from servers.identity.access import Signer
 from servers.identity.administration import Administration
 from servers.identity.first_accounts import FirstAccounts
@@ -157,13 +176,24 @@ from servers.memory_processor.store_milvus import open_nearest as open_conversat
 from servers.memory_processor.vault import vaults
 from servers.model_factory.factory import ModelFactory
 from servers.model_factory.servicer import ModelFactoryServicer
+from servers.multimedia.captioning import Captioning
+from servers.multimedia.configured import key_of
+from servers.multimedia.configured import read as multimedia_configuration
+from servers.multimedia.describing import Describing
+from servers.multimedia.hearing import Hearing
+from servers.multimedia.jobs import Jobs as MediaJobs
+from servers.multimedia.readers import Readers as MediaReaders
 from servers.multimedia.servicer import Multimedia
+from servers.multimedia.speech_service import SpeechService
 from servers.production_memory.approving import Approving
 from servers.production_memory.backlog import Backlog
 from servers.production_memory.beginning import Beginning
 from servers.production_memory.buffering import Buffering
 from servers.production_memory.embed_job import EmbedJob
 from servers.production_memory.ending import Ending
+from servers.production_memory.file_job import FileJob
+from servers.production_memory.file_vectors import FileVectors
+from servers.production_memory.files import Files
 from servers.production_memory.importing import Importing
 from servers.production_memory.jobs import Jobs
 from servers.production_memory.leading import Leading
@@ -391,6 +421,10 @@ def production_memory(w: Wiring) -> Hosted:
         ProcedureJob.entrypoint: vault.procedure_work,
     }
     learner = Worker("learn", database, jobs, learns, quiet, Pace(batch=4))
+    # By itself as well: a large file keeps no message from being found.
+    file_vectors = FileVectors(database, models, vectors)
+    files = {FileJob.entrypoint: Work(FileJob.parse, file_vectors.do, "file_vectors")}
+    filer = Worker("files", database, jobs, files, quiet, Pace(batch=4))
     buffering, backlog = Buffering(SessionBuffer(w.redis)), Backlog(database, jobs)
     return _hosted(
         "production_memory",
@@ -409,8 +443,9 @@ def production_memory(w: Wiring) -> Hosted:
             vault,
             Summaries(database, jobs),
             SummaryClaims(database, quiet),
+            Files(database, jobs, file_vectors),
         ),
-        loops=(embedder.run, embedder.tidy, learner.run, vault.aging.run, backlog.show),
+        loops=(embedder.run, embedder.tidy, learner.run, filer.run, vault.aging.run, backlog.show),
     )
 
 
@@ -596,15 +631,62 @@ def file_attachment(w: Wiring) -> Hosted:
 
 
 def hook_enabled_file(w: Wiring) -> Hosted:
-    """Hook enabled file."""
+    """Hook enabled file. Its readers run in a room of their own."""
+    stub = partial(w.stub, "hook_enabled_file")
+    peers = HookPeers(
+        files=stub("file_attachment", FileAttachmentServiceStub),
+        multimedia=stub("multimedia", MultimediaServiceStub),
+        summarizer=stub("summarizer", SummarizerServiceStub),
+        memory=stub("production_memory", ProductionMemoryServiceStub),
+    )
+    table, room, news = hook_configuration(w.settings), hook_rooms.opened(), FileNews()
+    w.resources.add(
+        "file_readers", partial(hook_rooms.held, room), hook_rooms.answers, required=False
+    )
+    if scanner := clamav(table):
+        w.resources.add("clamav", scanner.held, ClamAV.ping, required=False)
+    hooks = file_hooks(table, room, peers)
+    pipeline = Pipeline(peers.files, hooks, Trying(), _trail(w, "hook_enabled_file"), news)
+    claims = FileClaims(peers.files, pipeline, w.mesh_key)
+
+    async def close() -> None:
+        await claims.close()
+        await room.close()
+
     return _hosted(
-        "hook_enabled_file", add_HookEnabledFileServiceServicer_to_server, HookEnabledFile()
+        "hook_enabled_file",
+        add_HookEnabledFileServiceServicer_to_server,
+        HookEnabledFile(
+            peers.files,
+            Passing(peers.files, peers.memory, claims),
+            FileFollowing(peers.files, news),
+            hooks,
+        ),
+        loops=(claims.run,),
+        close=close,
     )
 
 
 def multimedia(w: Wiring) -> Hosted:
     """Multimedia."""
-    return _hosted("multimedia", add_MultimediaServiceServicer_to_server, Multimedia())
+    stub, configured = partial(w.stub, "multimedia"), multimedia_configuration(w.settings)
+    folder = w.settings.whisper_model
+    jobs = MediaJobs(configured.media, [folder.absolute()] if folder else [])
+    captioning = Captioning(stub("model_factory", ModelFactoryServiceStub), configured.caption)
+    service = SpeechService(configured.speech, key_of(configured.speech))
+    hearing = Hearing(configured.speech, service, folder)
+    files = stub("file_attachment", FileAttachmentServiceStub)
+    w.resources.add("media_jobs", jobs.opened, MediaJobs.ping, required=False)
+    return _hosted(
+        "multimedia",
+        add_MultimediaServiceServicer_to_server,
+        Multimedia(
+            Describing(files, jobs, configured.media, captioning, hearing),
+            MediaReaders(configured.media, captioning, hearing),
+        ),
+        loops=(jobs.close_when_idle,),
+        close=hearing.close,
+    )
 
 
 HOW: Mapping[str, Callable[[Wiring], Hosted]] = {

@@ -31,6 +31,7 @@ def file_of(row: Row) -> File:
         metadata=Struct.FromString(row["metadata"]) if row["metadata"] else None,
         summary=row["summary"],
         chunks=row["chunks"],
+        done=row["done"],
     )
     file.created_at.FromDatetime(row["created_at"])
     return file

@@ -39,6 +39,7 @@ class Known:
             roles=self.entry.roles,
             available=available,
             calls_tools=self.entry.calls_tools,
+            sees=self.entry.sees,
         )
 
 

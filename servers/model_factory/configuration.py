@@ -34,6 +34,8 @@ class ModelEntry(Struct, frozen=True, forbid_unknown_fields=True):
     # Some want reasoning or signatures back with each call, which are not kept: they read earlier
     # calls as text.
     tool_history: Literal["native", "text"] = "native"
+    # Those that do not are told the names of images.
+    sees: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property

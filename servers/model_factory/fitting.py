@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from kari.conversation_models.v1.context_pb2 import PromptMessage
 from kari.conversation_models.v1.message_pb2 import MessageRole
 from kari.conversation_models.v1.tool_pb2 import Tool
+from servers.model_factory.images import has_images, in_words, size_of_images
 from servers.model_factory.tool_messages import readable, units
 from servers.runtime.tokens import MESSAGE_OVERHEAD, PROMPT_OVERHEAD
 
@@ -43,8 +44,9 @@ def surely_fits(messages: Sequence[PromptMessage], tools: Sequence[Tool], room: 
 
 
 def size_of(message: PromptMessage, count: Count) -> int:
-    """Tokens of a message with its calls and what is put around them."""
-    return MESSAGE_OVERHEAD + count(message.content) + _size_of_calls(message, count)
+    """Tokens of a message with its images, its calls and what is put around them."""
+    around = MESSAGE_OVERHEAD + size_of_images(message)
+    return around + count(message.content) + _size_of_calls(message, count)
 
 
 def size_of_tools(tools: Sequence[Tool], count: Count) -> int:
@@ -92,10 +94,12 @@ def _shortened(
     messages: Sequence[PromptMessage], room: int, count: Count, shorten: Shorten
 ) -> Sequence[PromptMessage]:
     """Only messages that have to stay are left: the system's share half of the room if they need
-    more, the others share the rest. Calls cannot be shortened: if they alone are too much, they
-    are told as text, which can."""
+    more, the others share the rest. Images and calls cannot be shortened: if they alone are too
+    much, they are told as text, which can."""
     around = PROMPT_OVERHEAD + MESSAGE_OVERHEAD * len(messages)
-    left = room - around - sum(_size_of_calls(message, count) for message in messages)
+    left = room - around - sum(_size_beside(message, count) for message in messages)
+    if left < 0 and has_images(messages):
+        return _shortened([in_words(message) for message in messages], room, count, shorten)
     if left < 0 and any(message.tool_calls for message in messages):
         return _shortened(readable(messages, reads_calls=False), room, count, shorten)
     system = [place for place, message in enumerate(messages[:-1]) if _is_system(message)]
@@ -132,6 +136,10 @@ def _with_text(message: PromptMessage, text: str) -> PromptMessage:
 
 def _is_system(message: PromptMessage) -> bool:
     return message.role == MessageRole.MESSAGE_ROLE_SYSTEM
+
+
+def _size_beside(message: PromptMessage, count: Count) -> int:
+    return size_of_images(message) + _size_of_calls(message, count)
 
 
 def _size_of_calls(message: PromptMessage, count: Count) -> int:

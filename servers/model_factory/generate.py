@@ -83,7 +83,7 @@ class _Answer:
     async def by(self, asked: Asked, *, last: bool) -> AsyncGenerator[Step, None]:
         """The answer of one model. Raises ProviderFailure once there is no use in trying it
         again. The last model is tried even if its breaker is open: there is nobody else. One that
-        refuses a request with tools is asked once more without any: many cannot call them."""
+        refuses a request with tools or images is asked once more without any: many cannot."""
         if asked.breaker.state is State.OPEN and not last:
             raise ProviderFailure(Kind.BREAKER_OPEN)
         self._tries = 0
@@ -96,10 +96,15 @@ class _Answer:
                     yield step
             return
         except ProviderFailure as failure:
-            if failure.kind is not Kind.REJECTED or prompt.is_plain or not self.unsent:
+            bare = not (prompt.has_tools or prompt.has_images)
+            if failure.kind is not Kind.REJECTED or bare or not self.unsent:
                 raise
-            _log(asked, failure, way_out="if it cannot call tools, set calls_tools = false")
-        yield Degraded(Feature.FEATURE_TOOLS, asked.model.id)
+            way_out = "if it cannot call tools, set calls_tools = false; if not see, sees = false"
+            _log(asked, failure, way_out=way_out)
+        if prompt.has_tools:
+            yield Degraded(Feature.FEATURE_TOOLS, asked.model.id)
+        if prompt.has_images:
+            yield Degraded(Feature.FEATURE_FILES, asked.model.id)
         plain, _ = await prompt_for(asked.model, self._wanted, plain=True)
         async with aclosing(self._by(asked, plain, last=last)) as steps:
             async for step in steps:

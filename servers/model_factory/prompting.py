@@ -18,6 +18,7 @@ from servers.model_factory.fitting import (
     size_of_tools,
     surely_fits,
 )
+from servers.model_factory.images import has_images, placed
 from servers.model_factory.provider import Prompt
 from servers.model_factory.tool_messages import readable
 from servers.runtime import tokens
@@ -38,18 +39,23 @@ async def prompt_for(
     model: Known, wanted: Wanted, *, plain: bool = False
 ) -> tuple[Prompt, Sequence[Feature.ValueType]]:
     """The prompt, cut to the model's window less the answer, and what is missing if anything had
-    to go. Models that do not call tools are told of none; nor is any if it is to be plain."""
+    to go. Models that do not call tools are told of none, those that do not see read the names of
+    images; so does any if it is to be plain."""
     entry = model.entry
     most = min(wanted.max_tokens or entry.max_output_tokens, entry.max_output_tokens)
     room = entry.context_window - most
-    messages = readable(wanted.messages, reads_calls=entry.reads_calls and not plain)
+    messages = placed(wanted.messages, sees=entry.sees and not plain)
+    messages = readable(messages, reads_calls=entry.reads_calls and not plain)
     tools = wanted.tools if entry.calls_tools and not plain else ()
     whole = Prompt(entry, messages, most, wanted.temperature, tools)
+    unseen = has_images(wanted.messages) and not entry.sees
+    missing = [Feature.FEATURE_FILES] if unseen else []
     if surely_fits(messages, tools, room):
-        return whole, ()
+        return whole, missing
     count = partial(tokens.count, tokenizer=model.tokenizer)
     shorten = partial(tokens.shorten, tokenizer=model.tokenizer)
-    return await asyncio.to_thread(_cut, whole, room, count, shorten)
+    cut, more = await asyncio.to_thread(_cut, whole, room, count, shorten)
+    return cut, [*missing, *more]
 
 
 def _cut(

@@ -8,6 +8,7 @@ from kari.conversation_models.v1.context_pb2 import PromptMessage
 from kari.conversation_models.v1.tool_pb2 import Tool
 from servers.model_factory.answer import ProviderEvent
 from servers.model_factory.configuration import ModelEntry
+from servers.model_factory.images import has_images
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +23,14 @@ class Prompt:
     tools: Sequence[Tool] = ()
 
     @property
-    def is_plain(self) -> bool:
-        """Whether it has nothing to do with the calling of tools."""
-        return not self.tools and not any(message.tool_calls for message in self.messages)
+    def has_tools(self) -> bool:
+        """Whether it has to do with the calling of tools."""
+        return bool(self.tools) or any(message.tool_calls for message in self.messages)
+
+    @property
+    def has_images(self) -> bool:
+        """Whether it shows images."""
+        return has_images(self.messages)
 
 
 class Provider(Protocol):

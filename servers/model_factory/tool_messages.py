@@ -69,7 +69,7 @@ def _told(unit: Sequence[PromptMessage], calls: Calls) -> Iterator[PromptMessage
     if _is_result(first):
         results = [first]
     elif first.content or not first.tool_calls:
-        yield PromptMessage(role=first.role, content=first.content)
+        yield PromptMessage(role=first.role, content=first.content, images=first.images)
     for message in results:
         yield _result(calls.get(message.tool_call_id), message.content)
     answered = {message.tool_call_id for message in results}

@@ -12,6 +12,7 @@ from kari.conversation_models.v1.tool_pb2 import Tool, ToolCall
 from servers.model_factory.answer import Calling, ProviderEvent, Reasoning, Stopped, Text, Used
 from servers.model_factory.events import ServerSentEvent
 from servers.model_factory.failure import Kind, ProviderFailure
+from servers.model_factory.images import encoded
 from servers.model_factory.provider import Prompt
 from servers.model_factory.tool_arguments import as_object_text
 from servers.model_factory.tool_declarations import described, schema_of
@@ -192,10 +193,23 @@ def _turns(messages: Sequence[PromptMessage], names: ToolNames) -> Iterator[dict
 
 
 def _content(message: PromptMessage, names: ToolNames) -> str | list[dict[str, Any]]:
+    if message.images:
+        return list(_blocks(message))
     if not message.tool_calls:
         return message.content
     text = [{"type": "text", "text": message.content}] if message.content.strip() else []
     return [*text, *(_use(call, names) for call in message.tool_calls)]
+
+
+def _blocks(message: PromptMessage) -> Iterator[dict[str, Any]]:
+    """Each image after its name, then the text; none may be empty."""
+    for image in message.images:
+        if image.name.strip():
+            yield {"type": "text", "text": f"{image.name}:"}
+        source = {"type": "base64", "media_type": image.content_type, "data": encoded(image)}
+        yield {"type": "image", "source": source}
+    if message.content.strip():
+        yield {"type": "text", "text": message.content}
 
 
 def _use(call: ToolCall, names: ToolNames) -> dict[str, Any]:

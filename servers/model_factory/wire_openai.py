@@ -20,6 +20,7 @@ from servers.model_factory.answer import (
 )
 from servers.model_factory.events import ServerSentEvent
 from servers.model_factory.failure import Kind, ProviderFailure
+from servers.model_factory.images import encoded
 from servers.model_factory.provider import Prompt
 from servers.model_factory.tool_arguments import as_object_text
 from servers.model_factory.tool_declarations import described, schema_of
@@ -169,10 +170,23 @@ def _message(message: PromptMessage, names: ToolNames) -> dict[str, Any]:
         call_id = message.tool_call_id
         return {"role": "tool", "tool_call_id": call_id, "content": message.content}
     fields: dict[str, Any] = {"role": ROLES.get(message.role, "user"), "content": message.content}
+    if message.images:
+        fields["content"] = list(_parts(message))
     if message.tool_calls:
         fields["content"] = message.content or None
         fields["tool_calls"] = [_call(call, names) for call in message.tool_calls]
     return fields
+
+
+def _parts(message: PromptMessage) -> Iterator[dict[str, Any]]:
+    """Each image after its name, then the text."""
+    for image in message.images:
+        if image.name:
+            yield {"type": "text", "text": f"{image.name}:"}
+        url = f"data:{image.content_type};base64,{encoded(image)}"
+        yield {"type": "image_url", "image_url": {"url": url}}
+    if message.content:
+        yield {"type": "text", "text": message.content}
 
 
 def _call(call: ToolCall, names: ToolNames) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from kari.errors.v1.errors_pb2 import Reason
 from kari.production_memory.v1.production_memory_pb2 import BeginTurnRequest, LedTurn
 from servers.production_memory.buffering import Buffering
 from servers.production_memory.committing import call_off_asking
+from servers.production_memory.files import share
 from servers.production_memory.jobs import Jobs
 from servers.production_memory.message import begun_message
 from servers.production_memory.quiet import Quiet
@@ -94,6 +95,8 @@ class Beginning:
         interrupted, cut_off = await self._interrupt(connection, request, found)
         busy = _busy(found) and found["asking_turn_id"] not in interrupted
         row = await self._insert(connection, request, who, correlation_id, digest, busy=busy)
+        if request.file_ids:
+            await share(connection, request.file_ids, request.conversation_id, who.user_id)
         message = begun_message(request, row, who.name)
         return Begun(led_turn_of(row, message, owner), interrupted=interrupted, cut_off=cut_off)
 
@@ -150,6 +153,7 @@ class Beginning:
             None if busy else request.lease.duration.ToTimedelta(),
             who.name,
             self._teaches(request.content),
+            list(request.file_ids),
         )
 
     def _teaches(self, content: str) -> bool:

@@ -29,6 +29,7 @@ def message_of(row: Row) -> Message:
         partial=row["partial"],
         author=row["author"],
         tools_called=[ToolUse.FromString(each) for each in row["tools_called"]],
+        file_ids=row["file_ids"],
     )
     if row["apology"]:
         message.metadata["apology"] = True
@@ -49,6 +50,7 @@ def begun_message(request: BeginTurnRequest, turn: Row, author: str) -> Message:
         reply_to_message_id=request.reply_to_message_id,
         mentioned_user_ids=request.mentioned_user_ids,
         author=author,
+        file_ids=request.file_ids,
     )
 
 

@@ -46,8 +46,8 @@ WITH thread AS (
   RETURNING last_sequence
 ), message AS (
   INSERT INTO messages (id, conversation_id, sequence, role, content, user_id, turn_id,
-    reply_to_message_id, mentioned_user_ids, author)
-  SELECT $2, $1, last_sequence, 'user', $3, $4, $5, $6, $7, $19 FROM thread
+    reply_to_message_id, mentioned_user_ids, author, file_ids)
+  SELECT $2, $1, last_sequence, 'user', $3, $4, $5, $6, $7, $19, $21 FROM thread
   RETURNING id, conversation_id, sequence
 ), author AS (
   INSERT INTO authors (conversation_id, author) SELECT $1, $19 WHERE $19 <> ''
@@ -177,14 +177,15 @@ RETURNING *, (SELECT sequence FROM answer) AS answer_sequence,
 
 -- name: message
 SELECT id, conversation_id, sequence, role, content, created_at, user_id, turn_id, model_used,
-  tokens_used, reply_to_message_id, mentioned_user_ids, partial, apology, author, tools_called
+  tokens_used, reply_to_message_id, mentioned_user_ids, partial, apology, author, tools_called,
+  file_ids
 FROM messages WHERE id = $1;
 
 -- name: messages_by_id
 -- $1 conversation, $2 ids, $3 bytes. In the order of the ids. Every message is given, but no texts
 -- beyond the first that together have so many bytes, or beyond the first text if that has more.
 SELECT id, conversation_id, sequence, role, created_at, user_id, turn_id, model_used, tokens_used,
-  reply_to_message_id, mentioned_user_ids, partial, apology, author, tools_called,
+  reply_to_message_id, mentioned_user_ids, partial, apology, author, tools_called, file_ids,
   CASE WHEN bytes <= $3 OR bytes = octet_length(content) THEN content ELSE '' END AS content
 FROM (
   SELECT m.*, asked.place, sum(octet_length(m.content)) OVER (ORDER BY asked.place) AS bytes
@@ -198,7 +199,8 @@ ORDER BY place;
 -- of text together, or one that has more. (The length of a text is known without reading it.)
 SELECT * FROM (
   SELECT id, conversation_id, sequence, role, content, created_at, user_id, turn_id, model_used,
-  tokens_used, reply_to_message_id, mentioned_user_ids, partial, apology, author, tools_called,
+    tokens_used, reply_to_message_id, mentioned_user_ids, partial, apology, author, tools_called,
+    file_ids,
     sum(octet_length(content)) OVER (ORDER BY sequence DESC) AS bytes
   FROM messages WHERE conversation_id = $1 AND sequence < $2
   ORDER BY sequence DESC LIMIT $3

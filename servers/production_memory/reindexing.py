@@ -9,9 +9,10 @@ from asyncpg import Record
 
 from kari.production_memory.v1.production_memory_pb2 import ReindexResponse
 from servers.production_memory.embed_job import EmbedJob
+from servers.production_memory.file_job import FileJob
 from servers.production_memory.importing import JOB_MESSAGES
 from servers.production_memory.jobs import Job, Jobs
-from servers.production_memory.tables import QUERIES
+from servers.production_memory.tables import FILES, QUERIES
 from servers.production_memory.vault.memory_jobs import MemoryJob
 from servers.runtime import paging
 from servers.runtime.postgres import Database
@@ -36,9 +37,10 @@ KINDS = (
     Kind("msg_", QUERIES.messages_to_index, QUERIES.messages_of_all, EmbedJob),
     Kind("mem_", QUERIES.memories_to_index, QUERIES.memories_of_all, MemoryJob),
     Kind("sum_", QUERIES.summaries_to_index, QUERIES.summaries_of_all, EmbedJob),
+    Kind("file_", FILES.file_chunks_to_index, FILES.file_chunks_of_all, FileJob),
 )
 """One kind after the other."""
-ENTRYPOINTS = (EmbedJob.entrypoint, MemoryJob.entrypoint)
+ENTRYPOINTS = (EmbedJob.entrypoint, MemoryJob.entrypoint, FileJob.entrypoint)
 """The jobs that make vectors."""
 
 

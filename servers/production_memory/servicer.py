@@ -11,11 +11,13 @@ from servers.production_memory.approving import Approving
 from servers.production_memory.backlog import Backlog
 from servers.production_memory.beginning import Beginning
 from servers.production_memory.ending import Ending
+from servers.production_memory.files import Files
 from servers.production_memory.importing import Importing
 from servers.production_memory.leading import Leading
 from servers.production_memory.reading import Reading
 from servers.production_memory.recording import Recording
 from servers.production_memory.reindexing import Reindexing
+from servers.production_memory.servicer_files import FileMethods
 from servers.production_memory.servicer_summaries import SummaryMethods
 from servers.production_memory.summaries import Summaries
 from servers.production_memory.summary_claims import SummaryClaims
@@ -28,8 +30,9 @@ if TYPE_CHECKING:
     from kari.model_factory.v1.model_factory_pb2_grpc import ModelFactoryServiceAsyncStub
 
 
-class ProductionMemory(SummaryMethods, Memories):
-    """Keeps turns and messages, memories and summaries beside them; see the contract for every
+class ProductionMemory(SummaryMethods, FileMethods, Memories):
+    """Keeps turns and messages, memories, summaries and the text of files beside
+    them; see the contract for every
     method."""
 
     def __init__(
@@ -47,9 +50,11 @@ class ProductionMemory(SummaryMethods, Memories):
         vault: Vault,
         summaries: Summaries,
         summary_claims: SummaryClaims,
+        files: Files,
     ) -> None:
         Memories.__init__(self, vault)
         SummaryMethods.__init__(self, summaries, summary_claims)
+        FileMethods.__init__(self, files)
         self._importing = importing
         self._reindexing = reindexing
         self._backlog = backlog

@@ -28,6 +28,16 @@ class MemoryVector:
     values: Sequence[float]
 
 
+@dataclass(frozen=True)
+class ChunkVector:
+    """The embedding of one piece of a file: a unit vector."""
+
+    chunk_id: str
+    tenant_id: str
+    file_id: str
+    values: Sequence[float]
+
+
 class VectorStore(Protocol):
     """Keeps vectors by id. It can always be made again from Postgres. Every method raises
     Unavailable if the store is away."""
@@ -40,6 +50,15 @@ class VectorStore(Protocol):
 
     async def erase_memories(self, tenant_id: str, memory_ids: Sequence[str]) -> None:
         """Erases vectors of memories; unknown ones are none."""
+
+    async def write_chunks(self, vectors: Sequence[ChunkVector]) -> None:
+        """Adds or replaces vectors of pieces of files: writing one again changes nothing."""
+
+    async def erase_chunks(self, tenant_id: str, chunk_ids: Sequence[str]) -> None:
+        """Erases vectors of pieces; unknown ones are none."""
+
+    async def erase_files(self, tenant_id: str, file_ids: Sequence[str]) -> None:
+        """Erases the vectors of all pieces of these files."""
 
     async def nearest_memories(
         self,

@@ -4,8 +4,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from servers.production_memory.store import MemoryVector, Vector
-from servers.production_memory.vector_collections import MEMORIES, MESSAGES, make_collections
+from servers.production_memory.store import ChunkVector, MemoryVector, Vector
+from servers.production_memory.vector_collections import (
+    FILE_CHUNKS,
+    MEMORIES,
+    MESSAGES,
+    make_collections,
+)
 from servers.runtime.milvus import CALL_SECONDS, Milvus, open_milvus, quoted
 from servers.runtime.settings import Settings
 
@@ -36,10 +41,19 @@ class MilvusStore:
 
     async def erase_memories(self, tenant_id: str, memory_ids: Sequence[str]) -> None:
         """Erases vectors of memories."""
-        only = f"tenant_id == {quoted(tenant_id)} and id in {quoted(list(memory_ids))}"
-        await self._milvus.call(
-            lambda client: client.delete(MEMORIES.name, filter=only, timeout=CALL_SECONDS)
-        )
+        await self._erase(MEMORIES.name, tenant_id, "id", memory_ids)
+
+    async def write_chunks(self, vectors: Sequence[ChunkVector]) -> None:
+        """Adds or replaces vectors of pieces of files."""
+        await self._upsert(FILE_CHUNKS.name, [_chunk(vector) for vector in vectors])
+
+    async def erase_chunks(self, tenant_id: str, chunk_ids: Sequence[str]) -> None:
+        """Erases vectors of pieces of files."""
+        await self._erase(FILE_CHUNKS.name, tenant_id, "id", chunk_ids)
+
+    async def erase_files(self, tenant_id: str, file_ids: Sequence[str]) -> None:
+        """Erases the vectors of files."""
+        await self._erase(FILE_CHUNKS.name, tenant_id, "file_id", file_ids)
 
     async def nearest_memories(
         self,
@@ -60,6 +74,14 @@ class MilvusStore:
     async def ping(self) -> None:
         """Raises if Milvus does not answer."""
         await self._milvus.ping()
+
+    async def _erase(
+        self, collection: str, tenant_id: str, name: str, values: Sequence[str]
+    ) -> None:
+        only = f"tenant_id == {quoted(tenant_id)} and {name} in {quoted(list(values))}"
+        await self._milvus.call(
+            lambda client: client.delete(collection, filter=only, timeout=CALL_SECONDS)
+        )
 
     async def _upsert(self, collection: str, rows: list[dict[str, Any]]) -> None:
         await self._milvus.call(
@@ -84,5 +106,14 @@ def _memory(vector: MemoryVector) -> dict[str, Any]:
         "tenant_id": vector.tenant_id,
         "user_id": vector.user_id,
         "kind": vector.kind,
+        "vector": list(vector.values),
+    }
+
+
+def _chunk(vector: ChunkVector) -> dict[str, Any]:
+    return {
+        "id": vector.chunk_id,
+        "tenant_id": vector.tenant_id,
+        "file_id": vector.file_id,
         "vector": list(vector.values),
     }

@@ -16,6 +16,7 @@ from servers.runtime.queries import Queries
 
 QUERIES = Queries(Path(__file__).with_name("queries.sql"))
 STEPS = Queries(Path(__file__).with_name("tool_steps.sql"))
+FILES = Queries(Path(__file__).with_name("files.sql"))
 
 
 async def one(connection: Connection, query: str, *arguments: object) -> Record:

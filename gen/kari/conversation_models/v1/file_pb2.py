@@ -27,7 +27,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&kari/conversation_models/v1/file.proto\x12\x1bkari.conversation_models.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x03\n\x04\x46ile\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x18\n\x10\x63onversation_ids\x18\x03 \x03(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\x0e\n\x06sha256\x18\x07 \x01(\t\x12\x35\n\x05state\x18\x08 \x01(\x0e\x32&.kari.conversation_models.v1.FileState\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0frefused_because\x18\n \x01(\t\x12\x38\n\x07reports\x18\x0b \x03(\x0b\x32\'.kari.conversation_models.v1.HookReport\x12)\n\x08metadata\x18\x0c \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x14\n\x07summary\x18\r \x01(\tB\x03\x80\x01\x01\x12\x0e\n\x06\x63hunks\x18\x0e \x01(\x05\"\xcc\x01\n\nHookReport\x12\x0c\n\x04hook\x18\x01 \x01(\t\x12\x33\n\x04kind\x18\x02 \x01(\x0e\x32%.kari.conversation_models.v1.HookKind\x12\x39\n\x07verdict\x18\x03 \x01(\x0e\x32(.kari.conversation_models.v1.HookVerdict\x12\x13\n\x0b\x65xplanation\x18\x04 \x01(\t\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"b\n\tTextChunk\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x11\n\x04text\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x33\n\x06\x61nchor\x18\x03 \x01(\x0b\x32#.kari.conversation_models.v1.Anchor\"\x92\x01\n\x06\x41nchor\x12\x0e\n\x04page\x18\x01 \x01(\x05H\x00\x12)\n\x04time\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationH\x00\x12\x34\n\x03row\x18\x03 \x01(\x0b\x32%.kari.conversation_models.v1.SheetRowH\x00\x12\x0e\n\x04line\x18\x04 \x01(\x05H\x00\x42\x07\n\x05place\"&\n\x08SheetRow\x12\r\n\x05sheet\x18\x01 \x01(\t\x12\x0b\n\x03row\x18\x02 \x01(\x05*q\n\tFileState\x12\x1a\n\x16\x46ILE_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x46ILE_STATE_QUARANTINED\x10\x01\x12\x14\n\x10\x46ILE_STATE_READY\x10\x02\x12\x16\n\x12\x46ILE_STATE_REFUSED\x10\x03*P\n\x08HookKind\x12\x19\n\x15HOOK_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fHOOK_KIND_GUARD\x10\x01\x12\x14\n\x10HOOK_KIND_ENRICH\x10\x02*\xc5\x01\n\x0bHookVerdict\x12\x1c\n\x18HOOK_VERDICT_UNSPECIFIED\x10\x00\x12\x18\n\x14HOOK_VERDICT_RUNNING\x10\x01\x12\x17\n\x13HOOK_VERDICT_PASSED\x10\x02\x12\x18\n\x14HOOK_VERDICT_REFUSED\x10\x03\x12\x17\n\x13HOOK_VERDICT_FAILED\x10\x04\x12\x18\n\x14HOOK_VERDICT_SKIPPED\x10\x05\x12\x18\n\x14HOOK_VERDICT_PARTIAL\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&kari/conversation_models/v1/file.proto\x12\x1bkari.conversation_models.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x03\n\x04\x46ile\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x18\n\x10\x63onversation_ids\x18\x03 \x03(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\x0e\n\x06sha256\x18\x07 \x01(\t\x12\x35\n\x05state\x18\x08 \x01(\x0e\x32&.kari.conversation_models.v1.FileState\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0frefused_because\x18\n \x01(\t\x12\x38\n\x07reports\x18\x0b \x03(\x0b\x32\'.kari.conversation_models.v1.HookReport\x12)\n\x08metadata\x18\x0c \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x14\n\x07summary\x18\r \x01(\tB\x03\x80\x01\x01\x12\x0e\n\x06\x63hunks\x18\x0e \x01(\x05\x12\x0c\n\x04\x64one\x18\x0f \x01(\x08\"\xcc\x01\n\nHookReport\x12\x0c\n\x04hook\x18\x01 \x01(\t\x12\x33\n\x04kind\x18\x02 \x01(\x0e\x32%.kari.conversation_models.v1.HookKind\x12\x39\n\x07verdict\x18\x03 \x01(\x0e\x32(.kari.conversation_models.v1.HookVerdict\x12\x13\n\x0b\x65xplanation\x18\x04 \x01(\t\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"b\n\tTextChunk\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x11\n\x04text\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x33\n\x06\x61nchor\x18\x03 \x01(\x0b\x32#.kari.conversation_models.v1.Anchor\"\x92\x01\n\x06\x41nchor\x12\x0e\n\x04page\x18\x01 \x01(\x05H\x00\x12)\n\x04time\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationH\x00\x12\x34\n\x03row\x18\x03 \x01(\x0b\x32%.kari.conversation_models.v1.SheetRowH\x00\x12\x0e\n\x04line\x18\x04 \x01(\x05H\x00\x42\x07\n\x05place\"&\n\x08SheetRow\x12\r\n\x05sheet\x18\x01 \x01(\t\x12\x0b\n\x03row\x18\x02 \x01(\x05*q\n\tFileState\x12\x1a\n\x16\x46ILE_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x46ILE_STATE_QUARANTINED\x10\x01\x12\x14\n\x10\x46ILE_STATE_READY\x10\x02\x12\x16\n\x12\x46ILE_STATE_REFUSED\x10\x03*P\n\x08HookKind\x12\x19\n\x15HOOK_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fHOOK_KIND_GUARD\x10\x01\x12\x14\n\x10HOOK_KIND_ENRICH\x10\x02*\xc5\x01\n\x0bHookVerdict\x12\x1c\n\x18HOOK_VERDICT_UNSPECIFIED\x10\x00\x12\x18\n\x14HOOK_VERDICT_RUNNING\x10\x01\x12\x17\n\x13HOOK_VERDICT_PASSED\x10\x02\x12\x18\n\x14HOOK_VERDICT_REFUSED\x10\x03\x12\x17\n\x13HOOK_VERDICT_FAILED\x10\x04\x12\x18\n\x14HOOK_VERDICT_SKIPPED\x10\x05\x12\x18\n\x14HOOK_VERDICT_PARTIAL\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,20 +38,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FILE'].fields_by_name['summary']._serialized_options = b'\200\001\001'
   _globals['_TEXTCHUNK'].fields_by_name['text']._loaded_options = None
   _globals['_TEXTCHUNK'].fields_by_name['text']._serialized_options = b'\200\001\001'
-  _globals['_FILESTATE']._serialized_start=1065
-  _globals['_FILESTATE']._serialized_end=1178
-  _globals['_HOOKKIND']._serialized_start=1180
-  _globals['_HOOKKIND']._serialized_end=1260
-  _globals['_HOOKVERDICT']._serialized_start=1263
-  _globals['_HOOKVERDICT']._serialized_end=1460
+  _globals['_FILESTATE']._serialized_start=1079
+  _globals['_FILESTATE']._serialized_end=1192
+  _globals['_HOOKKIND']._serialized_start=1194
+  _globals['_HOOKKIND']._serialized_end=1274
+  _globals['_HOOKVERDICT']._serialized_start=1277
+  _globals['_HOOKVERDICT']._serialized_end=1474
   _globals['_FILE']._serialized_start=167
-  _globals['_FILE']._serialized_end=567
-  _globals['_HOOKREPORT']._serialized_start=570
-  _globals['_HOOKREPORT']._serialized_end=774
-  _globals['_TEXTCHUNK']._serialized_start=776
-  _globals['_TEXTCHUNK']._serialized_end=874
-  _globals['_ANCHOR']._serialized_start=877
-  _globals['_ANCHOR']._serialized_end=1023
-  _globals['_SHEETROW']._serialized_start=1025
-  _globals['_SHEETROW']._serialized_end=1063
+  _globals['_FILE']._serialized_end=581
+  _globals['_HOOKREPORT']._serialized_start=584
+  _globals['_HOOKREPORT']._serialized_end=788
+  _globals['_TEXTCHUNK']._serialized_start=790
+  _globals['_TEXTCHUNK']._serialized_end=888
+  _globals['_ANCHOR']._serialized_start=891
+  _globals['_ANCHOR']._serialized_end=1037
+  _globals['_SHEETROW']._serialized_start=1039
+  _globals['_SHEETROW']._serialized_end=1077
 # @@protoc_insertion_point(module_scope)

@@ -134,6 +134,7 @@ class File(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
     CHUNKS_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`file_` and a UUIDv7 in hex."""
     user_id: _builtins.str
@@ -156,6 +157,8 @@ class File(_message.Message):
     """A few sentences on what it says; empty if there are none."""
     chunks: _builtins.int
     """Pieces of its text that can be searched."""
+    done: _builtins.bool
+    """True if all hooks have come to their end: nothing more is found out."""
     @_builtins.property
     def conversation_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Conversations in which it was used."""
@@ -189,10 +192,11 @@ class File(_message.Message):
         metadata: _struct_pb2.Struct | None = ...,
         summary: _builtins.str = ...,
         chunks: _builtins.int = ...,
+        done: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunks", b"chunks", "content_type", b"content_type", "conversation_ids", b"conversation_ids", "created_at", b"created_at", "id", b"id", "metadata", b"metadata", "name", b"name", "refused_because", b"refused_because", "reports", b"reports", "sha256", b"sha256", "size_bytes", b"size_bytes", "state", b"state", "summary", b"summary", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunks", b"chunks", "content_type", b"content_type", "conversation_ids", b"conversation_ids", "created_at", b"created_at", "done", b"done", "id", b"id", "metadata", b"metadata", "name", b"name", "refused_because", b"refused_because", "reports", b"reports", "sha256", b"sha256", "size_bytes", b"size_bytes", "state", b"state", "summary", b"summary", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

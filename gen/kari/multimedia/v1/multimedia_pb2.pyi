@@ -132,19 +132,23 @@ class PrepareImageRequest(_message.Message):
 
     FILE_ID_FIELD_NUMBER: _builtins.int
     LONGEST_SIDE_FIELD_NUMBER: _builtins.int
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
     file_id: _builtins.str
     """The file."""
     longest_side: _builtins.int
     """Longest side in pixels; default 1568."""
+    conversation_id: _builtins.str
+    """Conversation through which the caller reads it; empty for a file of the caller's own."""
     def __init__(
         self,
         *,
         file_id: _builtins.str = ...,
         longest_side: _builtins.int = ...,
+        conversation_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_id", b"file_id", "longest_side", b"longest_side"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "file_id", b"file_id", "longest_side", b"longest_side"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

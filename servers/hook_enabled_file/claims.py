@@ -1,0 +1,146 @@
+"""Files whose hooks have to run: just uploaded, or put down by somebody.
+
+A claim that is not renewed runs out and is given to whoever claims next: so the hooks of a file
+come to their end however often somebody dies over it.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+import grpc
+import structlog
+
+from kari.errors.v1.errors_pb2 import Reason
+from kari.file_attachment.v1.file_attachment_pb2 import ClaimedFile, ClaimFilesRequest
+from servers.hook_enabled_file.metrics import FAILURES, UNDER_WAY
+from servers.hook_enabled_file.pipeline import Pipeline
+from servers.runtime.call import Call, acting
+from servers.runtime.durations import duration
+from servers.runtime.errors import KariError, from_rpc
+from servers.runtime.ids import new_correlation_id
+from servers.runtime.labelled import labelled
+from servers.runtime.mesh_key import MeshKey
+
+if TYPE_CHECKING:
+    from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceAsyncStub
+
+NAME = "hook_enabled_file"
+MOST_AT_ONCE = 32
+"""Files under way in one process; how many hooks run at once is for `Trying` to say."""
+CLAIM_SECONDS = 30.0
+LOOK_SECONDS = 2.0
+LONGEST_WAIT = 30.0
+
+log = structlog.get_logger("kari.hook_enabled_file")
+
+
+class Claims:
+    """Claims files and has their hooks run. `run` is one of the server's loops."""
+
+    def __init__(
+        self, files: "FileAttachmentServiceAsyncStub", pipeline: Pipeline, mesh_key: MeshKey
+    ) -> None:
+        self._files = files
+        self._pipeline = pipeline
+        self._mesh_key = mesh_key
+        self._owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._beginning: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Event()
+
+    def soon(self, file_id: str) -> None:
+        """A file has just come in."""
+        task = asyncio.create_task(self._begin(file_id))
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
+
+    def drop(self, file_id: str) -> None:
+        """A file is to be deleted: nobody needs to know more about it."""
+        task = self._under_way.get(file_id)
+        if task is not None:
+            task.cancel()
+
+    async def run(self) -> None:
+        """Looks for files that nobody looks at, for ever; more rarely while that fails."""
+        wait = LOOK_SECONDS
+        while True:
+            room = MOST_AT_ONCE - len(self._under_way)
+            if room > 0:
+                found = await self._claim(room)
+                wait = LOOK_SECONDS if found is not None else min(wait * 2, LONGEST_WAIT)
+                self._start(found or [])
+            self._room.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._room.wait()
+
+    async def close(self) -> None:
+        """Puts down what is under way: others go on with it."""
+        tasks = [*self._under_way.values(), *self._beginning]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _begin(self, file_id: str) -> None:
+        if len(self._under_way) < MOST_AT_ONCE:
+            self._start(await self._claim(1, file_id) or [])
+
+    async def _claim(self, limit: int, file_id: str = "") -> Sequence[ClaimedFile] | None:
+        """Files that are ours now; None if they cannot be claimed."""
+        request = ClaimFilesRequest(
+            owner=self._owner, duration=duration(CLAIM_SECONDS), limit=limit, file_id=file_id
+        )
+        try:
+            with acting(Call(new_correlation_id())):
+                return (await self._files.ClaimFiles(request)).files
+        except grpc.aio.AioRpcError as error:
+            log.warning("files cannot be claimed", error=Reason.Name(from_rpc(error).reason))
+            return None
+
+    def _start(self, files: Sequence[ClaimedFile]) -> None:
+        for claimed in files:
+            file_id = claimed.file.id
+            before = self._under_way.pop(file_id, None)
+            if before is not None:  # its claim ran out under it
+                before.cancel()
+            task = asyncio.create_task(self._tried(claimed))
+            self._under_way[file_id] = task
+            task.add_done_callback(partial(self._over, file_id))
+        UNDER_WAY.set(len(self._under_way))
+
+    def _over(self, file_id: str, task: "asyncio.Task[None]") -> None:
+        if self._under_way.get(file_id) is task:
+            del self._under_way[file_id]
+        UNDER_WAY.set(len(self._under_way))
+        self._room.set()
+
+    async def _tried(self, claimed: ClaimedFile) -> None:
+        """Runs the hooks for the user who uploaded the file, under the upload's correlation id."""
+        who = self._mesh_key.delegate(
+            NAME,
+            user_id=claimed.file.user_id,
+            tenant_id=claimed.tenant_id,
+            roles=frozenset(claimed.roles),
+        )
+        with acting(Call(claimed.correlation_id or new_correlation_id(), principal=who)):
+            try:
+                await self._pipeline.run(claimed)
+            except grpc.aio.AioRpcError as error:
+                _put_down(claimed, Reason.Name(from_rpc(error).reason))
+            except KariError as error:
+                _put_down(claimed, Reason.Name(error.reason))
+            except Exception as error:  # whatever it was, other files wait as well
+                log.error("file put down", file=claimed.file.id, exc_info=error)
+                labelled(FAILURES, "REASON_INTERNAL").inc()
+
+
+def _put_down(claimed: ClaimedFile, reason: str) -> None:
+    labelled(FAILURES, reason).inc()
+    log.warning("file put down", file=claimed.file.id, reason=reason)

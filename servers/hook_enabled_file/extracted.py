@@ -1,0 +1,55 @@
+"""The text of a file as it was extracted. Pure."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kari.conversation_models.v1.file_pb2 import TextChunk
+
+# What a job that reads a file gives, by the first byte of each piece.
+TEXT, FACTS, LEFT_OUT = b"T", b"M", b"W"
+
+
+@dataclass
+class Extracted:
+    """Text in order, with its places; what else was found; what was left out, a sentence each."""
+
+    segments: list[TextChunk] = field(default_factory=list)
+    facts: dict[str, object] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+    def add(self, piece: bytes) -> None:
+        """Takes a piece that a job gave."""
+        kind, data = piece[:1], piece[1:]
+        if kind == TEXT:
+            self.segments.append(TextChunk.FromString(data))
+        elif kind == FACTS:
+            self.facts |= json.loads(data)
+        else:
+            self.left_out.append(data.decode())
+
+    @property
+    def characters(self) -> int:
+        """How much text there is."""
+        return sum(len(segment.text) for segment in self.segments)
+
+
+def text(segment: TextChunk) -> bytes:
+    """A piece that holds text."""
+    return TEXT + segment.SerializeToString()
+
+
+def facts(found: Mapping[str, object]) -> bytes:
+    """A piece that holds what else is known."""
+    return FACTS + json.dumps(found).encode()
+
+
+def left_out(sentence: str) -> bytes:
+    """A piece that says what is missing."""
+    return LEFT_OUT + sentence.encode()
+
+
+def told(sentences: Sequence[str]) -> str:
+    """Several sentences as one explanation, of a length that people read."""
+    shown = "; ".join(dict.fromkeys(sentences))
+    return shown if len(shown) <= 400 else f"{shown[:399]}…"

@@ -1,0 +1,99 @@
+"""Getting at a file's text: documents in jobs, pictures and recordings through multimedia."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import grpc
+from google.protobuf.json_format import MessageToDict
+
+from kari.multimedia.v1.multimedia_pb2 import (
+    DescribeRequest,
+    Description,
+    ListReadersRequest,
+)
+from servers.hook_enabled_file.extracted import Extracted
+from servers.hook_enabled_file.hooks import Away, Looked
+from servers.hook_enabled_file.kinds import reads_document, reads_media
+from servers.hook_enabled_file.rooms import READING, limits
+from servers.runtime.errors import from_rpc
+from servers.runtime.limited import JobFailed, Room, Why
+
+if TYPE_CHECKING:
+    from kari.multimedia.v1.multimedia_pb2_grpc import MultimediaServiceAsyncStub
+
+_CUT = {
+    Why.TIME: "the rest was not read: it took longer than it may",
+    Why.MEMORY: "the rest was not read: it took more memory than it may",
+    Why.OUTPUT: "the rest was not read: there is more than is read",
+    Why.CRASHED: "the rest was not read: it made the reader crash",
+    Why.BROKEN: "the rest was not read: it is broken",
+}
+
+
+@dataclass(frozen=True)
+class Extracting:
+    """Reads a file once for all hooks that want its text."""
+
+    room: Room
+    multimedia: "MultimediaServiceAsyncStub"
+    seconds: float = 60.0
+    bounds: Mapping[str, int] = field(default_factory=dict)
+
+    def reads(self, content_type: str) -> bool:
+        """Whether there is a reader for such files."""
+        return reads_document(content_type) or reads_media(content_type)
+
+    async def of(self, looked: Looked) -> Extracted:
+        """The text of a file. JobFailed if none could be read; where only the rest could not, that
+        is told as left out."""
+        if looked.extracted is None:
+            media = reads_media(looked.file.content_type)
+            looked.extracted = await (self._described(looked) if media else self._read(looked))
+        return looked.extracted
+
+    async def _read(self, looked: Looked) -> Extracted:
+        found = Extracted()
+        asked = {"content_type": looked.file.content_type, "bounds": dict(self.bounds)}
+        bounds = limits(self.seconds, looked.source.size)
+        function = f"{READING}.documents:read"
+        try:
+            async for piece in self.room.run(
+                function, looked.source, json.dumps(asked).encode(), bounds
+            ):
+                found.add(piece)
+        except JobFailed as failed:
+            if not found.segments or failed.why not in _CUT:
+                raise
+            found.left_out.append(_CUT[failed.why])
+        return found
+
+    async def _described(self, looked: Looked) -> Extracted:
+        described, call = Description(), None
+        try:
+            request = DescribeRequest(file_id=looked.file.id, ocr=True, speech=True)
+            # Nothing is missing where nobody has configured a model that sees.
+            request.caption = await self._reads("caption")
+            call = self.multimedia.Describe(request)
+            async for step in call:
+                if step.WhichOneof("event") == "progress":
+                    looked.tell(f"{step.progress:.0%}")
+                else:
+                    described = step.description
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
+                raise JobFailed(Why.UNREADABLE, from_rpc(error).message) from error
+            raise Away("pictures and recordings cannot be read at the moment") from error
+        finally:
+            if call is not None:
+                call.cancel()
+        return Extracted(
+            list(described.chunks),
+            MessageToDict(described.metadata),
+            list(described.warnings),
+        )
+
+    async def _reads(self, name: str) -> bool:
+        readers = (await self.multimedia.ListReaders(ListReadersRequest())).readers
+        return any(reader.available for reader in readers if reader.name == name)

@@ -1,0 +1,97 @@
+"""What a hook is: something that looks at a file on its way in."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from kari.conversation_models.v1.file_pb2 import File, HookKind, HookReport, HookVerdict
+from servers.runtime.durations import duration
+
+if TYPE_CHECKING:
+    from servers.hook_enabled_file.extracted import Extracted
+    from servers.runtime.limited import Source
+
+GUARD, ENRICH = HookKind.HOOK_KIND_GUARD, HookKind.HOOK_KIND_ENRICH
+RUNNING = HookVerdict.HOOK_VERDICT_RUNNING
+PASSED = HookVerdict.HOOK_VERDICT_PASSED
+REFUSED = HookVerdict.HOOK_VERDICT_REFUSED
+FAILED = HookVerdict.HOOK_VERDICT_FAILED
+SKIPPED = HookVerdict.HOOK_VERDICT_SKIPPED
+PARTIAL = HookVerdict.HOOK_VERDICT_PARTIAL
+
+
+class Away(Exception):
+    """Something that a hook needs is away: nothing is said of the file, it is tried again. The
+    message is one sentence for people."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a hook found. A guard that says REFUSED or FAILED closes the file."""
+
+    verdict: HookVerdict.ValueType = PASSED
+    explanation: str = ""
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    summary: str = ""
+    chunks: int = 0
+    replaced_by: str = ""
+    """Id of a finished upload whose bytes take the place of the file's."""
+    record: Mapping[str, str] = field(default_factory=dict)
+    """What the audit trail is told besides, such as the names of rules. No content."""
+
+
+@dataclass
+class Looked:
+    """A file that is being looked at."""
+
+    file: File
+    source: "Source"
+    tenant_id: str
+    strip_metadata: bool = False
+    conversation_id: str = ""
+    tell: Callable[[str], None] = lambda _: None
+    """Takes how far a hook is, in a few words for people."""
+    extracted: "Extracted | None" = None
+    """Its text, once a hook has read it."""
+
+
+class Hook(Protocol):
+    """One hook. It holds nothing of the files it has looked at."""
+
+    @property
+    def name(self) -> str:
+        """Its name, such as `scan`."""
+
+    @property
+    def kind(self) -> HookKind.ValueType:
+        """GUARD or ENRICH."""
+
+    @property
+    def description(self) -> str:
+        """One sentence for people."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it may take over a small file."""
+
+    async def unavailable(self) -> str:
+        """Why it could not run now, and the way out; empty if it could. For people: a guard that
+        cannot run fails, it is not left out."""
+
+    def skips(self, looked: Looked) -> str:
+        """Why it has nothing to do with a file; empty if it has."""
+
+    async def look(self, looked: Looked) -> Outcome:
+        """Looks at a file. Away if it cannot do so now; `servers.runtime.limited.JobFailed` if the
+        file was too much for it."""
+
+
+def report(hook: Hook, outcome: Outcome, seconds: float = 0.0) -> HookReport:
+    """What is kept of an outcome."""
+    return HookReport(
+        hook=hook.name,
+        kind=hook.kind,
+        verdict=outcome.verdict,
+        explanation=outcome.explanation,
+        duration=duration(seconds) if seconds else None,
+    )

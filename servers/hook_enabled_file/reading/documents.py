@@ -1,0 +1,86 @@
+"""Text of a document, by what it is. Runs in a job."""
+
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO, cast
+
+from kari.conversation_models.v1.file_pb2 import TextChunk
+from servers.hook_enabled_file import extracted
+from servers.hook_enabled_file.kinds import HTML, MAIL, OFFICE, PDF
+from servers.runtime.limited.failures import Unreadable
+from servers.runtime.limited.job import JobFile
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much of a document is read."""
+
+    pages: int = 2000
+    characters: int = 8_000_000
+    rows: int = 200_000
+
+
+Reader = Callable[[IO[bytes], Bounds], Iterator[bytes]]
+
+
+def read(file: JobFile, request: bytes) -> Iterator[bytes]:
+    """The text of a document, up to its bounds; `request` is JSON with `content_type`, `bounds`."""
+    asked = json.loads(request)
+    bounds = Bounds(**asked.get("bounds", {}))
+    stream = cast("IO[bytes]", file)
+    reader = _reader(asked["content_type"], stream)
+    stream.seek(0)
+    left = bounds.characters
+    for piece in reader(stream, bounds):
+        if piece[:1] == extracted.TEXT:
+            left -= len(TextChunk.FromString(piece[1:]).text)
+            if left < 0:
+                yield extracted.left_out(f"only the first {bounds.characters} characters were read")
+                return
+        yield piece
+
+
+def _reader(content_type: str, stream: IO[bytes]) -> Reader:
+    # Imported when they are needed in a test's own process; the zygote has them all.
+    from servers.hook_enabled_file.reading import mail, markup, pdf, plain, sheets, slides, word
+
+    start = stream.read(5)
+    if content_type == PDF or start == b"%PDF-":  # what is broken is taken for text
+        return pdf.read
+    if content_type in MAIL:
+        return mail.read
+    if content_type in HTML:
+        return markup.read
+    if start[:4] == b"PK\x03\x04":
+        readers = {"word": word.read, "xl": sheets.read, "ppt": slides.read}
+        return readers[_office(stream)]
+    if start[:4] == b"\xd0\xcf\x11\xe0" and content_type in OFFICE:
+        raise Unreadable("the document is locked by a password, or of a format before 2007")
+    return plain.read
+
+
+def _office(stream: IO[bytes]) -> str:
+    try:
+        with zipfile.ZipFile(stream) as packed:
+            names = packed.namelist()
+    except zipfile.BadZipFile as error:
+        raise Unreadable("the document is broken: it is no zip file") from error
+    for kind in ("word", "xl", "ppt"):
+        if any(name.startswith(f"{kind}/") for name in names):
+            return kind
+    raise Unreadable("the zip file holds no document")
+
+
+def segment(text: str, **place: int) -> bytes:
+    """A piece of text at a page or a line."""
+    chunk = TextChunk(text=clean(text))
+    for name, number in place.items():
+        setattr(chunk.anchor, name, number)
+    return extracted.text(chunk)
+
+
+def clean(text: str) -> str:
+    """Text without what no store takes: NUL and lone surrogates."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()

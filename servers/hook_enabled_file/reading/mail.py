@@ -1,0 +1,74 @@
+"""Text of mails: headers, texts, names of what is attached. Runs in a job."""
+
+import email
+import email.policy
+from collections.abc import Iterator
+from email.message import EmailMessage, MIMEPart
+from typing import IO
+
+from selectolax.lexbor import LexborHTMLParser
+
+from servers.hook_enabled_file import extracted
+from servers.hook_enabled_file.reading.documents import Bounds, segment
+from servers.hook_enabled_file.reading.markup import UNSHOWN
+from servers.hook_enabled_file.reading.plain import decoded
+
+HEADERS = ("From", "To", "Cc", "Date", "Subject")
+MOST_PARTS = 500
+
+
+def read(stream: IO[bytes], bounds: Bounds) -> Iterator[bytes]:
+    """The headers first, then each text part; what is attached is named, not read."""
+    message = email.message_from_bytes(stream.read(bounds.characters), policy=email.policy.default)
+    headers = [f"{name}: {value}" for name in HEADERS if (value := _header(message, name))]
+    if subject := _header(message, "Subject"):
+        yield extracted.facts({"title": subject[:300]})
+    line = 1
+    if headers:
+        yield segment("\n".join(headers), line=line)
+    attached, twice = list[str](), _said_twice(message)
+    for number, part in enumerate(message.walk()):
+        if number > MOST_PARTS:
+            yield extracted.left_out(f"only the first {MOST_PARTS} parts were read")
+            break
+        if part.is_multipart():
+            continue
+        if part.get_content_disposition() == "attachment" or part.get_filename():
+            attached.append(str(part.get_filename() or "without a name"))
+        elif part.get_content_maintype() == "text" and part not in twice:
+            for text in _paragraphs(part):
+                line += 1
+                yield segment(text, line=line)
+    if attached:
+        yield segment(f"Attached: {', '.join(attached)}", line=line + 1)
+        yield extracted.left_out(f"{len(attached)} attached files were named, not read")
+
+
+def _said_twice(message: EmailMessage) -> list[MIMEPart]:
+    """Texts as HTML that are there as plain text as well."""
+    found = list[MIMEPart]()
+    for part in message.walk():
+        if part.get_content_type() == "multipart/alternative" and part.is_multipart():
+            parts = list(part.iter_parts())
+            if any(each.get_content_type() == "text/plain" for each in parts):
+                found += [each for each in parts if each.get_content_type() == "text/html"]
+    return found
+
+
+def _header(message: EmailMessage, name: str) -> str:
+    try:
+        return str(message.get(name, ""))
+    except (ValueError, IndexError, AttributeError, TypeError):  # headers that are no headers
+        return ""
+
+
+def _paragraphs(part: EmailMessage) -> Iterator[str]:
+    payload = part.get_payload(decode=True)
+    text = decoded(payload) if isinstance(payload, bytes) else str(payload)
+    if part.get_content_subtype() == "html":
+        tree = LexborHTMLParser(text)
+        tree.strip_tags(list(UNSHOWN))
+        text = tree.text(separator="\n")
+    for paragraph in text.replace("\r\n", "\n").split("\n\n"):
+        if paragraph.strip():
+            yield paragraph

@@ -1,0 +1,102 @@
+"""Files without what tells of their makers. Runs in a job.
+
+The first piece is JSON: `done`, sentences of what was taken out, and `left`, of what was not. Then
+comes the file, if there is anything else to give.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from typing import IO, cast
+
+from servers.hook_enabled_file.kinds import PDF, SHEET, SLIDES, WORD
+from servers.runtime.limited.failures import Unreadable
+from servers.runtime.limited.job import JobFile
+
+IMAGES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP", "image/tiff": "TIFF"}
+PACKED = frozenset({WORD, SHEET, SLIDES})
+STRIPPED = frozenset({*IMAGES, PDF, *PACKED})
+MOST_PIXELS = 100_000_000
+STEP = 1024 * 1024
+
+_EMPTY = {
+    "docProps/core.xml": (
+        '<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/'
+        'core-properties"/>'
+    ),
+    "docProps/app.xml": (
+        '<Properties xmlns="http://schemas.openxmlformats.org/officeDocument/2006/'
+        'extended-properties"/>'
+    ),
+    "docProps/custom.xml": (
+        '<Properties xmlns="http://schemas.openxmlformats.org/officeDocument/2006/'
+        'custom-properties"/>'
+    ),
+}
+
+
+def strip(file: JobFile, request: bytes) -> Iterator[bytes]:
+    """The file without its metadata; `request` is its media type."""
+    content_type, stream = request.decode(), cast("IO[bytes]", file)
+    if content_type in IMAGES:
+        done, left, data = _image(stream, IMAGES[content_type])
+    elif content_type == PDF:
+        done, left, data = _pdf(stream)
+    else:
+        done, left, data = _office(stream)
+    yield json.dumps({"done": done, "left": left}).encode()
+    for at in range(0, len(data), STEP):
+        yield data[at : at + STEP]
+
+
+def _image(stream: IO[bytes], format_: str) -> tuple[str, str, bytes]:
+    from PIL import Image, ImageOps
+
+    Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+    with Image.open(stream, formats=[format_]) as image:
+        if getattr(image, "n_frames", 1) > 1:
+            raise Unreadable("pictures that move keep their metadata: they cannot be taken out")
+        # The way up is in the metadata too: it goes into the picture.
+        upright = ImageOps.exif_transpose(image)
+        bare = Image.new(upright.mode, upright.size)
+        bare.paste(upright)
+        if upright.mode == "P" and (palette := upright.getpalette()):
+            bare.putpalette(palette)
+        saved, extra = io.BytesIO(), {"quality": 95} if format_ in ("JPEG", "WEBP") else {}
+        bare.save(saved, format=format_, **extra)
+    return "EXIF, place and device were taken out", "", saved.getvalue()
+
+
+def _pdf(stream: IO[bytes]) -> tuple[str, str, bytes]:
+    import pypdfium2 as pdfium
+
+    try:
+        document = pdfium.PdfDocument(stream)
+    except pdfium.PdfiumError as error:
+        raise Unreadable("the PDF cannot be opened, so its metadata stay") from error
+    bare = pdfium.PdfDocument.new()
+    bare.import_pages(document)
+    saved = io.BytesIO()
+    bare.save(saved)
+    return (
+        "authors, dates and programs were taken out, with bookmarks and forms",
+        "what pictures within it tell was left",
+        saved.getvalue(),
+    )
+
+
+def _office(stream: IO[bytes]) -> tuple[str, str, bytes]:
+    saved = io.BytesIO()
+    with (
+        zipfile.ZipFile(stream) as packed,
+        zipfile.ZipFile(saved, "w", zipfile.ZIP_DEFLATED) as bare,
+    ):
+        for info in packed.infolist():
+            data = _EMPTY[info.filename].encode() if info.filename in _EMPTY else packed.read(info)
+            bare.writestr(zipfile.ZipInfo(info.filename), data, zipfile.ZIP_DEFLATED)
+    return (
+        "authors, dates and company were taken out",
+        "names at comments and changes were left",
+        saved.getvalue(),
+    )

@@ -1,0 +1,14 @@
+"""Functions that read hostile bytes, each call in a process of its own with limits.
+
+`Room.run` names a function of a module; a zygote, a bare process that has imported what such
+functions need, forks a job for each call. A job has a clean environment, no secrets, no network, no
+more memory, time and output than it is given, and dies with whoever asked for it. It asks for the
+bytes of its file as it needs them: nothing is gathered, however large the file.
+"""
+
+from servers.runtime.limited.failures import JobFailed, Why
+from servers.runtime.limited.limits import Limits
+from servers.runtime.limited.room import Room
+from servers.runtime.limited.source import BytesSource, Source
+
+__all__ = ["BytesSource", "JobFailed", "Limits", "Room", "Source", "Why"]

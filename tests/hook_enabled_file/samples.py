@@ -1,0 +1,196 @@
+"""Files of many kinds, made by their own libraries where there are any. They are small."""
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from email.message import EmailMessage
+
+import docx
+import openpyxl
+import pptx
+from PIL import Image
+from pptx.util import Inches
+
+EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+
+
+def pdf(pages: Sequence[str], *, extra: str = "", info: str = "") -> bytes:
+    """A PDF with a line of text a page; `extra` goes into its catalog, `info` is its title."""
+    count = len(pages)
+    kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(count))
+    objects = [
+        f"<< /Type /Catalog /Pages 2 0 R {extra} >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {count} >>",
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ]
+    for n, text in enumerate(pages):
+        content = f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET"
+        objects.append(
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents {5 + 2 * n} 0 R"
+            " /Resources << /Font << /F1 3 0 R >> >> >>"
+        )
+        objects.append(f"<< /Length {len(content)} >>\nstream\n{content}\nendstream")
+    return _written(objects, info)
+
+
+def _written(objects: list[str], info: str) -> bytes:
+    if info:
+        objects = [*objects, f"<< /Title ({info}) /Author (Ada Secret) >>"]
+    out, offsets = bytearray(b"%PDF-1.4\n"), list[int]()
+    for number, body in enumerate(objects, start=1):
+        offsets.append(len(out))
+        out += f"{number} 0 obj\n{body}\nendobj\n".encode()
+    start = len(out)
+    out += f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n".encode()
+    out += b"".join(f"{offset:010} 00000 n \n".encode() for offset in offsets)
+    trailer = f"/Size {len(objects) + 1} /Root 1 0 R"
+    if info:
+        trailer += f" /Info {len(objects)} 0 R"
+    out += f"trailer\n<< {trailer} >>\nstartxref\n{start}\n%%EOF\n".encode()
+    return bytes(out)
+
+
+def looping_pdf() -> bytes:
+    """Its tree of pages holds itself, and its cross-reference table leads back to itself."""
+    looped = pdf(["never seen"]).replace(b"/Kids [4 0 R]", b"/Kids [2 0 R]")
+    start = looped.rindex(b"startxref")
+    offset = int(looped[start:].split()[1])
+    return looped.replace(b"/Size 6", b"/Size 6 /Prev %d" % offset)
+
+
+def locked_pdf() -> bytes:
+    """It asks for a password: its standard security handler has keys that no empty one opens."""
+    plain = pdf(["secret"])
+    lock = (
+        b"/Encrypt << /Filter /Standard /V 1 /R 2 /P -4 /O ("
+        + b"a" * 32
+        + b") /U ("
+        + b"b" * 32
+        + b") >> /ID [(0123456789abcdef) (0123456789abcdef)] "
+    )
+    return plain.replace(b"/Root 1 0 R", lock + b"/Root 1 0 R")
+
+
+def word(*paragraphs: str) -> bytes:
+    """A Word document with paragraphs and a table."""
+    document, out = docx.Document(), io.BytesIO()
+    document.core_properties.author = "Ada Secret"
+    for text in paragraphs:
+        document.add_paragraph(text)
+    table = document.add_table(1, 2)
+    table.cell(0, 0).text, table.cell(0, 1).text = "left cell", "right cell"
+    document.save(out)
+    return out.getvalue()
+
+
+def workbook(rows: Mapping[str, Sequence[Sequence[object]]]) -> bytes:
+    """An Excel workbook, by sheet."""
+    book, out = openpyxl.Workbook(), io.BytesIO()
+    book.remove(book.active)
+    for name, values in rows.items():
+        sheet = book.create_sheet(name)
+        for row in values:
+            sheet.append(list(row))
+    book.save(out)
+    return out.getvalue()
+
+
+def slides(*texts: str) -> bytes:
+    """A PowerPoint presentation, a text a slide."""
+    presentation, out = pptx.Presentation(), io.BytesIO()
+    for text in texts:
+        slide = presentation.slides.add_slide(presentation.slide_layouts[6])
+        box = slide.shapes.add_textbox(Inches(1), Inches(1), Inches(5), Inches(1))
+        box.text_frame.text = text
+        slide.notes_slide.notes_text_frame.text = f"note on {text}"
+    presentation.save(out)
+    return out.getvalue()
+
+
+HTML = b"""<!doctype html><html><head><title>A page</title><style>p{color:red}</style></head>
+<body><h1>Heading</h1><p>First <b>bold</b> words.</p><script>steal()</script>
+<ul><li>one</li><li>two</li></ul></body></html>"""
+
+
+def mail() -> bytes:
+    """A mail with two texts and an attached file."""
+    message = EmailMessage()
+    message["From"], message["To"] = "ada@example.org", "grace@example.org"
+    message["Subject"] = "Über the engine"
+    message.set_content("The engine weaves patterns.\n\nRegards")
+    message.add_alternative("<p>The engine <b>weaves</b> patterns.</p>", subtype="html")
+    message.add_attachment(b"123", maintype="application", subtype="zip", filename="plans.zip")
+    return bytes(message)
+
+
+def picture(format_: str = "PNG", exif: bool = False) -> bytes:
+    """A small picture; with EXIF it tells who made it."""
+    image, out = Image.new("RGB", (40, 30), "navy"), io.BytesIO()
+    told = Image.Exif()
+    if exif:
+        told[0x010F], told[0x013B] = "Secret Camera", "Ada Secret"
+    image.save(out, format=format_, exif=told)
+    return out.getvalue()
+
+
+def zipped(files: Mapping[str, bytes], *, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A zip file."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as packed:
+        for name, data in files.items():
+            packed.writestr(name, data)
+    return out.getvalue()
+
+
+def tarred(files: Mapping[str, bytes], mode: str = "w") -> bytes:
+    """A tar file, packed where the mode says so."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=mode) as packed:  # type: ignore[call-overload]
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            packed.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def nested(depth: int, innermost: bytes = b"at last") -> bytes:
+    """Zip files within each other."""
+    data = innermost
+    for _ in range(depth):
+        data = zipped({"inner.zip": data})
+    return data
+
+
+def bomb(megabytes: int = 100, packing: str = "zip") -> bytes:
+    """A small file that unpacks to a large one."""
+    zeros = bytes(megabytes * 1_000_000)
+    packers = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+    return zipped({"zeros": zeros}) if packing == "zip" else packers[packing](zeros)
+
+
+def overlapping() -> bytes:
+    """A zip file whose members share their bytes, as the best bombs have it."""
+    data = zipped({"a": bytes(50_000), "b": bytes(50_000)})
+    entry = data.index(b"PK\x01\x02", data.index(b"PK\x01\x02") + 4)
+    return data[: entry + 42] + bytes(4) + data[entry + 46 :]
+
+
+def encrypted() -> bytes:
+    """A zip file whose member says that it is encrypted."""
+    data = bytearray(zipped({"a": b"secret"}))
+    data[6] |= 1
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(data)
+
+
+def program() -> bytes:
+    """The beginning of a Windows program."""
+    head = bytearray(512)
+    head[:2], head[0x3C:0x40] = b"MZ", (0x80).to_bytes(4, "little")
+    head[0x4E:0x75] = b"This program cannot be run in DOS mode."
+    head[0x80:0x84] = b"PE\0\0"
+    return bytes(head)

@@ -1,0 +1,89 @@
+"""Archives: bombs, nests, viruses within, what nobody can look into."""
+
+import json
+
+import pytest
+
+from servers.hook_enabled_file.rooms import READING, limits
+from servers.runtime.limited import BytesSource, Room
+from tests.hook_enabled_file import samples
+
+
+async def look(room: Room, data: bytes, **bounds: object) -> dict[str, object]:
+    """What the reader of archives says."""
+    request = json.dumps(bounds).encode()
+    bounds_ = limits(60, len(data))
+    said = await room.whole(f"{READING}.archives:look", BytesSource(data), request, bounds_)
+    found: dict[str, object] = json.loads(said)
+    return found
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        samples.zipped({"a.txt": b"words", "b.txt": b""}),
+        samples.word("a document is a zip file as well"),
+        samples.tarred({"a": b"12"}),
+        samples.tarred({"a": b"12"}, "w:gz"),
+        samples.tarred({"a": b"12"}, "w:xz"),
+        samples.nested(4),
+        samples.zipped({"tests.txt": b"a" * 100_000}),
+        b"no archive at all",
+        b"",
+    ],
+)
+async def test_an_ordinary_archive_is_let_through(room: Room, data: bytes) -> None:
+    assert (await look(room, data))["refused"] == ""
+
+
+@pytest.mark.parametrize("packing", ["zip", "gz", "bz2", "xz"])
+async def test_a_bomb_is_refused_early(room: Room, packing: str) -> None:
+    """Long before it is unpacked, whatever its headers say."""
+    found = await look(room, samples.bomb(60, packing))
+    assert "200 times its size" in str(found["refused"])
+    assert isinstance(found["bytes"], int)
+    assert found["bytes"] < 25_000_000
+
+
+async def test_a_bomb_within_archives_is_refused(room: Room) -> None:
+    data = samples.zipped({"inner.tar.gz": samples.tarred({"z": bytes(60_000_000)}, "w:gz")})
+    assert "200 times" in str((await look(room, data))["refused"])
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (samples.nested(6), "more than 5 deep"),
+        (samples.overlapping(), "share their bytes"),
+        (samples.encrypted(), "encrypted"),
+        (samples.zipped({"a": samples.EICAR}), "EICAR"),
+        (samples.nested(3, samples.zipped({"a": samples.EICAR})), "EICAR"),
+        (samples.tarred({"a": samples.EICAR}, "w:bz2"), "EICAR"),
+        (samples.zipped({"scan.pdf": samples.program()}), "a program whose name"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(99), "type 7z"),
+        (b"Rar!\x1a\x07\x01\0" + bytes(99), "type rar"),
+        (samples.zipped({"a": b"1" * 1000})[:-10], "broken"),
+        (samples.tarred({"a": b"1" * 9000}, "w:gz")[:-30], "broken"),
+    ],
+)
+async def test_what_must_not_pass_is_refused(room: Room, data: bytes, why: str) -> None:
+    assert why in str((await look(room, data))["refused"])
+
+
+async def test_more_files_than_allowed_are_refused(room: Room) -> None:
+    data = samples.zipped({str(n): b"" for n in range(11)})
+    assert "more than 10 files" in str((await look(room, data, files=10))["refused"])
+
+
+async def test_more_bytes_than_allowed_are_refused(room: Room) -> None:
+    data = samples.zipped({"a": bytes(2_000_000)})
+    found = await look(room, data, total_bytes=1_000_000)
+    assert "more than 1 MB" in str(found["refused"])
+
+
+async def test_what_cannot_be_looked_into_may_be_allowed(room: Room) -> None:
+    """It is told then."""
+    found = await look(room, samples.encrypted(), encrypted="allow")
+    assert found["notes"] == ["encrypted files were not looked into"]
+    found = await look(room, b"7z\xbc\xaf\x27\x1c" + bytes(99), unknown="allow")
+    assert (found["refused"], found["notes"]) == ("", ["a 7z archive was not looked into"])

@@ -1,0 +1,280 @@
+"""The pipeline when things go wrong: time, death, what is away; and beside large files."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import pytest
+from prometheus_client import REGISTRY
+
+from kari.conversation_models.v1.file_pb2 import (
+    File,
+    FileState,
+    HookKind,
+    HookReport,
+)
+from kari.errors.v1.errors_pb2 import Reason
+from kari.file_attachment.v1 import file_attachment_pb2 as kept
+from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceStub
+from kari.hook_enabled_file.v1 import hook_enabled_file_pb2 as contract
+from servers.hook_enabled_file.following import Following
+from servers.hook_enabled_file.hooks import ENRICH, FAILED, GUARD, PASSED, Away, Looked, Outcome
+from servers.hook_enabled_file.news import News
+from servers.hook_enabled_file.pipeline import Pipeline
+from servers.hook_enabled_file.plan import LARGE_BYTES
+from servers.hook_enabled_file.trying import Trying
+from servers.runtime.audit_trail import AuditTrail
+from servers.runtime.durations import duration
+from servers.runtime.errors import Unavailable
+from servers.runtime.ids import new_id
+from servers.runtime.limited import BytesSource
+from tests.file_attachment.attachment import Attachment
+from tests.hook_enabled_file import samples
+from tests.hook_enabled_file.intake import Intake, report, steps, verdicts
+from tests.hosting import until
+from tests.production_memory.memory import refusal
+
+READY, REFUSED = FileState.FILE_STATE_READY, FileState.FILE_STATE_REFUSED
+QUARANTINED = FileState.FILE_STATE_QUARANTINED
+
+
+@dataclass
+class Odd:
+    """A hook that does what a test has it do: each outcome once, the last for ever."""
+
+    does: Sequence[Any] = (Outcome(),)
+    kind: HookKind.ValueType = GUARD
+    name: str = "odd"
+    seconds: float = 30.0
+    description: str = ""
+    looked_at: list[str] = field(default_factory=list)
+
+    async def unavailable(self) -> str:
+        """It can run."""
+        return ""
+
+    def skips(self, looked: Looked) -> str:
+        """Nothing."""
+        return ""
+
+    async def look(self, looked: Looked) -> Outcome:
+        """Does the next thing."""
+        self.looked_at.append(looked.file.id)
+        does = self.does[min(len(self.looked_at), len(self.does)) - 1]
+        if isinstance(does, Exception):
+            raise does
+        if isinstance(does, asyncio.Event):
+            await does.wait()
+            return Outcome()
+        found: Outcome = does
+        return found
+
+
+def looked(size: int = 10) -> Looked:
+    """A file to be looked at."""
+    return Looked(File(id=new_id("file"), size_bytes=size), BytesSource(b""), "t")
+
+
+async def test_a_hook_that_takes_too_long_has_failed() -> None:
+    outcome = await Trying().look(Odd([asyncio.Event()], seconds=0.05), looked())
+    assert outcome.verdict == FAILED
+    assert "took longer" in outcome.explanation
+
+
+async def test_a_hook_with_a_defect_has_failed() -> None:
+    """Its exception's text is told to nobody."""
+    outcome = await Trying().look(Odd([ValueError("secret")]), looked())
+    assert (outcome.verdict, outcome.explanation) == (FAILED, "odd failed")
+    assert outcome.record == {"error": "ValueError"}
+
+
+async def test_what_is_away_is_tried_again() -> None:
+    hook = Odd([Away("it is away"), Away("it is away"), Outcome(PASSED)])
+    assert (await Trying(pauses=(0, 0, 0)).look(hook, looked())).verdict == PASSED
+    assert len(hook.looked_at) == 3
+
+
+async def test_a_large_file_does_not_hold_up_others() -> None:
+    """However long its hooks take."""
+    never, trying = asyncio.Event(), Trying()
+    large = [
+        asyncio.create_task(trying.look(Odd([never]), looked(LARGE_BYTES + 1))) for _ in range(5)
+    ]
+    await asyncio.sleep(0)
+    assert (await trying.look(Odd(), looked())).verdict == PASSED
+    never.set()
+    await asyncio.gather(*large)
+
+
+async def test_a_file_that_somebody_put_down_is_taken_up(intake: Intake) -> None:
+    """What was said of it stays; what was not finished is done again."""
+    attachment = Attachment(intake.wiring, intake.somebody)
+    claimed = await claim(attachment, b"put down", seconds=1)
+    done = HookReport(hook="scan", kind=GUARD, verdict=PASSED, explanation="seen by another")
+    running = HookReport(hook="archives", kind=GUARD, verdict=1)
+    await attachment.stub.RecordHooks(
+        kept.RecordHooksRequest(
+            file_id=claimed.file.id, claim=claimed.claim, reports=[done, running]
+        )
+    )
+    file = await intake.done(claimed.file)
+    assert file.state == READY
+    assert report(file, "scan").explanation == "seen by another"
+    assert verdicts(file)["archives"] == "passed"
+    assert await intake.pieces(file)
+
+
+async def claim(attachment: Attachment, data: bytes, seconds: float = 60) -> kept.ClaimedFile:
+    """A new file whose hooks the test runs: the server looks for such files too, and may be
+    first."""
+    for _ in range(5):
+        file = await attachment.upload(data)
+        request = kept.ClaimFilesRequest(owner="tests", duration=duration(seconds), file_id=file.id)
+        found = (await attachment.stub.ClaimFiles(request)).files
+        if found:
+            return found[0]
+    raise AssertionError("the server was first five times")
+
+
+def pipeline(intake: Intake, hooks: Sequence[Odd], trail: AuditTrail | None = None) -> Pipeline:
+    """A pipeline of hooks of the test, on the real files."""
+    stub = FileAttachmentServiceStub(intake.wiring.channel("hook_enabled_file", "file_attachment"))
+
+    async def append(_: object) -> None:
+        return None
+
+    return Pipeline(stub, hooks, Trying(pauses=()), trail or AuditTrail(append), News())
+
+
+async def test_a_guard_that_fails_closes_a_file(intake: Intake) -> None:
+    """One that finds things out marks it."""
+    attachment = Attachment(intake.wiring, intake.somebody)
+    claimed = await claim(attachment, b"x")
+    await pipeline(intake, [Odd([Away("it is away")])]).run(claimed)
+    file = await intake.done(claimed.file)
+    assert (file.state, file.refused_because) == (REFUSED, "it is away; try it again later")
+    claimed = await claim(attachment, b"y")
+    await pipeline(intake, [Odd([Away("it is away")], kind=ENRICH)]).run(claimed)
+    file = await intake.done(claimed.file)
+    assert (file.state, verdicts(file)) == (READY, {"odd": "failed"})
+
+
+async def test_a_refusal_that_cannot_be_recorded_leaves_the_file_in_quarantine(
+    intake: Intake,
+) -> None:
+    """It is looked at again when the trail is back."""
+
+    async def away(_: object) -> None:
+        raise grpc.aio.AioRpcError(
+            grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata()
+        )
+
+    attachment = Attachment(intake.wiring, intake.somebody)
+    claimed = await claim(attachment, b"z")
+    hook = Odd([Outcome(verdict=3, explanation="no")])
+    with pytest.raises(Unavailable):
+        await pipeline(intake, [hook], AuditTrail(away)).run(claimed)
+    request = kept.GetFileRequest(file_id=claimed.file.id)
+    file = (await attachment.stub.GetFile(request)).file
+    assert (file.state, file.done) == (QUARANTINED, False)
+
+
+async def test_whoever_lost_a_claim_stops(intake: Intake) -> None:
+    """What it says does not count any more."""
+    attachment = Attachment(intake.wiring, intake.somebody)
+    claimed = await claim(attachment, b"lost", seconds=0.05)
+    file = await intake.done(claimed.file)  # by the server, which took it over
+    with pytest.raises(grpc.aio.AioRpcError):
+        await pipeline(intake, [Odd([Outcome(verdict=3)])]).run(claimed)
+    assert file.state == READY
+
+
+async def test_a_file_is_followed_from_elsewhere(intake: Intake) -> None:
+    """Where the hooks run in another process, nobody tells: it is looked for."""
+    stub = FileAttachmentServiceStub(intake.wiring.channel("hook_enabled_file", "file_attachment"))
+    file = await intake.upload(b"far away")
+    following = Following(stub, News())
+    request = contract.FollowFileRequest(file_id=file.id)
+    story = [step async for step in following.follow(request)]
+    assert story[-1].done
+    assert story[-1].file.chunks == 1
+
+
+async def test_metadata_that_cannot_be_taken_out_close_the_file(intake: Intake) -> None:
+    """Who asked for that is not served with a file that has them."""
+    broken = samples.picture("JPEG", exif=True)[:-200]
+    file = await intake.take(broken, "me.jpg", strip_metadata=True)
+    assert verdicts(file)["strip_metadata"] == "failed"
+    assert file.state == REFUSED
+
+
+async def test_a_cut_upload_stays_cut_and_goes_on(intake: Intake) -> None:
+    """No hook looks at half a file."""
+    data, start = secrets.token_bytes(3_000_000), contract.UploadStart(request_id=new_id("up"))
+    refused = await refusal(intake.stub.Upload(steps(start, data[:2_000_000], None)))
+    assert (refused.reason, refused.details["offset"]) == (Reason.REASON_UPLOAD_OFFSET, "2000000")
+    got = await intake.stub.GetUpload(contract.GetUploadRequest(request_id=start.request_id))
+    assert (got.received_bytes, got.HasField("file")) == (2_000_000, False)
+    start.offset = got.received_bytes
+    rest = steps(start, data[2_000_000:], contract.UploadEnd())
+    file = await intake.done((await intake.stub.Upload(rest)).file)
+    assert await intake.download(file) == data
+
+
+async def test_an_upload_that_is_called_off_is_cut_behind_as_well(intake: Intake) -> None:
+    """The end of a call is not taken for the end of a file."""
+    start = contract.UploadStart(request_id=new_id("up"))
+
+    async def hanging() -> AsyncIterator[contract.UploadRequest]:
+        async for step in steps(start, bytes(1000), None):
+            yield step
+        await asyncio.sleep(60)
+
+    call = intake.stub.Upload(hanging())
+    await until(lambda: began(intake, start.request_id))
+    call.cancel()
+    got = await until(lambda: began(intake, start.request_id, 1000))
+    assert not got.HasField("file")
+
+
+async def began(
+    intake: Intake, request_id: str, least: int = 0
+) -> contract.GetUploadResponse | None:
+    """How far an upload has come, once it is known and has so many bytes."""
+    try:
+        got = await intake.stub.GetUpload(contract.GetUploadRequest(request_id=request_id))
+    except grpc.aio.AioRpcError:
+        return None
+    return got if got.received_bytes >= least else None
+
+
+async def test_a_slow_reader_holds_the_reading_back(intake: Intake) -> None:
+    """Bytes are not gathered on their way."""
+    file = await intake.take(secrets.token_bytes(30_000_000), "noise.bin")
+    before = served()
+    call = intake.stub.Download(contract.DownloadRequest(file_id=file.id))
+    await anext(aiter(call))
+    await asyncio.sleep(0.3)
+    assert served() - before < 12_000_000
+    call.cancel()
+
+
+def served() -> float:
+    """Bytes that file_attachment has read for somebody."""
+    return REGISTRY.get_sample_value("kari_chat_file_bytes_served_total") or 0.0
+
+
+async def test_a_file_may_be_deleted_under_its_hooks(intake: Intake) -> None:
+    """Nothing of it is left."""
+    file = await intake.upload(samples.pdf([f"page {n}" for n in range(400)]), "long.pdf")
+    await intake.stub.DeleteFile(contract.DeleteFileRequest(file_id=file.id))
+    await until(idle)
+    assert not await intake.pieces(file)
+
+
+async def idle() -> bool:
+    """Whether no file is under way."""
+    return REGISTRY.get_sample_value("kari_chat_files_under_way") == 0

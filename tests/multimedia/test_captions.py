@@ -1,0 +1,58 @@
+"""Captions by a model that sees: only by configuration and role."""
+
+import base64
+import io
+
+from PIL import Image
+
+from tests.hosting import Somebody
+from tests.multimedia.media import Media
+from tests.multimedia.samples import drawn, photographed, saved
+from tests.upstream.script import Script
+from tests.upstream.server import Upstream
+
+MAY = frozenset({"chat.user", "chat.files.external"})
+
+
+async def test_a_caption_takes_the_role(media: Media, eyes: Upstream) -> None:
+    """Without it nothing is sent to anybody."""
+    told = await media.describe(saved(drawn("Secret plan")), caption=True)
+    assert "caption" not in told.facts
+    assert "chat.files.external" in told.warnings
+    assert not eyes.asked("seer")
+
+
+async def test_a_model_that_sees_says_what_an_image_shows(media: Media, eyes: Upstream) -> None:
+    """It is sent the image as models see it, and no metadata."""
+    eyes.scripts["seer"] = [Script(chunks=("A white ", "sign."))]
+    picture = photographed(drawn("Sign", size=(1800, 1200)))
+    allowed = Media(media.wiring, Somebody(roles=MAY))
+    with allowed.somebody.acts(allowed.wiring):
+        told = await allowed.describe(picture, "sign.jpg", caption=True)
+        readers = await allowed.readers()
+    assert told.facts["caption"] == "A white sign."
+    assert readers["caption"].available
+    (name, image) = eyes.asked("seer")[-1].body["messages"][-1]["content"]
+    assert name == {"type": "text", "text": "sign.jpg:"}
+    head, _, data = image["image_url"]["url"].partition(",")
+    sent = Image.open(io.BytesIO(base64.b64decode(data)))
+    assert head == "data:image/jpeg;base64"
+    assert sent.size == (1024, 683)
+    assert not sent.getexif()
+
+
+async def test_a_model_that_does_not_answer_is_a_warning(media: Media, eyes: Upstream) -> None:
+    eyes.scripts["seer"] = [Script(status=401)]
+    allowed = Media(media.wiring, Somebody(roles=MAY))
+    with allowed.somebody.acts(allowed.wiring):
+        told = await allowed.describe(saved(drawn("Words")), caption=True, ocr=True)
+    assert "Words" in told.text
+    assert "did not answer" in told.warnings
+
+
+async def test_readers_say_what_is_missing_and_the_way_out(media: Media) -> None:
+    readers = await media.readers()
+    assert list(readers) == ["caption", "ocr", "speech", "video"]
+    assert readers["ocr"].available
+    assert readers["video"].available
+    assert "chat.files.external" in readers["caption"].unavailable_because
