@@ -62,9 +62,7 @@ async def dropped(wiring: Wiring, file_id: str) -> int:
     return response.chunks
 
 
-async def chunks_of(
-    wiring: Wiring, file_id: str, **fields: Any
-) -> contract.GetFileChunksResponse:
+async def chunks_of(wiring: Wiring, file_id: str, **fields: Any) -> contract.GetFileChunksResponse:
     """Pieces of a file, as far as the caller may read them."""
     return await memory_of(wiring).GetFileChunks(
         contract.GetFileChunksRequest(file_id=file_id, **fields)
