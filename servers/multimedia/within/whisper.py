@@ -18,7 +18,7 @@ class Whisper:
     """The model, loaded: a second, 300 MB."""
 
     def __init__(self, folder: str, language: str) -> None:
-        import onnxruntime  # it finds where there is speech
+        import onnxruntime  # type: ignore[import-untyped]  # it has no types
         from faster_whisper import WhisperModel  # an extra; jobs without speech do without it
 
         onnxruntime.disable_telemetry_events()
