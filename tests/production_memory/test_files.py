@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from kari.conversation_models.v1.file_pb2 import Anchor, SheetRow, TextChunk
 
+from kari.conversation_models.v1.file_pb2 import Anchor, SheetRow, TextChunk
 from kari.errors.v1.errors_pb2 import Reason
 from servers.production_memory.file_chunk import MOST_CHARACTERS, MOST_CHUNKS
 from servers.runtime.ids import new_id
