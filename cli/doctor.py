@@ -100,6 +100,13 @@ def _configured(settings: Settings) -> Iterator[Finding]:
         yield Finding("models", State.BROKEN, f"{file} is not there", "mend KARI_MODELS_FILE")
     else:
         yield Finding("models", State.OK, "the local one only; docs/models.md adds others")
+    file = settings.tools_file or settings.data / "tools.toml"
+    if file.exists():
+        yield Finding("tools", State.OK, f"configured in {file}")
+    elif settings.tools_file is not None:
+        yield Finding("tools", State.BROKEN, f"{file} is not there", "mend KARI_TOOLS_FILE")
+    else:
+        yield Finding("tools", State.OK, "as they come; docs/tools.md configures them")
 
 
 async def _running(settings: Settings) -> AsyncIterator[Finding]:
@@ -111,6 +118,8 @@ async def _running(settings: Settings) -> AsyncIterator[Finding]:
         stores_at.setdefault(address, set()).update(node.stores)
         async with grpc.aio.insecure_channel(address) as channel:
             yield await _server(channel, node.name, address)
+            if node.name == "code_execution" and (finding := await _code(channel)):
+                yield finding
     seen: set[str] = set()
     for address, stores in stores_at.items():
         async with grpc.aio.insecure_channel(address) as channel:
@@ -128,6 +137,17 @@ async def _server(channel: grpc.aio.Channel, name: str, address: str) -> Finding
     if status == health_pb2.HealthCheckResponse.SERVING:
         return Finding(name, State.OK, f"serving on {address}")
     return Finding(name, State.BROKEN, "not serving", "see the stores below, or the logs")
+
+
+async def _code(channel: grpc.aio.Channel) -> Finding | None:
+    """Whether the jails of running code hold; nothing if it is off, or nobody answers."""
+    status = await _health(channel, "store.code_execution")
+    if status is None:
+        return None
+    if status == health_pb2.HealthCheckResponse.SERVING:
+        return Finding("running code", State.OK, "its jails hold")
+    note = "a runner is not used: its jail does not hold, or cannot be made"
+    return Finding("running code", State.DEGRADED, note, "the log says why; docs/code.md")
 
 
 async def _store(channel: grpc.aio.Channel, store: str) -> Finding | None:

@@ -6,6 +6,7 @@ from functools import partial
 
 import click
 
+from cli.capsule_commands import capsule
 from servers.runtime.settings import Misconfigured
 
 EPILOG = "Settings are read from the environment (KARI_*); docs/settings.md lists them."
@@ -172,6 +173,32 @@ def approve(turn: str, call_id: str, deny: bool, user: str, tenant: str) -> None
 
 
 @kari.command()
+@click.option("--user", default="demo", show_default=True, help="Name of the user.")
+@click.option("--tenant", default="demo", show_default=True, help="Name of the tenant.")
+@click.option(
+    "--approve",
+    is_flag=True,
+    help="Allow every call without asking: whoever talks to this server can then do whatever the "
+    "user may.",
+)
+@click.option(
+    "--http",
+    metavar="HOST:PORT",
+    help="Serve streamable HTTP there, for clients with the token, instead of stdin and stdout.",
+)
+def mcp(user: str, tenant: str, approve: bool, http: str | None) -> None:
+    """Offer the tools of the mesh to MCP clients, with the rights of a user.
+
+    Clients start this command and talk to it over its standard input and output. Tools that ask
+    before they run have the client ask; one that cannot ask is refused. docs/mcp.md shows how
+    clients are told.
+    """
+    from cli.mcp import run
+
+    sys.exit(run(user, tenant, approve=approve, http=http))
+
+
+@kari.command()
 @click.option("--after", default="", metavar="PLACE", help="Go on where an earlier call stopped.")
 def reindex(after: str) -> None:
     """Make all vectors again from what Postgres has, while the system serves."""
@@ -251,6 +278,9 @@ def doctor() -> None:
     from cli.doctor import run
 
     sys.exit(run())
+
+
+kari.add_command(capsule)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import grpc
 
 from kari.audit.v1 import audit_pb2, audit_pb2_grpc
+from kari.capsules.v1 import capsules_pb2, capsules_pb2_grpc
 from kari.chat_hub.v1 import chat_hub_pb2, chat_hub_pb2_grpc
 from kari.identity.v1 import identity_pb2, identity_pb2_grpc
 from kari.identity.v1.identity_pb2 import IssueTokenRequest, IssueTokenResponse
@@ -24,6 +25,7 @@ from servers.runtime.settings import Placement, Settings
 
 if TYPE_CHECKING:
     from kari.audit.v1.audit_pb2_grpc import AuditServiceAsyncStub
+    from kari.capsules.v1.capsules_pb2_grpc import CapsulesServiceAsyncStub
     from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceAsyncStub
     from kari.identity.v1.identity_pb2_grpc import IdentityServiceAsyncStub
     from kari.production_memory.v1.production_memory_pb2_grpc import (
@@ -43,18 +45,26 @@ class Mesh:
     identity: "IdentityServiceAsyncStub"
     memory: "ProductionMemoryServiceAsyncStub"
     audit: "AuditServiceAsyncStub"
+    capsules: "CapsulesServiceAsyncStub"
 
     async def sign_in(self, user: str, tenant: str) -> IssueTokenResponse:
         """Issues a token as the operator and acts as that user from now on."""
+        # As the operator alone: with a token of before, it would be refused once that has ended.
+        enter(Call(new_correlation_id()))
         response = await self.identity.IssueToken(IssueTokenRequest(tenant=tenant, name=user))
-        principal = Principal(
-            response.user.id,
-            response.user.tenant_id,
-            frozenset(response.user.roles),
-            token=response.tokens.access_token,
-        )
-        enter(Call(new_correlation_id(), principal=principal))
+        act_as(response)
         return response
+
+
+def act_as(account: IssueTokenResponse) -> None:
+    """Acts as a user who is signed in, from now on in this task, under a new correlation id."""
+    principal = Principal(
+        account.user.id,
+        account.user.tenant_id,
+        frozenset(account.user.roles),
+        token=account.tokens.access_token,
+    )
+    enter(Call(new_correlation_id(), principal=principal))
 
 
 @asynccontextmanager
@@ -67,7 +77,7 @@ async def connected(settings: Settings) -> AsyncIterator[Mesh]:
         )
     channels = Channels(
         OPERATOR,
-        frozenset({"chat_hub", "identity", "production_memory", "audit"}),
+        frozenset({"chat_hub", "identity", "production_memory", "audit", "capsules"}),
         partial(_address, settings),
         mesh_key(file),
     )
@@ -78,12 +88,14 @@ async def connected(settings: Settings) -> AsyncIterator[Mesh]:
         production_memory_pb2.DESCRIPTOR.services_by_name["ProductionMemoryService"],
     )
     trail = channels.to("audit", audit_pb2.DESCRIPTOR.services_by_name["AuditService"])
+    skills = channels.to("capsules", capsules_pb2.DESCRIPTOR.services_by_name["CapsulesService"])
     try:
         yield Mesh(
             chat_hub_pb2_grpc.ChatHubServiceStub(hub),
             identity_pb2_grpc.IdentityServiceStub(identity),
             production_memory_pb2_grpc.ProductionMemoryServiceStub(memory),
             audit_pb2_grpc.AuditServiceStub(trail),
+            capsules_pb2_grpc.CapsulesServiceStub(skills),
         )
     except grpc.aio.AioRpcError as error:
         # A server that answers says what is unavailable.

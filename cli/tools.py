@@ -102,6 +102,11 @@ def _print_result(result: ToolResult) -> int:
         sys.stderr.write(f"{harmless(result.error.message)}\n")
         for violation in result.error.violations:
             sys.stderr.write(f"  {harmless(violation.field)}: {harmless(violation.description)}\n")
+        if result.error.details.get("resumable") == "true":
+            run_id = harmless(result.error.details["run_id"])
+            sys.stderr.write(
+                f"(it can go on: kari capsule run {result.tool_id} --resume {run_id})\n"
+            )
         return 1
     if result.truncated:
         sys.stderr.write("(the result was longer than allowed; its rest is left out)\n")

@@ -12,9 +12,9 @@ from embedded.errors import StartError
 LAYOUT = "kari data, layout 1"
 LEAST_FREE_BYTES = 512 * 1024 * 1024
 ELSEWHERE = "set KARI_DATA to another folder"
-# A start that ended before the stamp leaves its lock; docs/models.md has people put models.toml
-# there; `kari serve` and `kari chat` leave the rest.
-BEFORE_THE_STAMP = {"lock", "models.toml", "keys", "first-accounts", "chat-history"}
+# A start that ended before the stamp leaves its lock; docs/models.md and docs/tools.md have people
+# put files there; `kari serve` and `kari chat` leave the rest.
+BEFORE_THE_STAMP = {"lock", "models.toml", "tools.toml", "keys", "first-accounts", "chat-history"}
 
 
 class DataFolder:

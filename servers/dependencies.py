@@ -6,19 +6,25 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
 from kari.audit.v1.audit_pb2 import AppendRequest
 from kari.audit.v1.audit_pb2_grpc import AuditServiceStub, add_AuditServiceServicer_to_server
-from kari.capsules.v1.capsules_pb2_grpc import add_CapsulesServiceServicer_to_server
+from kari.capsules.v1.capsules_pb2_grpc import (
+    CapsulesServiceStub,
+    add_CapsulesServiceServicer_to_server,
+)
 from kari.chat_hub.v1.chat_hub_pb2_grpc import add_ChatHubServiceServicer_to_server
 from kari.chat_orchestrator.v1.chat_orchestrator_pb2_grpc import (
     ChatOrchestratorServiceStub,
     add_ChatOrchestratorServiceServicer_to_server,
 )
+from kari.code_execution.v1.code_execution_pb2 import Runner
 from kari.code_execution.v1.code_execution_pb2_grpc import (
+    CodeExecutionServiceStub,
     add_CodeExecutionServiceServicer_to_server,
 )
 from kari.context_integrator.v1.context_integrator_pb2_grpc import (
@@ -70,6 +76,7 @@ from kari.summarizer.v1.summarizer_pb2_grpc import (
     add_SummarizerServiceServicer_to_server,
 )
 from kari.tool_integration.v1.tool_integration_pb2_grpc import (
+    ToolIntegrationServiceStub,
     add_ToolIntegrationServiceServicer_to_server,
 )
 from servers.audit.appending import Appending
@@ -77,7 +84,16 @@ from servers.audit.chain import Key as AuditKey
 from servers.audit.reading import Reading as TrailReading
 from servers.audit.servicer import Audit
 from servers.audit.store import Trail
+from servers.capsules.admitting import Admitting
+from servers.capsules.catalogue import Catalogue
+from servers.capsules.outside import Outside as OutsideCapsules
+from servers.capsules.peers import Peers as CapsulePeers
+from servers.capsules.places import capsule_places
+from servers.capsules.recording import Recording as CapsuleRecording
+from servers.capsules.resting import Resting
+from servers.capsules.running import Running as CapsuleRunning
 from servers.capsules.servicer import Capsules
+from servers.capsules.store import Runs
 from servers.chat_hub.admitted import Admitted
 from servers.chat_hub.attending import Attending
 from servers.chat_hub.board import Board
@@ -89,11 +105,16 @@ from servers.chat_hub.sending import Sending
 from servers.chat_hub.servicer import ChatHub
 from servers.chat_hub.store_attendance import SharedAttendance
 from servers.chat_hub.watching import Watching
+from servers.chat_orchestrator.outside import Outside
 from servers.chat_orchestrator.peers import Peers
 from servers.chat_orchestrator.replaying import Replaying as TurnReplaying
 from servers.chat_orchestrator.servicer import ChatOrchestrator
 from servers.chat_orchestrator.turns import Turns
+from servers.code_execution.policy import policy_of
+from servers.code_execution.runners import Runners
+from servers.code_execution.running import Running
 from servers.code_execution.servicer import CodeExecution
+from servers.code_execution.slots import Slots
 from servers.context_integrator.gathering import Gathering
 from servers.context_integrator.replaying import Replaying
 from servers.context_integrator.servicer import ContextIntegrator
@@ -103,10 +124,14 @@ from servers.conversation_manager.memories import Memories as GuardedMemories
 from servers.conversation_manager.proposals import Proposals
 from servers.conversation_manager.servicer import ConversationManager
 from servers.conversation_manager.updating import Updating
+from servers.conversation_search.file_reading import FileReading
+from servers.conversation_search.meaning import Meaning
+from servers.conversation_search.piece_searching import PieceSearching
 from servers.conversation_search.searching import Searching
 from servers.conversation_search.servicer import ConversationSearch
 from servers.conversation_search.store import NearestVectors
 from servers.conversation_search.store_milvus import open_nearest
+from servers.conversation_search.store_pieces import PieceWords
 from servers.conversation_search.store_postgres import PLANNED_EACH_TIME, Words
 from servers.file_attachment.claiming import Claiming
 from servers.file_attachment.configured import read as file_limits
@@ -192,10 +217,11 @@ from servers.production_memory.vault.memory_jobs import (
 from servers.production_memory.vault.vault import vault_of
 from servers.production_memory.vectorizing import Vectorizing
 from servers.production_memory.working import Pace, Work, Worker
-from servers.runtime.audit_trail import AuditTrail
+from servers.runtime.audit_trail import Append, AuditTrail
 from servers.runtime.bootstrap import Bootstrap, Hook, Hosted
 from servers.runtime.ended_sessions import EndedSessions
 from servers.runtime.keys import audit_key, identity_key
+from servers.runtime.names import short
 from servers.runtime.resources import Resource
 from servers.runtime.session_buffer import SessionBuffer
 from servers.stream_processor.guarded import GuardedJournal
@@ -209,6 +235,18 @@ from servers.summarizer.due import Due
 from servers.summarizer.servicer import Summarizer
 from servers.summarizer.summarizing import Summarizing
 from servers.summarizer.writing import Writing
+from servers.tool_integration import configured
+from servers.tool_integration.built_in.offers import IDS as TOOL_IDS
+from servers.tool_integration.built_in.offers import BuiltIn
+from servers.tool_integration.built_in.offers import Peers as ToolPeers
+from servers.tool_integration.calling import Calling
+from servers.tool_integration.capsules import Capsules as CapsuleTools
+from servers.tool_integration.checking import Checking
+from servers.tool_integration.limits import Limits
+from servers.tool_integration.listing import Listing
+from servers.tool_integration.mcp.attached import mcp_servers
+from servers.tool_integration.recording import Recording as CallRecording
+from servers.tool_integration.registry import Registry
 from servers.tool_integration.servicer import ToolIntegration
 from servers.topology import NODES, service_of
 from servers.wiring import Wiring, contract_of
@@ -313,12 +351,14 @@ def chat_orchestrator(w: Wiring) -> Hosted:
         memory=stub("production_memory", ProductionMemoryServiceStub),
         models=stub("model_factory", ModelFactoryServiceStub),
         streams=stub("stream_processor", StreamProcessorServiceStub),
+        tools=stub("tool_integration", ToolIntegrationServiceStub),
+        media=stub("multimedia", MultimediaServiceStub),
     )
     turns = Turns(peers, w.settings, w.mesh_key)
     return _hosted(
         "chat_orchestrator",
         add_ChatOrchestratorServiceServicer_to_server,
-        ChatOrchestrator(turns, TurnReplaying(peers)),
+        ChatOrchestrator(turns, TurnReplaying(peers), Outside(peers)),
         loops=(turns.sweep,),
         drain=turns.drain,
     )
@@ -454,11 +494,13 @@ def conversation_search(w: Wiring) -> Hosted:
         required=False,
     )
     stored = w.stub("conversation_search", "production_memory", ProductionMemoryServiceStub)
-    words = Words(w.database("conversation_search", options=PLANNED_EACH_TIME))
+    database = w.database("conversation_search", options=PLANNED_EACH_TIME)
+    words, pieces = Words(database), PieceWords(database)
+    searching = Searching(words, PieceSearching(words, pieces), Meaning(vectors, stored))
     return _hosted(
         "conversation_search",
         add_ConversationSearchServiceServicer_to_server,
-        ConversationSearch(Searching(words, vectors, stored)),
+        ConversationSearch(searching, FileReading(pieces)),
     )
 
 
@@ -492,19 +534,84 @@ def summarizer(w: Wiring) -> Hosted:
 
 def tool_integration(w: Wiring) -> Hosted:
     """Tool integration."""
+    stub = partial(w.stub, "tool_integration")
+    peers = ToolPeers(
+        conversations=stub("conversation_search", ConversationSearchServiceStub),
+        memories=stub("memory_processor", MemoryProcessorServiceStub),
+        code=stub("code_execution", CodeExecutionServiceStub),
+    )
+    configuration = configured.read(w.settings, TOOL_IDS)
+    built_in = BuiltIn(configuration, peers)
+    mcp = mcp_servers(configuration.mcp)
+    sources = (built_in, CapsuleTools(stub("capsules", CapsulesServiceStub)), mcp)
+    registry = Registry(sources, configured.adjusting(configuration))
+    recording = CallRecording(_trail(w, "tool_integration"))
+    calling = Calling(registry, Checking(Limits(w.redis)), recording)
     return _hosted(
-        "tool_integration", add_ToolIntegrationServiceServicer_to_server, ToolIntegration()
+        "tool_integration",
+        add_ToolIntegrationServiceServicer_to_server,
+        ToolIntegration(Listing(registry), calling),
+        loops=(mcp.run,),
+        close=partial(_closed, mcp.close, built_in.close),
     )
 
 
 def code_execution(w: Wiring) -> Hosted:
     """Code execution."""
-    return _hosted("code_execution", add_CodeExecutionServiceServicer_to_server, CodeExecution())
+    settings = w.settings
+    policy = policy_of(settings)
+    runners = Runners(policy, settings.data, settings.code_warm_workers)
+    for kind in policy.runners:
+        name = f"code_execution.{short(Runner, kind)}"
+        w.resources.add(name, partial(runners.health, kind), runners.ping, required=False)
+    slots = Slots(settings.code_runs_per_user, settings.code_runs)
+    # What a run ended with may wait; that it begins may not.
+    ends = _trail(w, "code_execution")
+    running = Running(policy, runners, slots, _append(w, "code_execution"), ends.report)
+    hosted = _hosted(
+        "code_execution",
+        add_CodeExecutionServiceServicer_to_server,
+        CodeExecution(running),
+        loops=(runners.run,),
+        close=runners.close,
+    )
+    return _reporting(hosted, ends)
 
 
 def capsules(w: Wiring) -> Hosted:
     """Capsules."""
-    return _hosted("capsules", add_CapsulesServiceServicer_to_server, Capsules())
+    stub, settings = partial(w.stub, "capsules"), w.settings
+    peers = CapsulePeers(
+        models=stub("model_factory", ModelFactoryServiceStub),
+        memory=stub("memory_processor", MemoryProcessorServiceStub),
+        search=stub("conversation_search", ConversationSearchServiceStub),
+        conversations=stub("conversation_manager", ConversationManagerServiceStub),
+        tools=stub("tool_integration", ToolIntegrationServiceStub),
+    )
+    runs = Runs(w.database("capsules", largest=4))
+    outside, resting = OutsideCapsules(), Resting(monotonic)
+    catalogue = Catalogue(capsule_places(settings, outside), resting.changed)
+
+    async def close() -> None:
+        await catalogue.close()
+        await outside.close()
+
+    running = CapsuleRunning(
+        Admitting(catalogue, peers, runs),
+        peers,
+        runs,
+        CapsuleRecording(_trail(w, "capsules")),
+        resting,
+        w.mesh_key,
+    )
+    return _hosted(
+        "capsules",
+        add_CapsulesServiceServicer_to_server,
+        Capsules(catalogue, running, runs),
+        prepare=catalogue.first_look,
+        loops=(catalogue.run, runs.prune),
+        close=close,
+    )
 
 
 def file_attachment(w: Wiring) -> Hosted:
@@ -632,26 +739,40 @@ def _hosted(
     )
 
 
+async def _closed(*closes: Hook) -> None:
+    for close in closes:
+        await close()
+
+
 def _trail(w: Wiring, name: str) -> AuditTrail:
     """The one way of a server to the trail."""
     if name not in w.trails:
-        stub = w.stub(name, "audit", AuditServiceStub)
-        w.trails[name] = AuditTrail(lambda entries: stub.Append(AppendRequest(entries=entries)))
+        w.trails[name] = AuditTrail(_append(w, name))
     return w.trails[name]
+
+
+def _append(w: Wiring, name: str) -> Append:
+    stub = w.stub(name, "audit", AuditServiceStub)
+    return lambda entries: stub.Append(AppendRequest(entries=entries))
 
 
 def _reporting(hosted: Hosted, trail: AuditTrail | None) -> Hosted:
     """A server with its way to the audit trail, if it has one."""
     if trail is None:
         return hosted
-    own = hosted.close
+    own, before = hosted.close, hosted.flush
+
+    async def flush() -> None:
+        if before is not None:
+            await before()
+        await trail.flush()
 
     async def close() -> None:
         if own is not None:
             await own()
         await trail.close()
 
-    return replace(hosted, loops=(*hosted.loops, trail.run), flush=trail.flush, close=close)
+    return replace(hosted, loops=(*hosted.loops, trail.run), flush=flush, close=close)
 
 
 def bootstrap(w: Wiring, names: Sequence[str], others: Sequence[Hosted] = ()) -> Bootstrap:

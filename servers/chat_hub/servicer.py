@@ -13,13 +13,14 @@ from servers.chat_hub.news import News
 from servers.chat_hub.peers import Peers
 from servers.chat_hub.sending import Sending
 from servers.chat_hub.servicer_memories import Memories
+from servers.chat_hub.servicer_tools import Tools
 from servers.chat_hub.token_life import while_valid
 from servers.chat_hub.watching import Watching
 from servers.runtime.call import principal
 from servers.runtime.grpc_types import Context
 
 
-class ChatHub(Memories):
+class ChatHub(Memories, Tools):
     """Admits every chat event and routes it."""
 
     def __init__(

@@ -2,44 +2,34 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
-from kari.conversation_manager.v1.conversation_manager_pb2 import (
-    GetConversationRequest,
-    RecordSnapshotRequest,
-)
-from kari.conversation_models.v1.context_pb2 import ContextBundle
-from kari.conversation_models.v1.conversation_pb2 import Conversation
+from kari.conversation_manager.v1.conversation_manager_pb2 import RecordSnapshotRequest
 from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
-from kari.conversation_models.v1.model_pb2 import ModelSelection
-from kari.conversation_models.v1.turn_pb2 import (
-    Accepted,
-    TurnEvent,
-    TurnState,
-)
+from kari.conversation_models.v1.tool_pb2 import ToolStep
+from kari.conversation_models.v1.turn_pb2 import Accepted, TurnEvent, TurnState
 from kari.errors.v1.errors_pb2 import Reason
 from kari.production_memory.v1.production_memory_pb2 import (
-    AdvanceTurnRequest,
     FinishTurnRequest,
     FinishTurnResponse,
     Lease,
     LedTurn,
-    RenewLeaseRequest,
 )
 from kari.stream_processor.v1.stream_processor_pb2 import OpenResponse
 from servers.chat_orchestrator import turn
 from servers.chat_orchestrator.answer import Answer
+from servers.chat_orchestrator.claim import Claim
+from servers.chat_orchestrator.course import Course
 from servers.chat_orchestrator.ending import final_event, finish_request
 from servers.chat_orchestrator.peers import Peers, patiently
 from servers.chat_orchestrator.prompt import snapshot
 from servers.chat_orchestrator.publisher import Publisher
 from servers.chat_orchestrator.stages import DEGRADED, LATENCY, TURNS, stage
-from servers.chat_orchestrator.writing import PATIENCE_SECONDS, Writing
+from servers.chat_orchestrator.step import told_again
 from servers.runtime.call import current
-from servers.runtime.durations import duration
-from servers.runtime.errors import Conflict, Internal, KariError, TimedOut, Unavailable
+from servers.runtime.errors import Internal, KariError, TimedOut, Unavailable
 from servers.runtime.labelled import labelled
 from servers.runtime.names import short
 from servers.runtime.settings import Settings
@@ -63,24 +53,27 @@ class Lead:
         self.looked_for_next = False
         """Whether it is known which turn comes next. It is not if the commit failed."""
         self.turn_id = led.turn.id
-        self._lease = Lease(
-            owner=led.lease.owner,
-            duration=duration(settings.turn_lease_seconds),
-            number=led.lease.number,
-        )
         self._next_lease = next_lease
         self._peers = peers
         self._settings = settings
-        self._state = led.turn.state
         self._answer = Answer()
         self._publisher = Publisher(peers, led.turn.id)
-        self._writing = Writing(peers, settings.context_tokens, self._answer, self._publisher.put)
-        self._work: asyncio.Task[None] | None = None
+        self._claim = Claim(peers, led, settings.turn_lease_seconds, self)
+        self._course = Course(peers, settings, led, self._claim, self._answer, self._publisher.put)
+        self._steps: Sequence[ToolStep] = ()
+        self._told_anew = False
+        self._work: asyncio.Task[bool] | None = None
         self._stopped: KariError | None = None
         self._cancelled = False
         self._lost = False
         self._began = time.monotonic()
-        self._bundle = ContextBundle()
+        self.over = asyncio.Event()
+        """Set when this leader tells no more."""
+
+    @property
+    def waits(self) -> bool:
+        """True once the turn was left to its user: nobody leads it."""
+        return self._claim.released
 
     async def open(self) -> OpenResponse:
         """Opens the stream and tells that the turn was accepted, unless it was told before."""
@@ -88,6 +81,16 @@ class Lead:
         opened = await self._publisher.open(TurnEvent(accepted=accepted))
         self._answer.degradations.extend(opened.degradations)
         return opened
+
+    async def reopen(self, steps: Sequence[ToolStep]) -> None:
+        """As `open`, for a turn whose user has answered: its stream goes on, or begins again if its
+        journal was lost meanwhile."""
+        self._steps = steps
+        self._publisher.precede(told_again(steps))
+        opened = await self.open()
+        self._told_anew = opened.next_index <= 2
+        if self._told_anew:
+            self._publisher.precede(())
 
     async def announce_only(self) -> None:
         """For a turn that waits for its place: its stream begins, its answer comes later."""
@@ -114,15 +117,17 @@ class Lead:
     async def run(self) -> None:
         """Leads the turn from assembling to its end. The stream has to be open."""
         log.info("turn led", after=[instruction.action for instruction in self.led.instructions])
-        keeping = asyncio.create_task(self._keep_lease())
+        keeping = asyncio.create_task(self._claim.keep())
         try:
             state, error = await self._write()
-            if not self._lost:
+            if not self._lost and state != turn.AWAITING_APPROVAL:
                 await self._commit(state, error)
         finally:
             keeping.cancel()
             await self._publisher.close()
-            LATENCY.observe(time.monotonic() - self._began)
+            self.over.set()
+            if not self.waits:
+                LATENCY.observe(time.monotonic() - self._began)
 
     async def fail(self, error: KariError, text: str) -> None:
         """Ends a turn that its leader left half-way: what it had written is kept."""
@@ -132,13 +137,14 @@ class Lead:
         await self._publisher.close()
 
     async def _write(self) -> tuple[TurnState.ValueType, KariError | None]:
-        """Writes the answer; gives the state in which the turn ends, and why if it failed."""
+        """Writes the answer; gives the state in which the turn ends, and why if it failed, or that
+        it waits for its user."""
         self._work = asyncio.create_task(self._produce())
         if self._cancelled or self._stopped or self._lost:
             self._interrupt()
         try:
             async with asyncio.timeout(self._settings.turn_deadline_seconds):
-                await self._work
+                ended = await self._work
         except asyncio.CancelledError:
             if self._cancelled:
                 return turn.CANCELLED, None
@@ -153,51 +159,17 @@ class Lead:
         except Exception as error:  # a defect must not leave the turn open
             log.error("turn failed", exc_info=error)
             return turn.FAILED, Internal()
-        return turn.COMPLETED, None
+        return (turn.COMPLETED if ended else turn.AWAITING_APPROVAL), None
 
-    async def _produce(self) -> None:
-        conversation = await self._conversation()
-        content = self.led.message.content
-        selection = await self._writing.select(conversation, self.led.model, content)
-        self._bundle = await self._writing.context(conversation, self.led.message, selection)
-        self._state = turn.advance(self._state, turn.GENERATING)
-        self._writing.announce(self.turn_id, self._bundle, selection)
-        recording = asyncio.create_task(self._record(selection))
-        try:
-            with stage("generate"):
-                await self._writing.generate(self._bundle, selection)
-        finally:
-            await _settled(recording)
-
-    async def _conversation(self) -> Conversation:
-        request = GetConversationRequest(conversation_id=self.led.turn.conversation_id)
-        response = await patiently(
-            lambda: self._peers.conversations.GetConversation(request), PATIENCE_SECONDS
-        )
-        return response.conversation
-
-    async def _record(self, selection: ModelSelection) -> None:
-        """Keeps the choice and the manifest beside the running stream, not before it: the first
-        word does not wait for the disk."""
-        request = AdvanceTurnRequest(
-            turn_id=self.turn_id,
-            lease=self._lease,
-            selection=selection,
-            manifest=self._bundle.manifest,
-        )
-        try:
-            response = await patiently(
-                lambda: self._peers.memory.AdvanceTurn(request), PATIENCE_SECONDS
-            )
-        except KariError as error:
-            self._lease_trouble(error)
-        else:
-            if response.cancel_requested:
-                self.cancel()
+    async def _produce(self) -> bool:
+        """False if the turn waits for its user."""
+        if self._course.state != turn.AWAITING_APPROVAL:
+            return await self._course.run()
+        return await self._course.resume(self._steps, anew=self._told_anew)
 
     async def _commit(self, state: TurnState.ValueType, error: KariError | None) -> None:
         """Ends the turn in storage, then tells. Storage that is away is waited for."""
-        self._state = turn.end(self._state, state)
+        turn.end(self._course.state, state)
         self._note_lost_stream()
         request = finish_request(
             self._answer,
@@ -207,7 +179,7 @@ class Lead:
             now=time.monotonic(),
         )
         request.turn_id = self.turn_id
-        request.lease.CopyFrom(self._lease)
+        request.lease.CopyFrom(self._claim.lease)
         next_lease = self._next_lease()
         if next_lease is not None:
             request.next_lease.CopyFrom(next_lease)
@@ -218,7 +190,7 @@ class Lead:
                     self._settings.turn_deadline_seconds,
                 )
         except KariError as failure:
-            self._lease_trouble(failure)
+            self._claim.trouble(failure)
             log.error("turn could not be committed", error=failure.message)
             return
         self._note_next(request, finished)
@@ -243,49 +215,19 @@ class Lead:
     async def _snapshot(self) -> None:
         request = RecordSnapshotRequest(
             conversation_id=self.led.turn.conversation_id,
-            snapshot=snapshot(self.turn_id, self._bundle.manifest),
+            snapshot=snapshot(self.turn_id, self._course.bundle.manifest),
         )
         try:
             await patiently(lambda: self._peers.conversations.RecordSnapshot(request), 2.0)
         except KariError as error:
             log.warning("snapshot was not kept", error=error.message)
 
-    async def _keep_lease(self) -> None:
-        """Says that the leader lives, three times a lease; hears of cancels made elsewhere."""
-        request = RenewLeaseRequest(turn_id=self.turn_id, lease=self._lease)
-        pause = self._settings.turn_lease_seconds / 3
-        while True:
-            await asyncio.sleep(pause)
-            try:
-                renewed = await patiently(lambda: self._peers.memory.RenewLease(request), pause)
-            except KariError as error:
-                self._lease_trouble(error)
-                continue
-            if renewed.cancel_requested:
-                self.cancel()
-
-    def _lease_trouble(self, error: KariError) -> None:
-        """A lost lease ends this leader's work without a word: another one leads by now."""
-        if isinstance(error, Conflict) and error.reason in _NOT_OURS:
-            log.warning("turn is led by another orchestrator by now")
-            self.lose()
-        else:
-            log.warning("could not record the turn's progress", error=error.message)
-
     def _interrupt(self) -> None:
         if self._work is not None and not self._work.done():
             self._work.cancel()
-
-
-_NOT_OURS = (Reason.REASON_LEASE_LOST, Reason.REASON_TURN_ENDED)
 
 
 def _too_long(seconds: float) -> TimedOut:
     return TimedOut(
         Reason.REASON_DEADLINE, f"the turn took longer than {seconds:.0f} s", timeout=seconds
     )
-
-
-async def _settled(task: asyncio.Task[None]) -> None:
-    """Waits for a task even while being cancelled: its write is under way."""
-    await asyncio.shield(asyncio.wait({task}))

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
         ConversationManagerServiceAsyncStub,
     )
     from kari.model_factory.v1.model_factory_pb2_grpc import ModelFactoryServiceAsyncStub
+    from kari.multimedia.v1.multimedia_pb2_grpc import MultimediaServiceAsyncStub
     from kari.production_memory.v1.production_memory_pb2_grpc import (
         ProductionMemoryServiceAsyncStub,
     )
     from kari.stream_processor.v1.stream_processor_pb2_grpc import StreamProcessorServiceAsyncStub
+    from kari.tool_integration.v1.tool_integration_pb2_grpc import ToolIntegrationServiceAsyncStub
 
 T = TypeVar("T")
 
@@ -38,6 +40,8 @@ class Peers:
     memory: "ProductionMemoryServiceAsyncStub"
     models: "ModelFactoryServiceAsyncStub"
     streams: "StreamProcessorServiceAsyncStub"
+    tools: "ToolIntegrationServiceAsyncStub"
+    media: "MultimediaServiceAsyncStub"
 
 
 async def patiently(call: Callable[[], Awaitable[T]], seconds: float) -> T:

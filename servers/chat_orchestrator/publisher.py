@@ -3,7 +3,7 @@ come together while the last batch was under way, or while this process has more
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import structlog
 
@@ -35,6 +35,7 @@ class Publisher:
         self._peers = peers
         self._turn_id = turn_id
         self._told: list[TurnEvent] = []
+        self._preceding: list[TurnEvent] = []
         self._first_index = 1
         self._arrived = 0
         self._pending: list[TurnEvent] = []
@@ -56,6 +57,10 @@ class Publisher:
         self._task = asyncio.create_task(self._send())
         return opened
 
+    def precede(self, events: Iterable[TurnEvent]) -> None:
+        """Notes what an earlier leader told: it is told again should the journal be lost."""
+        self._preceding = list(events)
+
     def put(self, *events: TurnEvent) -> None:
         """Queues events; they leave as soon as the batch before them has left."""
         self._pending.extend(events)
@@ -74,6 +79,7 @@ class Publisher:
             self._told, self._arrived = list(first), has
         elif has:
             self._first_index = has + 1
+            self._preceding = [*first, *self._preceding]
         else:
             self.put(*first)
 
@@ -114,7 +120,9 @@ class Publisher:
         await patiently(lambda: self._peers.streams.Append(request), PATIENCE_SECONDS)
 
     def _go_back_to(self, next_index: int) -> None:
-        """The stream knows less than it did: its journal was lost. What an earlier leader told is
-        gone; what this one told is told again."""
+        """The stream knows less than it did: its journal was lost. What this leader told is told
+        again, and of what an earlier one told that which is known of it."""
+        if next_index < self._first_index:
+            self._told, self._preceding = [*self._preceding, *self._told], []
         self._first_index = min(self._first_index, next_index)
         self._arrived = max(0, next_index - self._first_index)

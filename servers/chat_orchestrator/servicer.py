@@ -1,14 +1,24 @@
 """Chat orchestrator over gRPC: translates only."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
 from kari.chat_orchestrator.v1.chat_orchestrator_pb2 import (
+    AnswerApprovalRequest,
+    AnswerApprovalResponse,
+    CallToolRequest,
+    CallToolResponse,
     CancelTurnRequest,
     CancelTurnResponse,
+    ListToolsRequest,
+    ListToolsResponse,
     ReplayContextRequest,
     ReplayContextResponse,
     StartTurnRequest,
     StartTurnResponse,
 )
 from kari.chat_orchestrator.v1.chat_orchestrator_pb2_grpc import ChatOrchestratorServiceServicer
+from servers.chat_orchestrator.outside import Outside
 from servers.chat_orchestrator.replaying import Replaying
 from servers.chat_orchestrator.turns import Turns
 from servers.runtime.call import principal
@@ -18,8 +28,9 @@ from servers.runtime.grpc_types import Context
 class ChatOrchestrator(ChatOrchestratorServiceServicer):
     """Leads turns."""
 
-    def __init__(self, turns: Turns, replaying: Replaying) -> None:
+    def __init__(self, turns: Turns, replaying: Replaying, outside: Outside) -> None:
         self._turns = turns
+        self._outside = outside
         self._replaying = replaying
 
     async def StartTurn(self, request: StartTurnRequest, context: Context) -> StartTurnResponse:
@@ -41,3 +52,21 @@ class ChatOrchestrator(ChatOrchestratorServiceServicer):
             identical=replayed.identical,
             missing_ids=replayed.missing_ids,
         )
+
+    async def ListTools(self, request: ListToolsRequest, context: Context) -> ListToolsResponse:
+        """A page of the tools; see the contract."""
+        return await self._outside.list(request)
+
+    async def CallTool(
+        self, request: CallToolRequest, context: Context
+    ) -> AsyncGenerator[CallToolResponse, None]:
+        """Calls a tool outside of a turn; see the contract."""
+        async with aclosing(self._outside.call(request)) as steps:
+            async for step in steps:
+                yield step
+
+    async def AnswerApproval(
+        self, request: AnswerApprovalRequest, context: Context
+    ) -> AnswerApprovalResponse:
+        """Answers whether a tool may run; see the contract."""
+        return AnswerApprovalResponse(turn=await self._turns.answer(request))

@@ -20,7 +20,7 @@ STAGES = Histogram(
 )
 LATENCY = Histogram(
     "kari_chat_latency_seconds",
-    "Time of a turn from its start to its end.",
+    "Time of a turn from its start to its end, without what it waited for its user.",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300),
 )
 
@@ -33,3 +33,8 @@ def stage(name: str) -> Iterator[None]:
         yield
     finally:
         labelled(STAGES, name).observe(time.perf_counter() - began)
+
+
+def awaited(seconds: float) -> None:
+    """Notes for how long a turn has waited for its user: no stage of its leader's work."""
+    labelled(STAGES, "await").observe(max(0.0, seconds))

@@ -9,6 +9,7 @@ ACCEPTED = TurnState.TURN_STATE_ACCEPTED
 ASSEMBLING = TurnState.TURN_STATE_ASSEMBLING
 GENERATING = TurnState.TURN_STATE_GENERATING
 RUNNING_TOOL = TurnState.TURN_STATE_RUNNING_TOOL
+AWAITING_APPROVAL = TurnState.TURN_STATE_AWAITING_APPROVAL
 COMMITTING = TurnState.TURN_STATE_COMMITTING
 COMPLETED = TurnState.TURN_STATE_COMPLETED
 FAILED = TurnState.TURN_STATE_FAILED
@@ -19,9 +20,11 @@ ENDED = frozenset({COMPLETED, FAILED, CANCELLED})
 TRANSITIONS: Mapping[TurnState.ValueType, frozenset[TurnState.ValueType]] = MappingProxyType(
     {
         ACCEPTED: frozenset({ASSEMBLING, CANCELLED}),
-        ASSEMBLING: frozenset({GENERATING, COMMITTING}),
+        ASSEMBLING: frozenset({GENERATING, RUNNING_TOOL, COMMITTING}),
         GENERATING: frozenset({RUNNING_TOOL, COMMITTING}),
-        RUNNING_TOOL: frozenset({GENERATING, COMMITTING}),
+        RUNNING_TOOL: frozenset({GENERATING, AWAITING_APPROVAL, COMMITTING}),
+        # Nobody leads it, so it may be called off without being committed by a leader.
+        AWAITING_APPROVAL: frozenset({RUNNING_TOOL, COMMITTING, CANCELLED}),
         COMMITTING: ENDED,
         COMPLETED: frozenset(),
         FAILED: frozenset(),

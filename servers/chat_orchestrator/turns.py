@@ -4,34 +4,39 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
 import structlog
 
-from kari.chat_orchestrator.v1.chat_orchestrator_pb2 import StartTurnRequest
-from kari.conversation_models.v1.turn_pb2 import Cancelled, StreamPosition, Turn, TurnEvent
+from kari.chat_orchestrator.v1.chat_orchestrator_pb2 import (
+    AnswerApprovalRequest,
+    StartTurnRequest,
+)
+from kari.conversation_models.v1.tool_pb2 import ToolStep
+from kari.conversation_models.v1.turn_pb2 import StreamPosition, Turn
 from kari.errors.v1.errors_pb2 import Reason
+from kari.production_memory.v1 import production_memory_pb2
 from kari.production_memory.v1.production_memory_pb2 import (
-    BeginTurnRequest,
     ClaimAbandonedTurnsRequest,
     ClaimTurnRequest,
     Lease,
     LedTurn,
+    ListToolStepsRequest,
     RequestCancelRequest,
 )
 from servers.chat_orchestrator import turn
+from servers.chat_orchestrator.beginning import begin_request, call_of
+from servers.chat_orchestrator.calling_off import tell_cancelled
+from servers.chat_orchestrator.exchange import text_of
 from servers.chat_orchestrator.leading import Lead
 from servers.chat_orchestrator.peers import Peers, patiently
-from servers.chat_orchestrator.publisher import Publisher
 from servers.runtime.call import Call, acting, current
 from servers.runtime.durations import duration
 from servers.runtime.errors import Conflict, KariError, Unavailable
 from servers.runtime.mesh_key import MeshKey
 from servers.runtime.settings import Settings
-
-NAME = "chat_orchestrator"
 
 # What is left of the time to drain is for committing what was written.
 COMMIT_SECONDS = 2.0
@@ -63,15 +68,13 @@ class Turns:
         return await asyncio.shield(self._keep(self._begin(request)))
 
     async def _begin(self, request: StartTurnRequest) -> tuple[Turn, StreamPosition]:
-        if self._draining:
-            raise Unavailable(
-                Reason.REASON_SHUTTING_DOWN, "the server is stopping; try again", retry_after=1.0
-            )
-        begun = await self._peers.memory.BeginTurn(self._beginning(request))
+        self._require_open()
+        begun = await self._peers.memory.BeginTurn(begin_request(request, self._lease()))
         led = begun.led_turn
         log.info("turn accepted", turn_id=led.turn.id, repeated=begun.repeated_request)
         for interrupted in begun.interrupted_turn_ids:
-            self._cancel_here(interrupted)
+            if not self._cancel_here(interrupted):
+                self._keep(tell_cancelled(self._peers, interrupted))
         # A repeated request brings the lease again where the first answer was lost on its way.
         if not begun.repeated_request or (led.HasField("lease") and led.turn.id not in self._leads):
             await self._start(led)
@@ -80,11 +83,37 @@ class Turns:
     async def cancel(self, turn_id: str) -> Turn:
         """Calls a turn off, wherever it runs."""
         response = await self._peers.memory.RequestCancel(RequestCancelRequest(turn_id=turn_id))
-        if turn_id in self._leads:
-            self._cancel_here(turn_id)
-        elif response.turn.state == turn.CANCELLED:
-            await self._tell_cancelled(response.turn)
+        if not self._cancel_here(turn_id) and response.turn.state == turn.CANCELLED:
+            await tell_cancelled(self._peers, turn_id)
+            # The turns behind one that waited for its user need not wait for the sweep.
+            self._keep(self._look_for_next(response.turn.conversation_id))
         return response.turn
+
+    async def answer(self, request: AnswerApprovalRequest) -> Turn:
+        """Keeps whether a tool may run. With the last answer the turn goes on, and does so without
+        its caller."""
+        return await asyncio.shield(self._keep(self._answer(request)))
+
+    async def _answer(self, request: AnswerApprovalRequest) -> Turn:
+        self._require_open()
+        answered = await self._peers.memory.AnswerApproval(
+            production_memory_pb2.AnswerApprovalRequest(
+                turn_id=request.turn_id,
+                call_id=request.call_id,
+                approved=request.approved,
+                lease=self._lease(),
+            )
+        )
+        log.info(
+            "approval answered",
+            turn_id=request.turn_id,
+            call_id=request.call_id,
+            approved=request.approved,
+            last=answered.HasField("led_turn"),
+        )
+        if answered.HasField("led_turn"):
+            self._keep(self._start(answered.led_turn))
+        return answered.turn
 
     async def sweep(self) -> None:
         """Looks for turns whose leader died, for ever; the first look comes at once."""
@@ -105,39 +134,35 @@ class Turns:
             lead.stop()
         await self._idle()
 
+    def _require_open(self) -> None:
+        if self._draining:
+            raise Unavailable(
+                Reason.REASON_SHUTTING_DOWN, "the server is stopping; try again", retry_after=1.0
+            )
+
     async def _idle(self) -> None:
         """Returns when nothing is under way, of what was begun meanwhile either."""
         while self._tasks:
             await asyncio.wait(self._tasks)
-
-    def _beginning(self, request: StartTurnRequest) -> BeginTurnRequest:
-        return BeginTurnRequest(
-            conversation_id=request.conversation_id,
-            content=request.content,
-            request_id=request.request_id,
-            reply_to_message_id=request.reply_to_message_id,
-            mentioned_user_ids=request.mentioned_user_ids,
-            when_busy=request.when_busy,
-            model=request.model,
-            lease=self._lease(),
-            instructions=request.instructions,
-        )
 
     def _lease(self) -> Lease:
         return Lease(owner=self._owner, duration=duration(self._settings.turn_lease_seconds))
 
     async def _start(self, led: LedTurn) -> None:
         """Opens the stream before the caller is answered, so that a reader finds it."""
-        with acting(self._acting_for(led)):
+        with acting(call_of(led, self._mesh_key)):
             lead = self._lead(led)
             if not led.HasField("lease"):
                 await lead.announce_only()
                 return
             if self._leads_already(led):
                 return
-            self._reserve(lead)
-            await lead.open()
-            self._keep(self._to_the_end(lead))
+            earlier = self._reserve(lead)
+            if led.turn.state == turn.AWAITING_APPROVAL:
+                self._keep(self._go_on(lead, earlier))
+            else:
+                await lead.open()
+                self._keep(self._to_the_end(lead))
 
     def _lead(self, led: LedTurn) -> Lead:
         return Lead(
@@ -147,34 +172,22 @@ class Turns:
             next_lease=lambda: None if self._draining else self._lease(),
         )
 
-    def _acting_for(self, led: LedTurn) -> Call:
-        """The call under which a turn is led: it outlives the request and the user's token."""
-        return Call(
-            led.turn.correlation_id or current().correlation_id,
-            principal=self._mesh_key.delegate(
-                NAME,
-                user_id=led.turn.user_id,
-                tenant_id=led.tenant_id,
-                roles=frozenset(led.roles),
-            ),
-            turn_id=led.turn.id,
-        )
-
     def _leads_already(self, led: LedTurn) -> bool:
         """Whether the turn is led here by the very same claim, which the end of the turn before it
         and a repeated request may both bring."""
         lead = self._leads.get(led.turn.id)
         return lead is not None and lead.led.lease.number == led.lease.number
 
-    def _reserve(self, lead: Lead) -> None:
+    def _reserve(self, lead: Lead) -> Lead | None:
         """Before anything is awaited, so that a request that is repeated meanwhile starts no second
-        lead. One of ours that lost its lease to this one ends without a word."""
+        lead. One of ours that lost its lease to this one ends without a word; it is given."""
         earlier = self._leads.get(lead.turn_id)
-        if earlier is not None:
+        if earlier is not None and not earlier.waits:
             earlier.lose()
         self._leads[lead.turn_id] = lead
         if self._stopping:
             lead.stop()
+        return earlier
 
     def _release(self, lead: Lead) -> None:
         if self._leads.get(lead.turn_id) is lead:
@@ -187,6 +200,25 @@ class Turns:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    async def _go_on(self, lead: Lead, earlier: Lead | None) -> None:
+        """Leads a turn whose user has answered, or has not in time. An answer may come while who
+        asked is still telling so."""
+        try:
+            if earlier is not None:
+                await earlier.over.wait()
+            steps = await self._steps(lead)
+            if lead.led.lease.number > MOST_LEADERS + len(
+                [s for s in steps if s.HasField("answer_by")]
+            ):
+                await self._give_up(lead)
+                return
+            await lead.reopen(steps)
+        except Exception as error:  # the lease runs out and the turn is swept
+            log.error("turn could not go on", exc_info=error)
+            self._release(lead)
+            return
+        await self._to_the_end(lead)
+
     async def _to_the_end(self, lead: Lead) -> None:
         try:
             await lead.run()
@@ -194,7 +226,8 @@ class Turns:
             log.error("turn was dropped", exc_info=error)
         finally:
             self._release(lead)
-        await self._lead_next(lead)
+        if not lead.waits:
+            await self._lead_next(lead)
 
     async def _lead_next(self, ended: Lead) -> None:
         """The next turn of the conversation, if one waits. One that is missed here is swept."""
@@ -228,29 +261,35 @@ class Turns:
         if silent and led.lease.number <= MOST_LEADERS:
             led.turn.state = turn.ASSEMBLING
             await self._start(led)
-            return
-        with acting(self._acting_for(led)):
-            lead = self._lead(led)
-            self._reserve(lead)
-            try:
-                opened = await lead.open()
-                await lead.fail(_abandoned(), opened.text)
-            finally:
-                self._release(lead)
-            await self._lead_next(lead)
+        elif led.turn.state == turn.AWAITING_APPROVAL:
+            await self._start(led)
+        else:
+            with acting(call_of(led, self._mesh_key)):
+                lead = self._lead(led)
+                self._reserve(lead)
+                await self._give_up(lead)
 
-    async def _tell_cancelled(self, waiting: Turn) -> None:
-        """Ends the stream of a turn that was called off before anybody led it."""
-        publisher = Publisher(self._peers, waiting.id)
-        opened = await publisher.open()
-        if not opened.ended:
-            publisher.put(TurnEvent(cancelled=Cancelled()))
-        await publisher.close()
+    async def _give_up(self, lead: Lead) -> None:
+        """Ends a turn with what its leaders have written."""
+        try:
+            opened = await lead.open()
+            await lead.fail(_abandoned(), opened.text or text_of(await self._steps(lead)))
+        finally:
+            self._release(lead)
+        await self._lead_next(lead)
 
-    def _cancel_here(self, turn_id: str) -> None:
+    async def _steps(self, lead: Lead) -> Sequence[ToolStep]:
+        request = ListToolStepsRequest(turn_id=lead.turn_id)
+        listed = await patiently(lambda: self._peers.memory.ListToolSteps(request), 5.0)
+        return listed.steps
+
+    def _cancel_here(self, turn_id: str) -> bool:
+        """True if the turn is led here: then its leader tells its end."""
         lead = self._leads.get(turn_id)
-        if lead is not None:
-            lead.cancel()
+        if lead is None or lead.waits:
+            return False
+        lead.cancel()
+        return True
 
 
 def _abandoned() -> Conflict:

@@ -17,10 +17,10 @@ from servers.model_factory.answer import (
     Text,
     Used,
 )
-from servers.model_factory.breaker import Breaker
 from servers.model_factory.catalog import Known
 from servers.model_factory.failure import Kind, ProviderFailure
 from servers.model_factory.provider import Prompt, Provider
+from servers.runtime.breaker import Breaker
 from servers.runtime.labelled import labelled
 
 log = structlog.get_logger("kari.model_factory")

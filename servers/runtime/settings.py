@@ -4,6 +4,7 @@ Every field is read from `KARI_<NAME>`; `docs/settings.md` is generated from thi
 """
 
 import os
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -99,6 +100,11 @@ class Settings(BaseSettings):
         description="TOML file of model providers and routing; unset reads `models.toml` in the "
         "data folder if it is there, else only the local model is used.",
     )
+    tools_file: Path | None = Field(
+        None,
+        description="TOML file of tools, their limits and MCP servers; unset reads `tools.toml` in "
+        "the data folder if it is there, else tools are as they come.",
+    )
     identity_key_file: Path | None = Field(
         None,
         description="Ed25519 private key (PEM) that signs access tokens; unset keeps one in the "
@@ -166,6 +172,28 @@ class Settings(BaseSettings):
     turn_deadline_seconds: float = Field(
         300.0, gt=0, le=300, description="Longest time a turn may take; no model is given longer."
     )
+    tool_rounds: int = Field(
+        8,
+        ge=1,
+        le=100,
+        description="Times that a model may ask for tools in a turn; then it answers without.",
+    )
+    tool_calls: int = Field(
+        32, ge=1, le=100, description="Calls of tools in a turn; then it is answered without."
+    )
+    tool_result_share: float = Field(
+        0.2,
+        gt=0,
+        le=0.5,
+        description="Part of a model's window that the result of one call may take; the rest of a "
+        "longer one is left out of the prompt.",
+    )
+    approval_seconds: float = Field(
+        86_400.0,
+        gt=0,
+        le=2_592_000,
+        description="How long a turn waits for its user to allow a tool; then it is refused.",
+    )
 
     summary_turns: int = Field(
         10,
@@ -187,6 +215,74 @@ class Settings(BaseSettings):
         "were said, which needs none.",
     )
 
+    capsules: str = Field(
+        "",
+        description="Folders of capsules beside the built-in ones, separated as in PATH; each "
+        "holds capsules or is one. `capsules` in the data folder is looked into as well.",
+    )
+    capsule_keys: Path | None = Field(
+        None,
+        description="TOML file of the public keys that may sign capsules, by name: "
+        '`alice = "base64"`; `kari capsule keygen` makes a pair.',
+    )
+    capsules_signed: bool = Field(
+        False, description="Run only capsules from outside that one of these keys has signed."
+    )
+
+    code_runners: str = Field(
+        "monty",
+        description="What runs code, separated by commas, the default first: `monty` (a subset of "
+        "Python) and `cpython` (all of it); empty turns running code off. docs/code.md.",
+    )
+    code_cpython_role: str = Field(
+        "",
+        max_length=100,
+        description="Role that CPython asks of a user beyond `chat.tools.code`, such as "
+        "`chat.admin`; unset asks for none.",
+    )
+    code_seconds: float = Field(
+        5.0, ge=0.1, le=60, description="Longest time of a program on the clock."
+    )
+    code_memory_bytes: int = Field(
+        256_000_000,
+        ge=64_000_000,
+        le=8_000_000_000,
+        description="Most memory of a program, all of its processes together.",
+    )
+    code_output_bytes: int = Field(
+        100_000, ge=1000, le=500_000, description="Most that a program may print, both streams."
+    )
+    code_processes: int = Field(
+        8, ge=1, le=64, description="Most processes and threads of a program of CPython."
+    )
+    code_runs_per_user: int = Field(
+        2, ge=1, le=100, description="Programs of one user that may run at once."
+    )
+    code_runs: int = Field(
+        8, ge=1, le=1000, description="Programs of all users that may run at once in a process."
+    )
+    code_warm_workers: int = Field(
+        2,
+        ge=0,
+        le=64,
+        description="Workers of each runner that are started before they are needed, about 20 MB "
+        "each with Monty, 8 MB with CPython; 0 starts one when it is needed.",
+    )
+    code_modules: str = Field(
+        "",
+        description="Modules that programs of CPython may import, separated by commas; unset is a "
+        "list for calculating, parsing and formatting, `*` the whole standard library. A policy, "
+        "not a wall: the wall is the jail.",
+    )
+    code_monty_modules: str = Field(
+        "*", description="The same for Monty, of those that it has itself."
+    )
+    code_functions: str = Field(
+        "*",
+        description="Functions of the host that programs of Monty may call, separated by commas: "
+        "`mean`, `median`, `stdev`, `csv_rows`, `uuid4`; `*` is all.",
+    )
+
     drain_seconds: float = Field(
         10.0, ge=0, description="How long a stopping server lets calls under way finish."
     )
@@ -203,6 +299,12 @@ class Settings(BaseSettings):
         if workers > 1 and given.data.get("placement") is Placement.SPREAD:
             raise ValueError("workers share the ports of one process; there are none when spread")
         return workers
+
+    @property
+    def capsule_folders(self) -> list[Path]:
+        """Folders of capsules from outside the tree that are named, in the order in which they
+        count."""
+        return [Path(each) for each in self.capsules.split(os.pathsep) if each.strip()]
 
     @property
     def several_workers(self) -> bool:
@@ -243,6 +345,11 @@ def _variable(location: tuple[int | str, ...]) -> str:
 def secret_from_environment(variable: str) -> str | None:
     """Value of a variable that the configuration names, such as a provider's key; None if unset."""
     return os.environ.get(variable) or None
+
+
+def environment_of(names: Iterable[str]) -> dict[str, str]:
+    """Those of the named variables that this process has, for a child that gets no others."""
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def child_environment(**changes: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Which events readers get. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from kari.conversation_models.v1.turn_pb2 import TurnEvent
 
@@ -17,6 +17,13 @@ def kept(events: Sequence[TurnEvent], *, expose_reasoning: bool) -> list[TurnEve
     """The events that readers get: without reasoning, unless it is exposed by configuration, and
     without whatever the writer put where the stream's own numbers go."""
     return [_bare(e) for e in events if expose_reasoning or not e.HasField("reasoning")]
+
+
+def waits_until(events: Iterable[TurnEvent]) -> int:
+    """Until when a turn waits for its user whose stream has these events last, in nanoseconds since
+    1970; 0 if it asks for nothing."""
+    asked = (event.approval_requested for event in events if event.HasField("approval_requested"))
+    return max((question.answer_by.ToNanoseconds() for question in asked), default=0)
 
 
 def _bare(event: TurnEvent) -> TurnEvent:

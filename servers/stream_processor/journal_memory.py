@@ -56,6 +56,11 @@ class MemoryJournal:
         record = self._records.get(key)
         return record.mark if record else None
 
+    def last(self, key: StreamKey) -> Entry | None:
+        """What was added to a stream last; None if it is not here."""
+        record = self._records.get(key)
+        return record.entries[-1] if record else None
+
     def behind(self, key: StreamKey, after: Mark | None) -> list[Entry] | None:
         """As `read`, which need not wait here."""
         record = self._records.get(key)

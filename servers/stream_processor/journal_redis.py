@@ -5,6 +5,7 @@ and how far it goes change in one step, and a place in the stream is a place in 
 """
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from servers.runtime.redis import tenant_key
 from servers.runtime.redis_script import Script
 from servers.runtime.resources import Resource
 from servers.stream_processor.journal import StreamKey
+from servers.stream_processor.retention import lapses_in
 from servers.stream_processor.sequence import Entry, Mark
 
 APPEND = Script(Path(__file__).with_name("append.lua").read_text())
@@ -34,7 +36,8 @@ class _Append(NamedTuple):
 
 
 class RedisJournal:
-    """A journal that outlives the process. An entry lapses `ttl` seconds after the last one."""
+    """A journal that outlives the process. A stream lapses `ttl` seconds after its last entry, or
+    after the time until which that one waits."""
 
     def __init__(self, redis: Resource[Redis], ttl: int) -> None:
         self._redis = redis
@@ -51,8 +54,9 @@ class RedisJournal:
     async def _append_all(self, appends: Sequence[_Append]) -> list[Mark | None]:
         redis = await self._redis.get()
         keys = [_key(append.key) for append in appends]
-        words: list[Any] = [self._ttl]
+        words: list[Any] = []
         for append in appends:
+            words.append(lapses_in(append.entries[-1], time.time_ns(), self._ttl))
             words += _id(append.after) if append.after else "", len(append.entries)
             for entry in append.entries:
                 words += _id(entry.mark), *_fields(entry)

@@ -12,7 +12,7 @@ from kari.conversation_models.v1.turn_pb2 import StreamPosition, TurnEvent
 from kari.errors.v1.errors_pb2 import Reason
 from kari.stream_processor.v1.stream_processor_pb2 import AppendRequest
 from servers.runtime.errors import Conflict
-from servers.stream_processor.filtering import is_final, kept
+from servers.stream_processor.filtering import is_final, kept, waits_until
 
 MOST_BYTES = 8 * 1024 * 1024
 """Most bytes of events in one stream: about 300,000 deltas."""
@@ -37,12 +37,14 @@ class Mark:
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What one Append left behind. `mark` is the place after it; `payload` holds its events
-    without places, as a serialized AppendRequest; `created_at` is in nanoseconds since 1970."""
+    without places, as a serialized AppendRequest; `created_at` is in nanoseconds since 1970, and so
+    is `waits_until`: the stream goes on after that at the latest. It is not written down."""
 
     mark: Mark
     payload: bytes = b""
     correlation_id: str = ""
     created_at: int = 0
+    waits_until: int = 0
 
 
 def opening(created_at: int) -> Entry:
@@ -77,7 +79,7 @@ def following(
         size=mark.size + len(payload),
     )
     _require_room(after)
-    return Entry(after, payload, correlation_id, created_at)
+    return Entry(after, payload, correlation_id, created_at, waits_until(visible))
 
 
 def numbered(stream_id: str, entry: Entry, after_seq: int = 0) -> Iterator[TurnEvent]:
@@ -92,6 +94,12 @@ def numbered(stream_id: str, entry: Entry, after_seq: int = 0) -> Iterator[TurnE
             at.seconds, at.nanos = divmod(entry.created_at, 10**9)
             event.correlation_id = entry.correlation_id
             yield event
+
+
+def waits_after(entry: Entry) -> int:
+    """Until when the turn waits for its user whose stream ends with this entry; see `Entry`. Read
+    from what is written, for entries of other processes."""
+    return waits_until(AppendRequest.FromString(entry.payload).events)
 
 
 def text_of(entries: Sequence[Entry]) -> str:

@@ -2,6 +2,7 @@
 forgetting what nobody needs."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 
 from prometheus_client import Gauge
@@ -11,7 +12,7 @@ from servers.stream_processor.journal import StreamKey
 from servers.stream_processor.journal_memory import MemoryJournal
 from servers.stream_processor.readers import Readers
 from servers.stream_processor.retention import kept_seconds
-from servers.stream_processor.sequence import Mark
+from servers.stream_processor.sequence import Mark, waits_after
 from servers.stream_processor.streams import Streams
 
 BLOCK_SECONDS = 0.1
@@ -78,11 +79,18 @@ class Upkeep:
     def forget_idle(self) -> None:
         """Forgets what may be forgotten now; while memory is full everything nobody follows."""
         for key in self._memory.longest_idle():
-            if self._memory.idle_seconds(key) >= self._kept_seconds(key) or (
-                self._memory.full and key not in self._readers.followed
-            ):
+            if self._may_go(key) or (self._memory.full and key not in self._readers.followed):
                 self._streams.forget(key)
         MEMORY.set(self._memory.size)
+
+    def _may_go(self, key: StreamKey) -> bool:
+        if self._memory.idle_seconds(key) < self._kept_seconds(key):
+            return False
+        if key not in self._readers.followed and key not in self._streams.owed:
+            return True
+        # A turn that waits for its user is silent for as long as it is let.
+        last = self._memory.last(key)
+        return last is None or waits_after(last) <= time.time_ns()
 
     def _kept_seconds(self, key: StreamKey) -> float:
         mark = self._memory.mark(key)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from kari.conversation_models.v1.summary_pb2 import ConversationSummary, ParticipantIntent
+from servers.runtime.language.sentences import is_question
 from servers.summarizer.material import Sentence
 from servers.summarizer.ranking import Vector, central, taken
-from servers.summarizer.sentences import is_question
 from servers.summarizer.topics import key_topics
 
 MOST_CHARACTERS = 1200

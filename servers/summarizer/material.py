@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TypeVar
 
+from servers.runtime.language.sentences import sentences
+from servers.runtime.language.words import words
 from servers.runtime.sharing import water_level
 from servers.summarizer.passages import Passage
-from servers.summarizer.sentences import sentences
-from servers.summarizer.words import words
 
 MOST_SENTENCES = 200
 """At 12 ms of the embedder each."""

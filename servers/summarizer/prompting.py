@@ -14,8 +14,8 @@ import msgspec
 from kari.conversation_models.v1.context_pb2 import PromptMessage
 from kari.conversation_models.v1.message_pb2 import MessageRole
 from kari.conversation_models.v1.summary_pb2 import ConversationSummary, ParticipantIntent
+from servers.runtime.language.sentences import one_line
 from servers.summarizer.passages import Passage, shortened
-from servers.summarizer.sentences import one_line
 
 READ_CHARACTERS = 24_000
 """Of what was said: about 6,000 tokens."""

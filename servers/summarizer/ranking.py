@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from operator import mul
 
-from servers.summarizer.words import folded, words
+from servers.runtime.language.words import folded, words
 
 RELEVANCE = 0.7
 """Weight of being near to the mean against being unlike the others: the authors' for summaries."""

@@ -10,9 +10,9 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from servers.runtime.language.stop_words import language_of
+from servers.runtime.language.words import folded, is_unspaced, spans, words
 from servers.summarizer.material import Sentence
-from servers.summarizer.stop_words import language_of
-from servers.summarizer.words import folded, is_unspaced, spans, words
 
 MOST_TOPICS = 6
 MOST_WORDS = 3

@@ -1,11 +1,13 @@
 """A model factory whose answers are chosen by the message."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from typing import Any
 
 from kari.conversation_models.v1.model_pb2 import FinishReason, Model, ModelSelection, Usage
+from kari.conversation_models.v1.tool_pb2 import ToolCall
 from kari.errors.v1.errors_pb2 import Reason
 from kari.model_factory.v1.model_factory_pb2 import (
     Embedding,
@@ -24,9 +26,22 @@ from kari.model_factory.v1.model_factory_pb2_grpc import (
 )
 from servers.runtime.bootstrap import Hosted
 from servers.runtime.errors import Unavailable
+from servers.runtime.ids import new_id
 from servers.wiring import contract_of
 
+CALLER = Model(
+    id="scripted/caller",
+    provider="scripted",
+    context_window=8192,
+    max_output_tokens=512,
+    calls_tools=True,
+)
 MODEL = Model(id="scripted/one", provider="scripted", context_window=8192, max_output_tokens=512)
+
+
+def call(tool_id: str, /, **arguments: object) -> ToolCall:
+    """A call as a model asks for it."""
+    return ToolCall(id=new_id("call"), tool_id=tool_id, arguments_json=json.dumps(arguments))
 
 
 class ScriptedModels(ModelFactoryServiceServicer):  # type: ignore[misc]
@@ -34,6 +49,9 @@ class ScriptedModels(ModelFactoryServiceServicer):  # type: ignore[misc]
 
     def __init__(self) -> None:
         self.requests: list[GenerateRequest] = []
+        self.model = MODEL
+        self.rounds: list[list[str | ToolCall]] = []
+        """What is answered to one request after the other, the last for ever."""
         self.cancelled = 0
         self.release = asyncio.Event()
 
@@ -46,7 +64,7 @@ class ScriptedModels(ModelFactoryServiceServicer):  # type: ignore[misc]
         self, request: SelectModelRequest, context: Any
     ) -> SelectModelResponse:
         """The one model."""
-        return SelectModelResponse(selection=ModelSelection(model=MODEL))
+        return SelectModelResponse(selection=ModelSelection(model=self.model))
 
     async def Embed(self, request: EmbedRequest, context: Any) -> EmbedResponse:  # noqa: N802
         """Vectors of the right length."""
@@ -58,6 +76,10 @@ class ScriptedModels(ModelFactoryServiceServicer):  # type: ignore[misc]
     ) -> AsyncIterator[GenerateResponse]:
         """Plays the script that the message asks for."""
         self.requests.append(request)
+        if self.rounds:
+            for step in self._round():
+                yield step
+            return
         script = request.messages[-1].content.split()[0]
         yield GenerateResponse(started=Started(model=MODEL.id, attempt=1))
         if script == "fail" or (script == "stumble" and len(self.requests) == 1):
@@ -72,6 +94,19 @@ class ScriptedModels(ModelFactoryServiceServicer):  # type: ignore[misc]
         yield GenerateResponse(delta=" world")
         usage = Usage(prompt_tokens=7, completion_tokens=2)
         reason = FinishReason.FINISH_REASON_STOP
+        yield GenerateResponse(finished=Finished(reason=reason, usage=usage))
+
+    def _round(self) -> Iterator[GenerateResponse]:
+        said = self.rounds[min(len(self.requests), len(self.rounds)) - 1]
+        yield GenerateResponse(started=Started(model=self.model.id, attempt=1))
+        for each in said:
+            if isinstance(each, str):
+                yield GenerateResponse(delta=each)
+            else:
+                yield GenerateResponse(tool_call=each)
+        calls = any(not isinstance(each, str) for each in said)
+        reason = FinishReason.FINISH_REASON_TOOL_CALLS if calls else FinishReason.FINISH_REASON_STOP
+        usage = Usage(prompt_tokens=7, completion_tokens=2)
         yield GenerateResponse(finished=Finished(reason=reason, usage=usage))
 
     async def _wait(self) -> None:

@@ -13,8 +13,10 @@ from kari.conversation_manager.v1.conversation_manager_pb2_grpc import (
 )
 from kari.conversation_models.v1.turn_pb2 import Turn, TurnState, WhenBusy
 from kari.model_factory.v1.model_factory_pb2_grpc import ModelFactoryServiceStub
+from kari.multimedia.v1.multimedia_pb2_grpc import MultimediaServiceStub
 from kari.production_memory.v1.production_memory_pb2_grpc import ProductionMemoryServiceStub
 from kari.stream_processor.v1.stream_processor_pb2_grpc import StreamProcessorServiceStub
+from kari.tool_integration.v1.tool_integration_pb2_grpc import ToolIntegrationServiceStub
 from servers.chat_orchestrator.peers import Peers
 from servers.chat_orchestrator.turns import Turns
 from servers.runtime.settings import Settings
@@ -33,6 +35,8 @@ def turns_of(stage: Stage, settings: Settings) -> Turns:
         memory=stub("production_memory", ProductionMemoryServiceStub),
         models=stub("model_factory", ModelFactoryServiceStub),
         streams=stub("stream_processor", StreamProcessorServiceStub),
+        tools=stub("tool_integration", ToolIntegrationServiceStub),
+        media=stub("multimedia", MultimediaServiceStub),
     )
     return Turns(peers, settings, stage.wiring.mesh_key)
 

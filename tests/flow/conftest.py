@@ -1,6 +1,7 @@
 """A running Kari in each placement, and a scripted provider behind it."""
 
 import asyncio
+import sys
 import urllib.request
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -17,13 +18,26 @@ from kari.identity.v1.identity_pb2_grpc import IdentityServiceStub
 from servers import topology
 from servers.runtime.keys import KeyFiles, key_files
 from servers.runtime.settings import Settings
-from tests.running import Kari, free_block
+from tests.running import ROOT, Kari, free_block
 from tests.socket_client import login
 from tests.upstream.server import Upstream
 
 PROVIDER = "scripted"
 ANSWER, UNHURRIED, SLOW = (f"{PROVIDER}/{name}" for name in ("plain", "slow-40", "slow-3000"))
-SCRIPTS = ("plain", "slow-40", "slow-3000", "status-500", "cut", "silent", "plain-20000")
+SCRIPTS = (
+    "plain",
+    "slow-40",
+    "slow-3000",
+    "status-500",
+    "cut",
+    "silent",
+    "plain-20000",
+    "obedient",
+    "fickle-together",
+    "fickle-spread",
+)
+OBEDIENT, READER = f"{PROVIDER}/obedient", f"{PROVIDER}/reader"
+"""A model that calls what its user names, and one that calls no tools."""
 PLAIN_PASSWORD = "a plain password"
 
 
@@ -32,6 +46,10 @@ def models_file(folder: Path, upstream: Upstream) -> Path:
     models = "".join(
         f'[[providers.{PROVIDER}.models]]\nid = "{name}"\ncontext_window = 8192\n'
         for name in SCRIPTS
+    )
+    models += (
+        f'[[providers.{PROVIDER}.models]]\nid = "reader"\ncontext_window = 8192\n'
+        "calls_tools = false\n"
     )
     file = folder / "models.toml"
     file.write_text(
@@ -52,6 +70,29 @@ base_url = "{upstream.base_url}"
 timeouts = {{ connect = 1.0, first_token = 1.0, idle = 1.0 }}
 
 {models}"""
+    )
+    return file
+
+
+def tools_file(folder: Path) -> Path:
+    """One tool asks first, one is for few, one may be called twice in a minute; an MCP server."""
+    file = folder / "tools.toml"
+    file.write_text(
+        f"""[mcp.rough]
+command = "{sys.executable}"
+args = ["-m", "tests.tool_integration.mcp.rough", "mortal"]
+folder = "{ROOT}"
+approval = "never"
+
+[tools."units"]
+approval = "always"
+
+[tools."memory.search"]
+roles = ["chat.config.edit"]
+
+[tools."conversation.search"]
+calls_per_minute = 2
+"""
     )
     return file
 
@@ -130,6 +171,7 @@ async def mesh(
         folder / "data",
         spread=request.param,
         KARI_MODELS_FILE=str(models_file(folder, upstream)),
+        KARI_TOOLS_FILE=str(tools_file(folder)),
         KARI_MESSAGES_PER_MINUTE="10000",
         KARI_SLOW_READER_SECONDS="2",
         KARI_METRICS_PORT=str(free_block(len(topology.SERVERS))),

@@ -42,6 +42,7 @@ class Plan(msgspec.Struct, frozen=True):
     active: int = 0
     chunks: int = 64
     rate: int = 0
+    calls: int = 0
     per_minute: float = 0.0
     warm_seconds: float = 2.0
     seconds: float = 10.0
@@ -132,7 +133,7 @@ class Load:
         await asyncio.gather(*(later(*each) for each in enumerate(callers)))
 
     async def _ask(self, caller: Caller, place: int, due: float | None = None) -> Turn:
-        wanted = Wanted(place % 100, self._plan.chunks, self._plan.rate)
+        wanted = Wanted(place % 100, self._plan.chunks, self._plan.rate, self._plan.calls)
         self._unfinished += 1
         # Who is still busy with the last question asks the next one late; its time runs already.
         async with self._busy.setdefault(place, asyncio.Lock()):

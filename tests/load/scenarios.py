@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from tests.load import code as running_code
 from tests.load import memory, parts
 from tests.load.clients import Plan
 from tests.load.figures import Figures, Target, least, most
@@ -101,6 +102,7 @@ def _direct(provider: Provider, connections: int, plan: Plan, most_seconds: floa
         seconds=seconds,
         warm_seconds=min(plan.warm_seconds, most_seconds / 5),
         chunks=min(plan.chunks, int(plan.rate * seconds) or plan.chunks),
+        calls=0,
     )
 
 
@@ -139,9 +141,22 @@ async def arrows(bench: Bench) -> Figures:
     return await parts.arrows(bench.provider, 2.0 if bench.short else 10.0)
 
 
+async def tools(bench: Bench) -> Figures:
+    """Turns that have a tool called each: gateway, model, tool, model."""
+    plan = planned(calls=1, chunks=8, warm_seconds=5.0, seconds=30.0)
+    short = planned(calls=1, chunks=8, warm_seconds=2.0, seconds=3.0)
+    figures = await load(50, plan, short)(bench)
+    return {**figures, "tool_calls_per_s": figures["turns_per_s"] * plan.calls}
+
+
 async def memory_of_many(bench: Bench) -> Figures:
     """See memory.memory."""
     return await memory.memory(bench.provider, 5_000 if bench.short else 100_000, bench.say)
+
+
+async def code(bench: Bench) -> Figures:
+    """See code.code."""
+    return await running_code.code(10 if bench.short else 100)
 
 
 NO_ERROR = most("all_errors", 0)
@@ -237,6 +252,19 @@ SCENARIOS = (
         arrows,
         (most("call_to_bare", 2),),
         brief=False,
+    ),
+    Scenario(
+        "code",
+        "a run of code: Monty, CPython, and CPython whose worker has to be started",
+        code,
+        (most("monty_ms.p50", 10), most("cpython_cold_ms.p50", 80)),
+        brief=False,
+    ),
+    Scenario(
+        "tools",
+        "50 sockets, closed loop, each turn has a tool called before its 8 tokens",
+        tools,
+        (least("tool_calls_per_s", 50), NO_ERROR),
     ),
     Scenario(
         "memory",

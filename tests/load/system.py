@@ -41,6 +41,10 @@ base_url = "{url}"
 id = "{model}"
 context_window = 16384
 """
+TOOLS = """[tools.calculator]
+calls_per_minute = 0
+calls_per_hour = 0
+"""
 
 
 @asynccontextmanager
@@ -83,10 +87,13 @@ async def kari_running(
     with tempfile.TemporaryDirectory() as folder:
         models = Path(folder) / "models.toml"
         models.write_text(MODELS.format(url=provider.url, model=MODEL))
+        tools = Path(folder) / "tools.toml"
+        tools.write_text(TOOLS)
         kari = Kari.at(
             Path(folder) / "data",
             spread=spread,
             KARI_MODELS_FILE=str(models),
+            KARI_TOOLS_FILE=str(tools),
             KARI_MESSAGES_PER_MINUTE=str(UNLIMITED),
             KARI_TENANT_MESSAGES_PER_MINUTE=str(UNLIMITED),
             KARI_METRICS_PORT=str(free_block(max(len(topology.SERVERS), workers))),

@@ -1,5 +1,6 @@
 """Events as a writer makes them, and what readers make of them."""
 
+import time
 from collections.abc import Iterable
 
 from kari.conversation_models.v1.message_pb2 import Message
@@ -26,6 +27,13 @@ def completed(text: str = "") -> TurnEvent:
 
 def cancelled() -> TurnEvent:
     return TurnEvent(cancelled=Cancelled())
+
+
+def question(seconds: float) -> TurnEvent:
+    """The user is asked and may answer within so many seconds."""
+    event = TurnEvent()
+    event.approval_requested.answer_by.FromNanoseconds(int((time.time() + seconds) * 1e9))
+    return event
 
 
 def text_of(events: Iterable[TurnEvent]) -> str:

@@ -15,6 +15,7 @@ from tests.stream_processor.events import (
     delta,
     deltas,
     kinds_of,
+    question,
     reasoning,
     seqs_of,
     text_of,
@@ -234,6 +235,23 @@ async def test_what_is_written_lapses(
     (key,) = store.keys()
     assert key == f"kari:acme:stream:{turn}".encode()
     assert 70 < int(store.ttl(key)) <= 77
+    store.close()
+
+
+async def test_the_stream_of_a_turn_that_waits_for_its_user_lapses_after_that(
+    stream_processors: StreamProcessors, valkey: TestValkey
+) -> None:
+    """And as every other one once it has gone on."""
+    turn = a_turn()
+    async with stream_processors.start(stream_ttl_seconds=77) as client:
+        await client.open(turn)
+        await client.append(turn, 1, delta("a"), question(1000))
+        store = valkey.client()
+        (key,) = store.keys()
+        waiting = int(store.ttl(key))
+        await client.append(turn, 3, delta("b"))
+        gone_on = int(store.ttl(key))
+    assert (1070 < waiting <= 1077, 70 < gone_on <= 77) == (True, True)
     store.close()
 
 

@@ -19,7 +19,15 @@ from servers.stream_processor.streams import Streams
 from servers.stream_processor.upkeep import Upkeep
 from tests.stream_processor.conditions import metric
 from tests.stream_processor.conftest import Client
-from tests.stream_processor.events import a_turn, completed, delta, deltas, reasoning, text_of
+from tests.stream_processor.events import (
+    a_turn,
+    completed,
+    delta,
+    deltas,
+    question,
+    reasoning,
+    text_of,
+)
 from tests.stream_processor.valkey import TestValkey
 
 
@@ -67,6 +75,23 @@ async def test_a_followed_stream_stays_in_memory(parts: Parts, key: StreamKey) -
     await anext(reader)
     parts.upkeep.forget_idle()
     assert parts.memory.mark(key) is not None
+    await reader.aclose()
+    parts.upkeep.forget_idle()
+    assert parts.memory.mark(key) is None
+
+
+@pytest.mark.parametrize(("seconds", "stays"), [(1000.0, True), (-1000.0, False)])
+async def test_a_followed_stream_stays_while_its_turn_waits_for_its_user(
+    parts: Parts, key: StreamKey, monkeypatch: pytest.MonkeyPatch, seconds: float, stays: bool
+) -> None:
+    """However long it says nothing."""
+    await parts.streams.open(key)
+    await parts.streams.append(key, 1, [delta("a "), question(seconds)], "corr")
+    reader = parts.readers.follow(key, None)
+    await anext(reader)
+    monkeypatch.setattr(parts.memory, "idle_seconds", lambda _: 500.0)
+    parts.upkeep.forget_idle()
+    assert (parts.memory.mark(key) is not None) == stays
     await reader.aclose()
     parts.upkeep.forget_idle()
     assert parts.memory.mark(key) is None

@@ -1,8 +1,8 @@
 """Key topics by a fixed rule."""
 
+from servers.runtime.language.stop_words import LANGUAGES, language_of
 from servers.summarizer.material import material
 from servers.summarizer.passages import Passage
-from servers.summarizer.stop_words import LANGUAGES, language_of
 from servers.summarizer.topics import MOST_TOPICS, key_topics
 
 

@@ -1,8 +1,9 @@
 """The provider of the load harness: OpenAI's chat completions, streamed from bytes made before.
 
-The last request written as `#3:64@0` in a prompt (see Wanted) says what is answered, so one model
-does for every load, and an answer that reaches the wrong reader shows. Every chunk of an answer is
-a write of its own, as providers that have them one by one send them. By itself:
+The last request written as `#3:64@0` in a prompt (see Wanted) says what is answered, with `!1` at
+its end that a tool is called first; so one model does for every load, and an answer that reaches
+the wrong reader shows. Every chunk of an answer is a write of its own, as providers that have them
+one by one send them. By itself:
 `python -m tests.upstream.fast --port N` (0 takes a free one) prints `ready URL`.
 """
 
@@ -17,24 +18,29 @@ from typing import Self, cast
 import msgspec
 
 from tests.upstream import openai_format
-from tests.upstream.script import Script
+from tests.upstream.script import Call, Script
 
 MODEL = "load"
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
-_WANTED = re.compile(rb"(\d+):(\d+)@(\d+)")
+_WANTED = re.compile(rb"(\d+):(\d+)@(\d+)(?:!(\d+))?")
+_RESULT = b'"role":"tool"'
+CALL = Call("calculator", '{"expression": "6*7"}')
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """An answer: which text, of how many chunks, how many a second; 0 is all at once."""
+    """An answer: which text, of how many chunks, how many a second; 0 is all at once. `calls` tools
+    are called at once before it."""
 
     variant: int
     chunks: int
     rate: int = 0
+    calls: int = 0
 
     def __str__(self) -> str:
-        return f"#{self.variant}:{self.chunks}@{self.rate}"
+        calls = f"!{self.calls}" if self.calls else ""
+        return f"#{self.variant}:{self.chunks}@{self.rate}{calls}"
 
     @property
     def pieces(self) -> tuple[str, ...]:
@@ -44,8 +50,20 @@ class Wanted:
     @classmethod
     def of(cls, body: bytes) -> Self:
         """What a request asks for last; a short answer if it is written nowhere."""
-        found = _WANTED.match(body, body.rfind(b"#") + 1)
-        return cls(*map(int, found.groups())) if found else cls(0, 8)
+        at = len(body)
+        while (at := body.rfind(b"#", 0, at)) >= 0:
+            if found := _WANTED.match(body, at + 1):
+                return cls(*(int(number or 0) for number in found.groups()))
+        return cls(0, 8)
+
+
+@lru_cache
+def asking(calls: int) -> tuple[bytes, ...]:
+    """The writes of an answer that has tools called."""
+    script = Script(chunks=(), calls=(CALL,) * calls)
+    events = openai_format.events(MODEL, script, usage=True)
+    end = openai_format.completion(MODEL, script, usage=True)
+    return (_HEAD, *map(_chunked, (*events, *end)), b"0\r\n\r\n")
 
 
 @lru_cache(maxsize=256)
@@ -161,8 +179,9 @@ class Connection(asyncio.Protocol):
         if b'"stream":true' not in body:
             self._transport.write(whole(wanted))
             return
-        writes = stream(wanted)
-        if not wanted.rate:
+        calls = bool(wanted.calls) and _RESULT not in body
+        writes = asking(wanted.calls) if calls else stream(wanted)
+        if not wanted.rate or calls:
             for chunk in writes:
                 self._transport.write(chunk)
             return

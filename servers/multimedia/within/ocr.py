@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from servers.multimedia.reading_order import Box, paragraphs
-from servers.multimedia.weights import CLASSIFIER, DETECTOR, RECOGNIZER
+from servers.multimedia.weights import DETECTOR, RECOGNIZER
 from servers.runtime.weights import WeightsWrong, checked
 
 if TYPE_CHECKING:
@@ -36,10 +36,11 @@ def engine() -> "RapidOCR":
             "Global.log_level": "critical",
             "Global.text_score": SURE,
             "Global.max_side_len": LONGEST_SIDE,
+            # It takes some upright lines for turned ones, and makes nonsense of them.
+            "Global.use_cls": False,
             # A path, and nothing is downloaded.
             "Det.model_path": str(checked(DETECTOR)),
             "Rec.model_path": str(checked(RECOGNIZER)),
-            "Cls.model_path": str(checked(CLASSIFIER)),
             "Det.limit_type": "max",
             "Det.limit_side_len": DETECTED_SIDE,
             # One line at a time: several share the width of the longest, which costs more.

@@ -120,6 +120,7 @@ class Capsule(_message.Message):
     SIGNED_BY_FIELD_NUMBER: _builtins.int
     AVAILABLE_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_BECAUSE_FIELD_NUMBER: _builtins.int
+    RESUMABLE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`capsule.` and its name."""
     name: _builtins.str
@@ -148,6 +149,8 @@ class Capsule(_message.Message):
     """False if it cannot be run."""
     unavailable_because: _builtins.str
     """Why it cannot, with file and field, and the way out; empty if it can."""
+    resumable: _builtins.bool
+    """True if it keeps checkpoints: a run that did not come to its end can go on."""
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What it uses: `model`, `memory`, `search`, `history`, `tools`."""
@@ -185,10 +188,11 @@ class Capsule(_message.Message):
         signed_by: _builtins.str = ...,
         available: _builtins.bool = ...,
         unavailable_because: _builtins.str = ...,
+        resumable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["max_execution_time", b"max_execution_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_file_system_access", b"allow_file_system_access", "allow_network_access", b"allow_network_access", "allowed_tools", b"allowed_tools", "available", b"available", "built_in", b"built_in", "capabilities", b"capabilities", "description", b"description", "id", b"id", "input_schema", b"input_schema", "max_execution_time", b"max_execution_time", "name", b"name", "required_roles", b"required_roles", "result_schema", b"result_schema", "side_effects", b"side_effects", "signed_by", b"signed_by", "type", b"type", "unavailable_because", b"unavailable_because", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_file_system_access", b"allow_file_system_access", "allow_network_access", b"allow_network_access", "allowed_tools", b"allowed_tools", "available", b"available", "built_in", b"built_in", "capabilities", b"capabilities", "description", b"description", "id", b"id", "input_schema", b"input_schema", "max_execution_time", b"max_execution_time", "name", b"name", "required_roles", b"required_roles", "result_schema", b"result_schema", "resumable", b"resumable", "side_effects", b"side_effects", "signed_by", b"signed_by", "type", b"type", "unavailable_because", b"unavailable_because", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

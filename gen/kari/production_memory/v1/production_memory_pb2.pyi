@@ -791,6 +791,7 @@ class RecordToolStepsRequest(_message.Message):
     LEASE_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
     AWAIT_ANSWERS_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
     turn_id: _builtins.str
     """The turn."""
     await_answers: _builtins.bool
@@ -803,6 +804,10 @@ class RecordToolStepsRequest(_message.Message):
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[_tool_pb2.ToolStep]:
         """The calls, in order."""
 
+    @_builtins.property
+    def usage(self) -> _model_pb2.Usage:
+        """Tokens of the turn so far, for whoever leads it on; unset leaves what is kept."""
+
     def __init__(
         self,
         *,
@@ -810,10 +815,11 @@ class RecordToolStepsRequest(_message.Message):
         lease: Global___Lease | None = ...,
         steps: _abc.Iterable[_tool_pb2.ToolStep] | None = ...,
         await_answers: _builtins.bool = ...,
+        usage: _model_pb2.Usage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["await_answers", b"await_answers", "lease", b"lease", "steps", b"steps", "turn_id", b"turn_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["await_answers", b"await_answers", "lease", b"lease", "steps", b"steps", "turn_id", b"turn_id", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,72 @@
+"""Texts for models, made from templates (Jinja2) in its sandbox. Pure.
+
+Used in the server for built-in capsules and in a capsule's own process for others; it imports
+nothing of Kari but the skill.
+"""
+
+from collections.abc import Mapping
+
+from jinja2 import FunctionLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from servers.capsules.skill import SkillError
+
+LONGEST = 400_000
+"""Characters of a rendered text: more than any model reads."""
+
+
+class Prompts:
+    """The templates of one capsule, by name. They may include each other as `name.j2`."""
+
+    def __init__(self, templates: Mapping[str, str]) -> None:
+        self._names = frozenset(templates)
+        # With its name as the name of a file an error tells the line.
+        files = {f"{name}.j2": (text, f"{name}.j2", None) for name, text in templates.items()}
+        self._environment = ImmutableSandboxedEnvironment(
+            loader=FunctionLoader(files.get),
+            undefined=StrictUndefined,
+            autoescape=False,  # what is made is text for a model, never a page
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def render(self, prompt: str, values: Mapping[str, object]) -> str:
+        """The text with values in it. A value is data, whatever is written in it. SkillError,
+        naming file and line where there is one, if it cannot be made."""
+        if prompt not in self._names:
+            raise SkillError(
+                "REASON_CAPSULE_FAILED", f"the manifest has no {prompt} among its prompts"
+            )
+        try:
+            text = self._environment.get_template(f"{prompt}.j2").render(values)
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+            raise SkillError("REASON_CAPSULE_FAILED", _told(prompt, error)) from error
+        if len(text) > LONGEST:
+            raise SkillError(
+                "REASON_CAPSULE_FAILED", f"prompts/{prompt}.j2 became longer than {LONGEST}"
+            )
+        return text
+
+    def first_error(self) -> str:
+        """The first template that is none, with file, line and what is wrong; empty if all are."""
+        for name in sorted(self._names):
+            try:
+                self._environment.get_template(f"{name}.j2")
+            except TemplateSyntaxError as error:
+                return f"prompts/{error.name or name} line {error.lineno}: {error.message}"
+        return ""
+
+
+def _told(prompt: str, error: Exception) -> str:
+    where = f"prompts/{prompt}.j2"
+    trace, line = error.__traceback__, 0
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename.endswith(".j2"):
+            where, line = f"prompts/{trace.tb_frame.f_code.co_filename}", trace.tb_lineno
+        trace = trace.tb_next
+    place = f"{where} line {line}" if line else where
+    return (
+        f"{place}: {error}"
+        if isinstance(error, TemplateError)
+        else f"{place}: {type(error).__name__}"
+    )

@@ -1,0 +1,86 @@
+"""The tool `code.run`: a program, run in the sandbox of code execution."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import orjson
+
+from kari.code_execution.v1.code_execution_pb2 import (
+    RunFile,
+    RunLimits,
+    Runner,
+    RunOutcome,
+    RunRequest,
+    RunResponse,
+)
+from servers.runtime.durations import duration
+from servers.runtime.names import short
+from servers.tool_integration.built_in.code_tool import RUNNERS, TOOL
+from servers.tool_integration.tool import Invocation, Json, Offer
+
+if TYPE_CHECKING:
+    from kari.code_execution.v1.code_execution_pb2_grpc import CodeExecutionServiceAsyncStub
+
+MOST_OUTPUT = 20_000
+"""Characters of each stream that are told; its beginning and its end say most."""
+MOST_FILE_TEXT = 4_000
+
+
+class CodeRun:
+    """Has code execution run programs, in the user's name. A program that raises, or is stopped,
+    is a result: the model that wrote it can mend it."""
+
+    def __init__(self, code: "CodeExecutionServiceAsyncStub") -> None:
+        self._code = code
+
+    async def __call__(self, arguments: Mapping[str, Json], invocation: Invocation) -> Json:
+        """How the program ended, and what it wrote."""
+        request = RunRequest(
+            runner=RUNNERS[arguments.get("runner", "default")],
+            code=arguments["code"],
+            stdin=arguments.get("stdin", ""),
+        )
+        if "inputs" in arguments:
+            request.inputs_json = orjson.dumps(arguments["inputs"]).decode()
+        if "seconds" in arguments:
+            request.limits.CopyFrom(RunLimits(time=duration(arguments["seconds"])))
+        return _said(await self._code.Run(request))
+
+    def offer(self) -> Offer:
+        """As a tool."""
+        return Offer(TOOL, self)
+
+
+def _said(ran: RunResponse) -> Json:
+    stdout, stderr = _middle_out(ran.stdout), _middle_out(ran.stderr)
+    said: dict[str, Json] = {
+        "outcome": short(RunOutcome, ran.outcome),
+        "stdout": stdout,
+        "stderr": stderr,
+        "truncated": ran.output_truncated or (stdout, stderr) != (ran.stdout, ran.stderr),
+        "runner": short(Runner, ran.runner),
+        "seconds": round(ran.duration.ToNanoseconds() / 1e9, 4),
+    }
+    if ran.value_json:
+        said["value"] = orjson.loads(ran.value_json)
+    if ran.explanation:
+        said["explanation"] = ran.explanation
+    if ran.files or ran.left_out:
+        said["files"] = [*map(_file, ran.files), *({"name": name} for name in ran.left_out)]
+    return said
+
+
+def _file(file: RunFile) -> Json:
+    said: dict[str, Json] = {"name": file.name, "bytes": len(file.content)}
+    try:
+        text = file.content.decode()
+    except UnicodeDecodeError:
+        return said
+    return said | {"text": text[:MOST_FILE_TEXT]}
+
+
+def _middle_out(text: str) -> str:
+    if len(text) <= MOST_OUTPUT:
+        return text
+    half = MOST_OUTPUT // 2
+    return f"{text[:half]}\n... {len(text) - 2 * half} characters left out ...\n{text[-half:]}"

@@ -1,0 +1,49 @@
+"""Looks at a call in the fixed order before it runs."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from servers.tool_integration import arguments, checks
+from servers.tool_integration.limits import Limits
+from servers.tool_integration.tool import Invocation, Json, Offer
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A call as it came. `approved`: the user allowed it, by the word of who may say so."""
+
+    invocation: Invocation
+    arguments_json: str
+    allowed_tool_ids: Collection[str] = ()
+    approved: bool = False
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A call that may run, once the user has been asked if `asks` says so."""
+
+    offer: Offer
+    arguments: Mapping[str, Json]
+    asks: bool = False
+
+
+class Checking:
+    """The checks, with the count of calls among them."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+
+    async def check(self, offer: Offer | None, asked: Asked) -> Admitted:
+        """The call if it may run; KariError with the reason if not. A call that the user has
+        allowed was counted when it was asked about."""
+        invocation = asked.invocation
+        offer = checks.known(offer, invocation.tool_id)
+        checks.allowed(offer, asked.allowed_tool_ids)
+        checks.role(offer, invocation.principal)
+        checks.available(offer)
+        if not asked.approved:
+            await self._limits.take(offer.tool, invocation.principal)
+        given = arguments.parsed(asked.arguments_json)
+        arguments.check(offer.tool, given)
+        checks.policy(offer, given, invocation)
+        return Admitted(offer, given, asks=offer.tool.needs_approval and not asked.approved)

@@ -1,0 +1,1 @@
+"""MCP servers that the configuration names, as a source of tools."""

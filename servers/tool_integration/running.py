@@ -1,0 +1,110 @@
+"""Runs a tool: within its time, whatever it does."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+
+import grpc
+import structlog
+
+from kari.conversation_models.v1.tool_pb2 import ToolProgress
+from kari.errors.v1.errors_pb2 import Reason
+from servers.runtime.call import current
+from servers.runtime.errors import KariError, TimedOut, Unavailable, from_rpc
+from servers.tool_integration.checking import Admitted
+from servers.tool_integration.results import Result, encoded
+from servers.tool_integration.tool import Invocation
+
+GRACE_SECONDS = 1.0
+"""What a tool gets to end in once it is cancelled; after that it is left to itself."""
+MOST_WAITING = 1000
+"""Pieces of progress that wait for their reader; more are left out."""
+MARGIN_SECONDS = 0.2
+"""Of the caller's time: the result still has to reach it."""
+
+log = structlog.get_logger("kari.tool_integration")
+
+
+async def run(
+    admitted: Admitted, invocation: Invocation
+) -> AsyncGenerator[ToolProgress | Result, None]:
+    """Progress as it is reported, then the result. KariError if the tool failed, hung or gave
+    rubbish. Closing the generator ends the tool."""
+    queue: asyncio.Queue[ToolProgress | None] = asyncio.Queue()
+
+    def report(progress: ToolProgress) -> None:
+        if queue.qsize() < MOST_WAITING:
+            queue.put_nowait(progress)
+
+    heard = replace(invocation, report=report)
+    task = asyncio.create_task(_handled(admitted, heard))
+    task.add_done_callback(lambda _: queue.put_nowait(None))
+    try:
+        async with aclosing(_progress(queue, admitted.offer.tool.timeout)) as steps:
+            async for step in steps:
+                step.call_id = invocation.call_id
+                yield step
+        if task.cancelled():
+            raise _failed(invocation.tool_id)
+        yield task.result()
+    finally:
+        await _ended(task, invocation.tool_id)
+
+
+async def _progress(
+    queue: "asyncio.Queue[ToolProgress | None]", seconds: float
+) -> AsyncGenerator[ToolProgress, None]:
+    """Until the tool has ended; TimedOut if that takes too long."""
+    remaining = current().remaining()
+    until = asyncio.get_running_loop().time() + min(
+        seconds, seconds if remaining is None else max(0.0, remaining - MARGIN_SECONDS)
+    )
+    while True:
+        try:
+            async with asyncio.timeout_at(until):
+                step = await queue.get()
+        except TimeoutError:
+            raise TimedOut(
+                Reason.REASON_TOOL_TIMEOUT,
+                f"the tool took longer than {seconds:g} s",
+                limit_seconds=f"{seconds:g}",
+            ) from None
+        if step is None:
+            return
+        yield step
+
+
+async def _handled(admitted: Admitted, invocation: Invocation) -> Result:
+    tool = admitted.offer.tool
+    try:
+        value = await admitted.offer.handler(admitted.arguments, invocation)
+        return encoded(tool, value)
+    except KariError:
+        raise
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc(error) from error
+    except asyncio.CancelledError:
+        raise
+    # Whatever a tool raises, SystemExit too, ends its call and nothing else.
+    except BaseException as error:
+        log.error("a tool failed", tool=tool.id, exc_info=error)
+        raise _failed(tool.id) from error
+
+
+def _failed(tool_id: str) -> Unavailable:
+    return Unavailable(
+        Reason.REASON_TOOL_FAILED,
+        f"`{tool_id}` failed; the correlation id finds the cause in the logs",
+        retryable=False,
+    )
+
+
+async def _ended(task: "asyncio.Task[Result]", tool_id: str) -> None:
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=GRACE_SECONDS)
+    if not task.done():
+        log.error("a tool does not end", tool=tool_id)
+    elif not task.cancelled():
+        task.exception()

@@ -1,0 +1,29 @@
+"""Where tools come from: Kari itself, capsules, MCP servers."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from servers.tool_integration.tool import Offer
+
+
+class Source(Protocol):
+    """Something that has tools. The registry asks it on every call, in the caller's name: what it
+    says comes from memory, but for a look now and then.
+
+    Changes are followed by what it says: it gives the same sequence, the very object, for as long
+    as nothing changed, and another one when a tool came, went, became unavailable or available
+    again. A tool whose server is away stays, as unavailable; it goes when its server says so."""
+
+    async def offers(self) -> Sequence[Offer]:
+        """The tools it has for the caller, each id once. Never raises for want of a peer."""
+
+
+class Fixed:
+    """Tools that are there from the start to the end."""
+
+    def __init__(self, offers: Sequence[Offer]) -> None:
+        self._offers = tuple(offers)
+
+    async def offers(self) -> Sequence[Offer]:
+        """All of them."""
+        return self._offers

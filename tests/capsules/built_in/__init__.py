@@ -1,0 +1,1 @@
+"""The capsules that belong to Kari."""

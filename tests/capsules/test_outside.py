@@ -1,0 +1,235 @@
+"""Capsules from outside the tree: each in a process of its own that can do nothing by itself."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from kari.errors.v1.errors_pb2 import ErrorType, Reason
+from tests.capsules.workshop import Workshop
+from tests.hosting import until
+from tests.upstream.server import Upstream
+
+FAILED, TOOL_NOT_ALLOWED = Reason.REASON_CAPSULE_FAILED, Reason.REASON_TOOL_NOT_ALLOWED
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[tuple[int, asyncio.Event]]:
+    """A listener on loopback: its port, and whether anybody came."""
+    came = asyncio.Event()
+
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.set()
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1], came
+
+
+async def test_a_capsule_from_outside_does_its_work(workshop: Workshop) -> None:
+    """It tells how far it has come, writes, warns and measures; its folder is there to be read."""
+    finished = await workshop.run("hello", {"who": "{{ 7 * 7 }}"})
+    assert finished.success, finished
+    assert '"Hello {{ 7 * 7 }}!"' in finished.result_json
+    assert '"sibling"' in finished.result_json
+    assert '"read"' in finished.result_json
+    assert [(p.message, p.fraction) for p in workshop.told if p.message] == [("half way", 0.5)]
+    assert "".join(p.text for p in workshop.told) == "one two"
+    assert [w.message for w in finished.warnings] == ["a warning"]
+    assert dict(finished.metrics) == {"count": 3.0}
+    assert finished.metadata["capsule_version"] == "1.0.0"
+    assert finished.run_id.startswith("run_")
+
+
+async def test_a_model_writes_within_the_manifest(workshop: Workshop, far_model: Upstream) -> None:
+    """Its most tokens and its temperature are the bounds, whatever the capsule asks for."""
+    far_model.requests.clear()
+    result = await workshop.result("writer")
+    assert result["model"] == "far/plain-3"
+    assert result["capable"] is True
+    assert result["text"] == "word0 word1 word2 "
+    assert "".join(result["pieces"]) == "word0 word1 word2 "
+    first, second = (request.body for request in far_model.requests)
+    assert [m["role"] for m in first["messages"]] == ["system", "user"]
+    tokens = "max_completion_tokens" if "max_completion_tokens" in first else "max_tokens"
+    assert (first[tokens], first["temperature"]) == (50, 0.2)
+    assert (second[tokens], second["temperature"]) == (7, 0.1)
+
+
+async def test_a_tool_on_the_list_is_called(workshop: Workshop) -> None:
+    """And the result says which."""
+    finished = await workshop.run("reckoner")
+    assert finished.success, finished
+    assert "42" in finished.result_json
+    assert list(finished.metadata["tools"]) == ["calculator"]
+
+
+async def test_a_tool_that_is_not_on_the_list_is_refused(workshop: Workshop) -> None:
+    """The capsule may catch that, or end with it."""
+    assert await workshop.result("undeclared_tool") == {"caught": "REASON_TOOL_NOT_ALLOWED"}
+    error = await workshop.error("undeclared_tool_uncaught")
+    assert (error.reason, error.type) == (TOOL_NOT_ALLOWED, ErrorType.ERROR_TYPE_PERMISSION)
+    assert "`time`" in error.message
+
+
+async def test_a_tools_own_error_reaches_the_user(workshop: Workshop) -> None:
+    """As the registry said it."""
+    error = await workshop.error("wrong_arguments")
+    assert error.reason == Reason.REASON_TOOL_ARGUMENTS
+    assert error.violations
+
+
+async def test_a_capability_that_was_not_declared_is_refused(workshop: Workshop) -> None:
+    """Each of them."""
+    result = await workshop.result("no_capability")
+    assert result["found"] == ["REASON_TOOL_NOT_ALLOWED"] * 9
+
+
+@pytest.mark.parametrize("name", ["loop", "sleeper", "stubborn"])
+async def test_what_does_not_end_is_ended(workshop: Workshop, name: str) -> None:
+    """And nothing of it is left."""
+    error = await workshop.error(name)
+    assert error.reason == Reason.REASON_TOOL_TIMEOUT
+    assert "took longer than 1 s" in error.message
+    await until(_no_process_is_left, 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("dies", "its process ended before the run did"),
+        ("flood", "its process ended before the run did"),
+        ("flood_of_messages", "it wrote more than 50000 messages"),
+        ("flood_of_text", "it wrote more than 2000000 bytes in one message"),
+        ("large_result", "its result is larger than 1000000 bytes"),
+        ("hoarder", "handler.py line 4: MemoryError"),
+        ("raises", "handler.py line 2: ValueError"),
+        ("no_result", "its result is no object but NoneType"),
+        ("no_json", "its result is not JSON"),
+        ("not_a_number", "its result is not JSON"),
+        ("breaks_its_schema", "result.n: 'one' is not of type 'integer'"),
+        ("forges_messages", "it wrote something that is no message"),
+        ("too_many_at_once", "it asked for more than 64 things at once"),
+    ],
+)
+async def test_a_capsule_that_fails_is_told_from_one_that_works(
+    workshop: Workshop, name: str, says: str
+) -> None:
+    """The run ends with a sentence; what the error itself said is for the log."""
+    error = await workshop.error(name)
+    assert error.reason == FAILED, error
+    assert says in error.message
+    assert "secret words" not in error.message
+    assert not error.retryable
+
+
+async def test_many_things_asked_for_at_once_wait_for_their_turn(workshop: Workshop) -> None:
+    """All of them are done."""
+    await workshop.result("many_at_once")
+    assert sum(len(p.text) for p in workshop.told) == 3_000_000
+
+
+async def test_a_fork_bomb_is_small(workshop: Workshop) -> None:
+    """A handful of processes, which end with the run."""
+    result = await workshop.result("forker")
+    assert result["made"] < 8
+    assert result["error"]
+    await until(_no_process_is_left, 10)
+
+
+async def test_a_capsule_sees_and_writes_nothing(workshop: Workshop) -> None:
+    """No files, no settings, no network; a listener proves that no connection came."""
+    async with listening() as (port, came):
+        found = await workshop.result("looks_around", {"port": port})
+    assert not came.is_set()
+    assert found["socket"] == "refused"
+    assert found["environment"] == []
+    assert found["uid"] == 65534
+    for path in ("/etc/passwd", "/proc/self/environ", "/root", "/home", "/work", "/tmp"):
+        assert found[path] in ("FileNotFoundError", "PermissionError", 0), (path, found[path])
+    assert {found[p] for p in ("/capsule/x", "/library/x", "/x", "/tmp/x", "/box/x")} == {"refused"}
+
+
+async def test_what_the_policy_allows_is_there(workshop: Workshop) -> None:
+    """A folder in memory that is new in each run, or the network."""
+    for _ in range(2):
+        assert await workshop.result("scratch") == {"size": 1000, "before": 1}
+    async with listening() as (port, came):
+        await workshop.result("networked", {"port": port})
+        async with asyncio.timeout(5):
+            await came.wait()
+
+
+async def test_values_are_text_and_templates_reach_nothing(workshop: Workshop) -> None:
+    """Jinja's syntax in a value stays as it is; attributes of Python's are refused, by line."""
+    found = await workshop.result("templates", {"value": "{{ 7 * 7 }}{% raw %}"})
+    assert found["text"] == "<{{ 7 * 7 }}{% raw %}>"
+    assert found["inner"].startswith("prompts/inner.j2 line 2: access to attribute '__class__'")
+    assert found["missing"] == "prompts/missing.j2 line 1: 'nothing' is undefined"
+    assert found["endless"] == "prompts/endless.j2 line 1: OverflowError"
+    assert found["unknown"] == "the manifest has no unknown among its prompts"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (
+            "imports_nothing",
+            "handler.py line 2: ModuleNotFoundError (No module named 'not_there')",
+        ),
+        ("imports_jinja", "handler.py line 1: ModuleNotFoundError (No module named 'numpy')"),
+        ("fails_at_import", "handler.py line 1: ValueError"),
+        ("dies_at_import", "its process ended before the run did"),
+    ],
+)
+async def test_what_cannot_be_imported_is_unavailable(
+    workshop: Workshop, name: str, says: str
+) -> None:
+    """With file and line; it never comes to a run."""
+    listed = await workshop.listed(f"capsule.{name}")
+    assert not listed.available
+    assert listed.unavailable_because == says
+    error = await workshop.error(name)
+    assert error.reason == Reason.REASON_TOOL_UNAVAILABLE
+    assert says in error.message
+
+
+async def test_a_caller_that_goes_away_ends_the_capsule(workshop: Workshop) -> None:
+    """Its process too."""
+    running = asyncio.create_task(workshop.run("slow_then_done"))
+
+    async def begun() -> bool:
+        return bool(workshop.told)
+
+    await until(begun)
+    assert _worker_processes()
+    running.cancel()
+    await until(_no_process_is_left, 10)
+
+
+def _worker_processes() -> list[psutil.Process]:
+    mine = psutil.Process().children(recursive=True)
+    return [p for p in mine if any("/library/servers/capsules/worker.py" in w for w in _words(p))]
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        words: list[str] = process.cmdline()
+    except psutil.Error:
+        return []
+    return words
+
+
+async def _no_process_is_left() -> bool:
+    return not _worker_processes()
+
+
+def test_the_worker_needs_nothing_but_the_skill_and_the_prompts() -> None:
+    """What else it imported would not be in its jail."""
+    source = (Path(__file__).parents[2] / "servers/capsules/worker.py").read_text()
+    imported = {w.split()[1] for w in source.splitlines() if w.strip().startswith("from servers")}
+    assert imported == {"servers.capsules.skill", "servers.capsules.prompts"}

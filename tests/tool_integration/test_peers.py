@@ -1,0 +1,203 @@
+"""Tools that other servers do: code, capsules, searches."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from prometheus_client import REGISTRY
+
+from embedded.stores import EmbeddedStores
+from kari.code_execution.v1.code_execution_pb2 import RunFile, Runner, RunOutcome, RunResponse
+from kari.conversation_models.v1.tool_pb2 import ToolSource
+from kari.errors.v1.errors_pb2 import Reason
+from servers.runtime.durations import duration
+from servers.tool_integration import capsules as capsule_tools
+from tests.hosting import hosting, settings_for
+from tests.tool_integration.bench import Bench
+from tests.tool_integration.scripted_peers import ScriptedCapsules, ScriptedCode, capsule
+
+
+@dataclass
+class Site:
+    """A bench with scripted peers."""
+
+    bench: Bench
+    code: ScriptedCode
+    capsules: ScriptedCapsules
+
+
+@pytest_asyncio.fixture
+async def site(
+    stores: EmbeddedStores, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Site]:
+    settings = settings_for(stores, tmp_path_factory.mktemp("peers"))
+    code, capsules = ScriptedCode(), ScriptedCapsules()
+    others = (code.hosted(), capsules.hosted())
+    async with hosting(settings, "tool_integration", "audit", others=others) as wiring:
+        yield Site(Bench(wiring), code, capsules)
+
+
+async def test_code_is_run_and_how_it_ended_is_the_result(site: Site) -> None:
+    """A program that raises is no failure of the tool: the model can mend it."""
+    bench = site.bench.with_roles("chat.user", "chat.tools.code")
+    site.code.answer = RunResponse(
+        outcome=RunOutcome.RUN_OUTCOME_RAISED,
+        stdout="x" * 30_000,
+        stderr="ValueError",
+        value_json="[1, 2]",
+        files=[RunFile(name="a.txt", content=b"text"), RunFile(name="b", content=b"\xff")],
+        left_out=["c"],
+        explanation="It raised.",
+        runner=Runner.RUNNER_CPYTHON,
+        duration=duration(0.25),
+    )
+    given = {"code": "1/0", "runner": "cpython", "inputs": {"n": 1}, "seconds": 2.5, "stdin": "s"}
+    told = await bench.value("code.run", **given)
+    assert len(told.pop("stdout")) < 21_000
+    assert told == {
+        "outcome": "raised",
+        "stderr": "ValueError",
+        "truncated": True,
+        "runner": "cpython",
+        "seconds": 0.25,
+        "value": [1, 2],
+        "explanation": "It raised.",
+        "files": [
+            {"name": "a.txt", "bytes": 4, "text": "text"},
+            {"name": "b", "bytes": 1},
+            {"name": "c"},
+        ],
+    }
+    (asked,) = site.code.asked
+    assert (asked.code, asked.inputs_json, asked.stdin) == ("1/0", '{"n":1}', "s")
+    assert asked.runner == Runner.RUNNER_CPYTHON
+    assert asked.limits.time.ToMilliseconds() == 2500
+
+
+async def test_code_that_is_off_says_so(site: Site) -> None:
+    """With the peer's own reason."""
+    bench = site.bench.with_roles("chat.user", "chat.tools.code")
+    result = await bench.call("code.run", {"code": "1"})
+    assert result.error.reason == Reason.REASON_CODE_DISABLED
+    assert "turn it on" in result.error.message
+
+
+async def test_code_needs_its_role(site: Site) -> None:
+    result = await site.bench.call("code.run", {"code": "1"})
+    assert result.error.reason == Reason.REASON_ROLE_MISSING
+    assert "code.run" not in await site.bench.tools()
+    assert site.code.asked == []
+
+
+async def test_capsules_are_tools_with_their_schemas_and_roles(site: Site) -> None:
+    """Broken ones with what is wrong; those of other roles not at all."""
+    tools = await site.bench.tools()
+    teller = tools["capsule.teller"]
+    assert teller.source == ToolSource.TOOL_SOURCE_CAPSULE
+    assert '"n"' in teller.parameters_schema
+    assert tools["capsule.broken"].unavailable_because == "manifest.toml: id"
+    assert tools["capsule.odd"].unavailable_because == "its schema is not JSON"
+    assert "capsule.coder" not in tools
+
+
+async def test_a_capsule_is_run_with_its_progress_passed_on(site: Site) -> None:
+    """Its result is the tool's; the run is in the metadata, and the call's surroundings with it."""
+    progress, last = await site.bench.events("capsule.teller", {"n": 3}, depth=1)
+    assert progress.progress.message == "looking"
+    assert progress.progress.call_id == last.finished.call_id
+    assert last.finished.result_json == '{"told":{"n":3}}'
+    assert last.finished.metadata["run_id"] == "run_1"
+    (asked,) = site.capsules.asked
+    assert asked.depth == 1
+    assert asked.call_id == last.finished.call_id
+
+
+@pytest.mark.parametrize(
+    ("capsule_id", "reason"),
+    [
+        ("capsule.failer", Reason.REASON_MODEL_TOO_SMALL),
+        ("capsule.mute", Reason.REASON_CAPSULE_FAILED),
+        ("capsule.broken", Reason.REASON_TOOL_UNAVAILABLE),
+        ("capsule.coder", Reason.REASON_ROLE_MISSING),
+        ("capsule.none", Reason.REASON_TOOL_NOT_FOUND),
+    ],
+)
+async def test_what_goes_wrong_with_a_capsule_is_its_reason(
+    site: Site, capsule_id: str, reason: Reason.ValueType
+) -> None:
+    result = (await site.bench.events(capsule_id))[-1].finished
+    assert result.error.reason == reason
+
+
+async def test_a_run_that_can_go_on_is_named(site: Site) -> None:
+    result = (await site.bench.events("capsule.failer"))[-1].finished
+    assert dict(result.error.details) == {"run_id": "run_1", "resumable": "true"}
+
+
+async def test_a_capsule_that_hangs_is_ended(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its server is told, by the call's end."""
+    monkeypatch.setattr(capsule_tools, "MARGIN_SECONDS", 0.1)
+    result = (await site.bench.events("capsule.waiter"))[-1].finished
+    assert result.error.reason == Reason.REASON_TOOL_TIMEOUT
+    async with asyncio.timeout(5):
+        await site.capsules.ended.wait()
+
+
+async def test_a_capsule_that_acts_beyond_is_asked_about(site: Site) -> None:
+    (asked,) = await site.bench.events("capsule.actor")
+    assert asked.approval_required.tool.id == "capsule.actor"
+
+
+async def test_the_list_of_capsules_is_asked_for_now_and_then(site: Site) -> None:
+    """Not for every call."""
+    for _ in range(5):
+        await site.bench.call("calculator", {"expression": "1"})
+        await site.bench.tools()
+    assert site.capsules.lists == 1
+
+
+async def test_capsules_stay_listed_while_their_server_is_away(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As unavailable, to users of all roles; then they are back, and changes with them."""
+    monkeypatch.setattr(capsule_tools, "KEPT_SECONDS", 0.0)
+    assert (await site.bench.tools())["capsule.teller"].available
+    site.capsules.away = True
+    for bench in (site.bench, site.bench.with_roles("chat.user", "chat.other")):
+        away = (await bench.tools())["capsule.teller"]
+        assert "does not answer" in away.unavailable_because
+        result = await bench.call("capsule.teller")
+        assert result.error.reason == Reason.REASON_TOOL_UNAVAILABLE
+    assert "calculator" in await site.bench.tools()
+    site.capsules.away = False
+    site.capsules.capsules = [capsule("capsule.new")]
+    tools = await site.bench.tools()
+    assert tools["capsule.new"].available
+    assert "capsule.teller" not in tools
+
+
+async def test_metrics_count_calls_times_and_errors(site: Site) -> None:
+    """Names that models make up are one label."""
+
+    def value(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(name, labels) or 0.0
+
+    def values() -> list[float]:
+        unknown: dict[str, Any] = {"tool": "unknown", "error": "tool_not_found"}
+        return [
+            value("kari_chat_tool_calls_total", tool="units"),
+            value("kari_chat_tool_latency_seconds_count", tool="units"),
+            value("kari_chat_tool_errors_total", tool="units", error="tool_arguments"),
+            value("kari_chat_tool_calls_total", tool="unknown"),
+            value("kari_chat_tool_errors_total", **unknown),
+        ]
+
+    before = values()
+    await site.bench.call("units", {"value": 1, "unit": "m", "to": "kg"})
+    await site.bench.call("units", "no json")
+    await site.bench.call("made.up_by_a_model")
+    changed = [after - was for after, was in zip(values(), before, strict=True)]
+    assert changed == [2, 1, 2, 1, 1]
