@@ -125,10 +125,14 @@ from servers.conversation_manager.memories import Memories as GuardedMemories
 from servers.conversation_manager.proposals import Proposals
 from servers.conversation_manager.servicer import ConversationManager
 from servers.conversation_manager.updating import Updating
+from servers.conversation_search.file_reading import FileReading
+from servers.conversation_search.meaning import Meaning
+from servers.conversation_search.piece_searching import PieceSearching
 from servers.conversation_search.searching import Searching
 from servers.conversation_search.servicer import ConversationSearch
 from servers.conversation_search.store import NearestVectors
 from servers.conversation_search.store_milvus import open_nearest
+from servers.conversation_search.store_pieces import PieceWords
 from servers.conversation_search.store_postgres import PLANNED_EACH_TIME, Words
 from servers.file_attachment.claiming import Claiming
 from servers.file_attachment.configured import read as file_limits
@@ -350,6 +354,7 @@ def chat_orchestrator(w: Wiring) -> Hosted:
         models=stub("model_factory", ModelFactoryServiceStub),
         streams=stub("stream_processor", StreamProcessorServiceStub),
         tools=stub("tool_integration", ToolIntegrationServiceStub),
+        media=stub("multimedia", MultimediaServiceStub),
     )
     turns = Turns(peers, w.settings, w.mesh_key)
     return _hosted(
@@ -491,11 +496,13 @@ def conversation_search(w: Wiring) -> Hosted:
         required=False,
     )
     stored = w.stub("conversation_search", "production_memory", ProductionMemoryServiceStub)
-    words = Words(w.database("conversation_search", options=PLANNED_EACH_TIME))
+    database = w.database("conversation_search", options=PLANNED_EACH_TIME)
+    words, pieces = Words(database), PieceWords(database)
+    searching = Searching(words, PieceSearching(words, pieces), Meaning(vectors, stored))
     return _hosted(
         "conversation_search",
         add_ConversationSearchServiceServicer_to_server,
-        ConversationSearch(Searching(words, vectors, stored)),
+        ConversationSearch(searching, FileReading(pieces)),
     )
 
 

@@ -20,6 +20,7 @@ def begin_request(request: StartTurnRequest, lease: Lease) -> BeginTurnRequest:
         model=request.model,
         lease=lease,
         instructions=request.instructions,
+        file_ids=request.file_ids,
     )
 
 

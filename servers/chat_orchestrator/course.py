@@ -8,7 +8,7 @@ from typing import TypeVar
 import structlog
 
 from kari.conversation_manager.v1.conversation_manager_pb2 import GetConversationRequest
-from kari.conversation_models.v1.context_pb2 import ContextBundle, PromptMessage
+from kari.conversation_models.v1.context_pb2 import ContextBundle, PromptImage, PromptMessage
 from kari.conversation_models.v1.conversation_pb2 import Conversation
 from kari.conversation_models.v1.degradation_pb2 import Feature
 from kari.conversation_models.v1.model_pb2 import ModelSelection, Usage
@@ -21,6 +21,7 @@ from servers.chat_orchestrator.answer import Answer, total
 from servers.chat_orchestrator.claim import Claim
 from servers.chat_orchestrator.detection import calls_of, detected
 from servers.chat_orchestrator.exchange import Room, messages_of, text_of
+from servers.chat_orchestrator.images import IMAGE_TOKENS, images_of, with_images
 from servers.chat_orchestrator.offer import Offer, offer
 from servers.chat_orchestrator.peers import Peers, patiently
 from servers.chat_orchestrator.prompt import minimal
@@ -58,6 +59,7 @@ class Course:
     ) -> None:
         self.state: TurnState.ValueType = led.turn.state
         self.bundle = ContextBundle()
+        self._images: list[PromptImage] = []
         self._peers = peers
         self._settings = settings
         self._led = led
@@ -83,6 +85,7 @@ class Course:
             conversation = await self._conversation()
             content = self._led.message.content
             selection = await self._writing.select(conversation, self._led.model, content)
+            await self._look(selection)
             await self._offer(listing, selection)
             self.bundle = await self._writing.context(
                 conversation, self._led.message, selection, self._taken(selection)
@@ -104,6 +107,7 @@ class Course:
             conversation = await self._conversation()
             selection = await self._selection(conversation)
             self.bundle = await self._prompt_again(conversation)
+            await self._look(selection)
             await self._offer(listing, selection, needed=True)
         self._rounds.steps = list(steps)
         self._rounds.allowance.note(steps)
@@ -170,10 +174,10 @@ class Course:
 
     async def _messages(self, selection: ModelSelection) -> list[PromptMessage]:
         """The prompt and what was said with tools since. Long results take their time to count."""
-        steps, prompt = list(self._rounds.steps), list(self.bundle.messages)
+        steps, prompt = list(self._rounds.steps), with_images(self.bundle.messages, self._images)
         if not steps:
             return prompt
-        tokens = self.bundle.manifest.tokens + self._rounds.offer.tokens
+        tokens = self.bundle.manifest.tokens + self._rounds.offer.tokens + self._shown(selection)
         room = Room.beside(selection.model, tokens, self._settings.tool_result_share)
         by_rule = not selection.model.calls_tools
         return prompt + await asyncio.to_thread(messages_of, steps, room, detected=by_rule)
@@ -202,14 +206,26 @@ class Course:
         self._rounds.offer = found
 
     def _taken(self, selection: ModelSelection) -> int:
-        """Tokens of the window that belong to tools: their declarations, or the results of the
-        calls that were detected, at most a quarter of it."""
+        """Tokens of the window that belong to images, and to tools: their declarations, or the
+        results of the calls that were detected, at most a quarter of it."""
+        return self._shown(selection) + self._for_tools(selection)
+
+    def _shown(self, selection: ModelSelection) -> int:
+        return IMAGE_TOKENS * len(self._images) if selection.model.sees else 0
+
+    def _for_tools(self, selection: ModelSelection) -> int:
         if selection.model.calls_tools:
             return self._rounds.offer.tokens
         wishes = detected(self._led.message.content, self._rounds.offer.ids)
         window = selection.model.context_window
         share = int(window * self._settings.tool_result_share)
         return min(len(wishes) * share, window // 4)
+
+    async def _look(self, selection: ModelSelection) -> None:
+        """Finds the images that the model is shown."""
+        self._images, missing = await images_of(self._peers, self._led.message, selection.model)
+        if missing:
+            self._writing.miss(Feature.FEATURE_FILES, missing)
 
     async def _selection(self, conversation: Conversation) -> ModelSelection:
         """The model that was chosen when the turn began."""

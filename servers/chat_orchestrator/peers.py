@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ConversationManagerServiceAsyncStub,
     )
     from kari.model_factory.v1.model_factory_pb2_grpc import ModelFactoryServiceAsyncStub
+    from kari.multimedia.v1.multimedia_pb2_grpc import MultimediaServiceAsyncStub
     from kari.production_memory.v1.production_memory_pb2_grpc import (
         ProductionMemoryServiceAsyncStub,
     )
@@ -40,6 +41,7 @@ class Peers:
     models: "ModelFactoryServiceAsyncStub"
     streams: "StreamProcessorServiceAsyncStub"
     tools: "ToolIntegrationServiceAsyncStub"
+    media: "MultimediaServiceAsyncStub"
 
 
 async def patiently(call: Callable[[], Awaitable[T]], seconds: float) -> T:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from kari.conversation_models.v1.context_pb2 import MemoryItem, MemorySource
 from kari.conversation_models.v1.conversation_pb2 import Conversation
 from kari.conversation_models.v1.message_pb2 import Message
-from kari.conversation_models.v1.search_pb2 import SearchResult, SummaryResult
+from kari.conversation_models.v1.search_pb2 import FileResult, SearchResult, SummaryResult
 from servers.context_integrator.part import (
     DOMAIN,
     LONG_TERM,
@@ -20,17 +20,21 @@ from servers.context_integrator.part import (
     of_result,
     of_summary,
 )
+from servers.context_integrator.pieces import AttachedFile, piece_candidates
 from servers.context_integrator.ranking import Candidate, keywords, rated, recency_of
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found for a message: memories by source, pins, results and summaries of a search."""
+    """What was found for a message: memories by source, pins, what a search gave of
+    messages, summaries and files, and the files that came with the message."""
 
     memories: Sequence[MemoryItem] = ()
     pinned: Sequence[Message] = ()
     results: Sequence[SearchResult] = ()
     summaries: Sequence[SummaryResult] = ()
+    pieces: Sequence[FileResult] = ()
+    attached: Sequence[AttachedFile] = ()
     similarities: dict[str, float] = field(init=False)
     """Cosines by id, the larger one of what was found twice."""
 
@@ -53,7 +57,7 @@ def pins(found: Findings, conversation: Conversation, current: Message) -> list[
 
 def offers(found: Findings, conversation: Conversation, current: Message) -> list[Candidate]:
     """All other candidates, each message, memory and summary once: as the recent message it is
-    before as something recalled. What came without its text is none."""
+    before as something recalled; then pieces of files. What came without its text is none."""
     wanted, now = keywords(current.content), current.timestamp.ToMilliseconds()
     recent = visible(_recent(found.memories), conversation, current)
     candidates = [
@@ -72,7 +76,8 @@ def offers(found: Findings, conversation: Conversation, current: Message) -> lis
         taken.add(part.id)
         similarity = found.similarities.get(part.id, 0.0)
         candidates.append(rated(part, wanted, recency_of(part.when, now), similarity))
-    return candidates
+    pieces = piece_candidates(found.pieces, found.attached, conversation, current)
+    return [*candidates, *pieces]
 
 
 def visible(

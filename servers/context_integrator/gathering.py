@@ -13,6 +13,7 @@ from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
 from kari.conversation_models.v1.message_pb2 import Message
 from kari.conversation_search.v1.conversation_search_pb2 import SearchRequest, SearchResponse
 from kari.memory_processor.v1.memory_processor_pb2 import RetrieveRequest, RetrieveResponse
+from servers.context_integrator.attachments import Attachments
 from servers.context_integrator.candidates import Findings
 from servers.context_integrator.question import filter_of, query_of, sources_of
 from servers.context_integrator.reading import whole_messages
@@ -46,14 +47,15 @@ class Gathered:
 
     @property
     def long_characters(self) -> int:
-        """Length of all texts together that are too long to be remembered."""
+        """Length of all texts together that are too long to be remembered, or are not to be."""
         recent = (item.message for item in self.found.memories)
         lengths = (len(message.content) for message in (*recent, *self.found.pinned))
-        return sum(length for length in lengths if length > MOST_CHARACTERS)
+        pieces = (len(chunk.text) for file in self.found.attached for chunk in file.beginning)
+        return sum(pieces) + sum(length for length in lengths if length > MOST_CHARACTERS)
 
 
 class Gathering:
-    """The three questions of a context."""
+    """The questions of a context."""
 
     def __init__(
         self,
@@ -64,15 +66,23 @@ class Gathering:
         self._memory_processor = memory_processor
         self._production_memory = production_memory
         self._conversation_search = conversation_search
+        self._attachments = Attachments(production_memory, conversation_search)
 
     async def gather(self, request: AssembleRequest) -> Gathered:
-        """Memories by source, pinned messages, and what other conversations have."""
+        """Memories by source, pinned messages, what other conversations and files have, and what
+        the files of the message say."""
         query = query_of(request.current_message.content)
-        memories, pinned, searched = await asyncio.gather(
-            self._memories(request, query), self._pinned(request), self._search(request, query)
+        memories, pinned, searched, (attached, missing) = await asyncio.gather(
+            self._memories(request, query),
+            self._pinned(request),
+            self._search(request, query),
+            self._attachments.gather(request, query),
         )
-        found = Findings(memories.items, pinned, searched.results, searched.summaries)
-        return Gathered(found, _each_once(*memories.degradations, *searched.degradations))
+        found = Findings(
+            memories.items, pinned, searched.results, searched.summaries, searched.files, attached
+        )
+        degradations = _each_once(*memories.degradations, *searched.degradations, *missing)
+        return Gathered(found, degradations)
 
     async def _memories(self, request: AssembleRequest, query: str) -> RetrieveResponse:
         before = request.current_message.sequence - 1

@@ -12,6 +12,7 @@ from kari.conversation_models.v1.context_pb2 import (
 from servers.context_integrator.likeness import ANYBODY, Said
 from servers.context_integrator.part import (
     DOMAIN,
+    FILE,
     LONG_TERM,
     PAST_THREAD,
     RECENT,
@@ -21,7 +22,14 @@ from servers.context_integrator.part import (
     VAULT,
     Part,
 )
-from servers.context_integrator.prompt import RECALLED, TITLES, line, messages_of, prompt_hash
+from servers.context_integrator.prompt import (
+    FILES,
+    RECALLED,
+    TITLES,
+    line,
+    messages_of,
+    prompt_hash,
+)
 from servers.context_integrator.ranking import Candidate, ranked
 from servers.runtime.sharing import water_level
 from servers.runtime.tokens import MESSAGE_OVERHEAD, PROMPT_OVERHEAD
@@ -46,6 +54,10 @@ RESERVES = (
 )
 """Shares of what is left beside what has to be in, in the dev sheet's order of priority: no source
 takes another one's. What a source leaves of its share goes to whatever ranks highest."""
+
+FILE_RESERVE = 0.4
+"""Share of what is left beside the latest exchanges that files may take before all other sources,
+which share the rest: a message with a file is mostly about it. Without files it is theirs."""
 
 LINE_OVERHEAD = 2
 """Tokens that the end of a quoted line may take beyond those of its text."""
@@ -88,13 +100,14 @@ class Packing:
                 self._keep_short(candidate, level)
 
     def offer(self, candidates: Sequence[Candidate]) -> None:
-        """Takes what fits: the latest exchanges first, then each source up to its reserve, then
-        whatever ranks highest."""
+        """Takes what fits: the latest exchanges first, then files and each other source up to its
+        reserve, then whatever ranks highest."""
         recent = sorted(_of(candidates, RESERVES[0][0]), key=lambda c: -c.part.sequence)
         for candidate in recent[:LATEST]:
             self._offer_one(candidate)
         taken = {id(candidate) for candidate in recent[:LATEST]}
         left = ranked(c for c in candidates if id(c) not in taken)
+        left = self._offer_within(left, frozenset({FILE}), int(self._left * FILE_RESERVE))
         room = self._left
         for sources, share in RESERVES:
             left = self._offer_within(left, sources, int(room * share))
@@ -182,7 +195,9 @@ class Packing:
     def _heading(self, part: Part) -> int:
         """Tokens of what stands above the first quotation, and above the first of a source."""
         quoted = {kept.source for kept in self._kept if kept.source not in THREAD}
-        tokens = 0 if quoted else self._count(RECALLED) + 2 * LINE_OVERHEAD
+        if part.source == FILE:
+            return 0 if FILE in quoted else self._count(FILES) + 2 * LINE_OVERHEAD
+        tokens = 0 if quoted - {FILE} else self._count(RECALLED) + 2 * LINE_OVERHEAD
         if part.source not in quoted:
             tokens += self._count(TITLES[part.source]) + LINE_OVERHEAD
         return tokens
@@ -225,6 +240,9 @@ def noted(candidate: Candidate, tokens: int, verdict: ContextVerdict.ValueType) 
     if part.source in (PAST_THREAD, LONG_TERM):
         entry.conversation_id, entry.start = part.conversation_id, part.start
         entry.characters = len(part.text)
+    elif part.source == FILE:
+        entry.conversation_id, entry.chunk = part.conversation_id, part.chunk
+        entry.characters = len(part.text)
     elif part.source == SUMMARY:
         entry.conversation_id = part.conversation_id
     elif verdict == SHORTENED:
@@ -232,7 +250,7 @@ def noted(candidate: Candidate, tokens: int, verdict: ContextVerdict.ValueType) 
     return entry
 
 
-_ID = {VAULT: "memory_id", DOMAIN: "memory_id", SUMMARY: "summary_id"}
+_ID = {VAULT: "memory_id", DOMAIN: "memory_id", SUMMARY: "summary_id", FILE: "file_id"}
 
 
 def _speaker(part: Part) -> int:

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kari.conversation_models.v1.context_pb2 import ContextSource
+from kari.conversation_models.v1.file_pb2 import TextChunk
 from kari.conversation_models.v1.memory_pb2 import Memory
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
 from kari.conversation_models.v1.search_pb2 import SearchResult
 from kari.conversation_models.v1.summary_pb2 import ConversationSummary
+from servers.context_integrator.place import place_of
 
 SYSTEM = ContextSource.CONTEXT_SOURCE_SYSTEM
 CURRENT = ContextSource.CONTEXT_SOURCE_CURRENT
@@ -18,12 +20,15 @@ PAST_THREAD = ContextSource.CONTEXT_SOURCE_PAST_THREAD
 VAULT = ContextSource.CONTEXT_SOURCE_VAULT
 DOMAIN = ContextSource.CONTEXT_SOURCE_DOMAIN
 SUMMARY = ContextSource.CONTEXT_SOURCE_SUMMARY
+FILE = ContextSource.CONTEXT_SOURCE_FILE
 
 THREAD = frozenset({CURRENT, PINNED, RECENT})
 """What goes into a prompt as the messages they are; the rest is quoted in the system message."""
 
 EXCERPT_CHARACTERS = 600
 """As much of a message is quoted as a search shows."""
+PIECE_CHARACTERS = 2000
+"""As much of a piece of a file is quoted: usual ones have half of that."""
 
 _SPEAKERS: Mapping[int, str] = {
     MessageRole.MESSAGE_ROLE_ASSISTANT: "Assistant",
@@ -50,6 +55,10 @@ class Part:
     """Where `text` begins in the whole text, in characters."""
     covers: tuple[int, int] = (0, 0)
     """First and last place of the messages that a summary stands for."""
+    chunk: int = 0
+    """Which piece of a file it is; `id` is the file then, `who` its name."""
+    where: str = ""
+    """Where a piece stands in its file, in words."""
 
 
 def of_message(message: Message, source: ContextSource.ValueType) -> Part:
@@ -104,4 +113,24 @@ def of_summary(summary: ConversationSummary) -> Part:
         conversation_id=summary.conversation_id,
         when=summary.created_at.ToMilliseconds(),
         covers=(covered.first_sequence, covered.last_sequence),
+    )
+
+
+def of_piece(
+    file_id: str,
+    name: str,
+    chunk: TextChunk,
+    conversation_id: str = "",
+    characters: int = PIECE_CHARACTERS,
+) -> Part:
+    """A piece of a file: its beginning, without the control characters that a search leaves out.
+    `conversation_id` is the one through which it may be read."""
+    return Part(
+        FILE,
+        file_id,
+        chunk.text.translate(_MARKS)[:characters],
+        conversation_id=conversation_id,
+        who=name,
+        chunk=chunk.index,
+        where=place_of(chunk.anchor, name),
     )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from servers.context_integrator.part import DOMAIN, PINNED, SUMMARY, THREAD, VAULT, Part
+from servers.context_integrator.part import DOMAIN, FILE, PINNED, SUMMARY, THREAD, VAULT, Part
 from servers.runtime.remembering import remembered
 
 # The flow contract's weights.
@@ -48,16 +48,24 @@ def words_of(text: str) -> frozenset[str]:
 
 
 keywords = remembered(words_of)
-"""The same for messages, which are looked at turn after turn. Not for memories: what a user has had
-forgotten is not to be found in this process."""
+"""The same for messages, which are looked at turn after turn. Not for memories and files: what a
+user has had forgotten is not to be found in this process."""
 
 
-def rated(part: Part, wanted: frozenset[str], recency: float, similarity: float = 0.0) -> Candidate:
+def rated(
+    part: Part,
+    wanted: frozenset[str],
+    recency: float,
+    similarity: float = 0.0,
+    *,
+    asked_for: bool = False,
+) -> Candidate:
     """A candidate with the weighted sum of being pinned, of the share of wanted words it has, of
     similarity and of recency (all 0 to 1). Rounded, so that equal inputs give equal bytes on every
-    machine."""
+    machine. What the user asked for needs no likeness to the message."""
     recalled = part.source in (VAULT, DOMAIN)
-    words = words_of(part.text) if recalled else keywords(part.text)
+    erasable = recalled or part.source == FILE
+    words = words_of(part.text) if erasable else keywords(part.text)
     share = len(wanted & words) / len(wanted) if wanted else 0.0
     similarity = round(min(max(similarity, 0.0), 1.0), 6)
     total = (
@@ -67,7 +75,7 @@ def rated(part: Part, wanted: frozenset[str], recency: float, similarity: float 
         + RECENCY_WEIGHT * recency
     )
     least = RELEVANT_MEMORY if recalled else RELEVANT_SIMILARITY
-    needs_none = part.source in THREAD or part.source == SUMMARY
+    needs_none = asked_for or part.source in THREAD or part.source == SUMMARY
     relevant = needs_none or similarity >= least or share >= RELEVANT_SHARE
     return Candidate(part, round(total, 6), similarity, relevant)
 
@@ -81,5 +89,12 @@ def ranked(candidates: Iterable[Candidate]) -> list[Candidate]:
     """Best first; among equals the later one."""
     return sorted(
         candidates,
-        key=lambda c: (-c.score, -c.part.sequence, -c.part.when, c.part.id, c.part.source),
+        key=lambda c: (
+            -c.score,
+            -c.part.sequence,
+            -c.part.when,
+            c.part.id,
+            c.part.chunk,
+            c.part.source,
+        ),
     )

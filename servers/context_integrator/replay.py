@@ -10,6 +10,7 @@ from kari.conversation_models.v1.context_pb2 import (
     ContextManifest,
     ContextVerdict,
 )
+from kari.conversation_models.v1.file_pb2 import TextChunk
 from kari.conversation_models.v1.memory_pb2 import Memory
 from kari.conversation_models.v1.message_pb2 import Message
 from kari.conversation_models.v1.summary_pb2 import ConversationSummary
@@ -20,11 +21,22 @@ from servers.context_integrator.part import (
     of_earlier,
     of_memory,
     of_message,
+    of_piece,
     of_summary,
 )
 from servers.context_integrator.prompt import messages_of, prompt_hash
 
+MOST_PIECES = 30
+"""Of one call: the longest ones fit an answer whole."""
 _IN_PROMPT = (ContextVerdict.CONTEXT_VERDICT_KEPT, ContextVerdict.CONTEXT_VERDICT_SHORTENED)
+
+
+@dataclass(frozen=True)
+class NamedPiece:
+    """A piece of a file, and the file's name."""
+
+    name: str
+    chunk: TextChunk
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,8 @@ class Texts:
     messages: Mapping[str, Message] = field(default_factory=dict)
     memories: Mapping[str, Memory] = field(default_factory=dict)
     summaries: Mapping[str, ConversationSummary] = field(default_factory=dict)
+    pieces: Mapping[tuple[str, int], NamedPiece] = field(default_factory=dict)
+    """By file and place."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +82,25 @@ def message_ids(
     return wanted
 
 
+def piece_runs(
+    candidates: Iterable[ContextCandidate], conversation_id: str
+) -> list[tuple[str, str, int, int]]:
+    """Which pieces of files candidates are: file, conversation through which it is read, first
+    piece and number, for pieces that follow each other and can be asked for at once."""
+    runs = list[tuple[str, str, int, int]]()
+    wanted = {
+        (c.file_id, c.conversation_id or conversation_id, c.chunk) for c in candidates if c.file_id
+    }
+    for file_id, through, chunk in sorted(wanted):
+        if runs and runs[-1][:2] == (file_id, through):
+            first, count = runs[-1][2:]
+            if chunk == first + count and count < MOST_PIECES:
+                runs[-1] = (file_id, through, first, count + 1)
+                continue
+        runs.append((file_id, through, chunk, 1))
+    return runs
+
+
 def replayed(manifest: ContextManifest, texts: Texts) -> Replayed:
     """Builds the prompt again, and compares it with the hash of the one that was used."""
     parts, missing = list[Part](), list[str]()
@@ -79,7 +112,8 @@ def replayed(manifest: ContextManifest, texts: Texts) -> Replayed:
             parts.append(part)
     messages = messages_of(manifest.instructions, parts)
     identical = not missing and prompt_hash(messages) == manifest.prompt_hash
-    return Replayed(ContextBundle(messages=messages, manifest=manifest), identical, missing)
+    bundle = ContextBundle(messages=messages, manifest=manifest)
+    return Replayed(bundle, identical, list(dict.fromkeys(missing)))
 
 
 def _part(candidate: ContextCandidate, texts: Texts) -> Part | None:
@@ -91,6 +125,11 @@ def _part(candidate: ContextCandidate, texts: Texts) -> Part | None:
     if candidate.summary_id:
         summary = texts.summaries.get(id_)
         return of_summary(summary) if summary else None
+    if candidate.file_id:
+        piece = texts.pieces.get((candidate.file_id, candidate.chunk))
+        if piece is None:
+            return None
+        return of_piece(candidate.file_id, piece.name, piece.chunk, characters=candidate.characters)
     message = texts.messages.get(id_)
     return _said(message, candidate) if message else None
 
@@ -106,4 +145,4 @@ def _said(message: Message, candidate: ContextCandidate) -> Part:
 
 
 def _id(candidate: ContextCandidate) -> str:
-    return candidate.memory_id or candidate.summary_id or candidate.message_id
+    return candidate.memory_id or candidate.summary_id or candidate.file_id or candidate.message_id

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kari.conversation_models.v1.context_pb2 import ContextCandidate
 from kari.production_memory.v1.production_memory_pb2 import (
+    GetFileChunksRequest,
     GetMemoriesRequest,
     GetMemoriesResponse,
     GetSummariesRequest,
@@ -14,10 +15,12 @@ from kari.production_memory.v1.production_memory_pb2 import (
 )
 from servers.context_integrator.reading import whole_messages
 from servers.context_integrator.replay import (
+    NamedPiece,
     Replayed,
     Texts,
     in_prompt,
     message_ids,
+    piece_runs,
     replayed,
     without,
 )
@@ -47,18 +50,32 @@ class Replaying:
 
     async def _texts(self, candidates: Sequence[ContextCandidate], conversation_id: str) -> Texts:
         wanted = message_ids(candidates, conversation_id)
-        messages, memories, summaries = await asyncio.gather(
+        messages, memories, summaries, pieces = await asyncio.gather(
             asyncio.gather(
                 *(whole_messages(self._production_memory, *each) for each in wanted.items())
             ),
             self._memories([c.memory_id for c in candidates if c.memory_id]),
             self._summaries([c.summary_id for c in candidates if c.summary_id]),
+            asyncio.gather(
+                *(self._pieces(*run) for run in piece_runs(candidates, conversation_id))
+            ),
         )
         return Texts(
             {message.id: message for of_one in messages for message in of_one},
             {memory.id: memory for memory in memories.memories},
             {summary.id: summary for summary in summaries.summaries},
+            {key: piece for run in pieces for key, piece in run.items()},
         )
+
+    async def _pieces(
+        self, file_id: str, conversation_id: str, first: int, count: int
+    ) -> dict[tuple[str, int], NamedPiece]:
+        found = await self._production_memory.GetFileChunks(
+            GetFileChunksRequest(
+                file_id=file_id, conversation_id=conversation_id, from_index=first, limit=count
+            )
+        )
+        return {(file_id, each.index): NamedPiece(found.name, each) for each in found.chunks}
 
     async def _memories(self, ids: Sequence[str]) -> GetMemoriesResponse:
         if not ids:

@@ -2,39 +2,31 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
-import grpc
-import structlog
 from asyncpg import Record
 from prometheus_client import Counter, Histogram
 
-from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
+from kari.conversation_models.v1.degradation_pb2 import Degradation
 from kari.conversation_models.v1.message_pb2 import MessageRole
 from kari.conversation_models.v1.search_pb2 import SearchFilter, SearchWay
 from kari.conversation_search.v1.conversation_search_pb2 import SearchRequest
 from kari.errors.v1.errors_pb2 import Reason
-from kari.production_memory.v1.production_memory_pb2 import EmbedRequest
+from servers.conversation_search.meaning import Meaning
 from servers.conversation_search.naming import named, without_names
+from servers.conversation_search.piece_searching import FoundPiece, PieceSearching, Wanted
 from servers.conversation_search.ranking import Scored, ranked
-from servers.conversation_search.store import Limits, Near, NearestVectors, Scope
+from servers.conversation_search.store import Limits, Near, Scope
 from servers.conversation_search.store_postgres import Words
 from servers.conversation_search.summary_ranking import ranked_summaries
 from servers.conversation_search.wish import Wish, wished
 from servers.runtime import paging
-from servers.runtime.call import Principal, current
-from servers.runtime.errors import KariError, NotFound
+from servers.runtime.call import Principal
+from servers.runtime.errors import NotFound
 from servers.runtime.labelled import labelled
 from servers.runtime.names import short
-from servers.runtime.resources import Resource
-
-if TYPE_CHECKING:
-    from kari.production_memory.v1.production_memory_pb2_grpc import (
-        ProductionMemoryServiceAsyncStub,
-    )
 
 SEARCHES = Counter("kari_chat_searches_total", "Searches.", ("way", "outcome"))
 LATENCY = Histogram(
@@ -44,45 +36,43 @@ LATENCY = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5),
 )
 
-MOST_BY_WORDS = MOST_BY_VECTORS = 100
-"""Candidates of each kind: where recall stopped growing on long conversations."""
+MOST_BY_WORDS = 100
+"""Candidates: where recall stopped growing on long conversations."""
 MOST_SUMMARIES = 5
 MOST_SUMMARIES_BY_WORDS = 20
 """Candidates by words: the cosine decides among them."""
-VECTOR_SECONDS = 1.5
-"""Meaning is not waited for longer than this: words alone find most."""
-VECTOR_SHARE = 0.6
-"""Of the time that a caller with a short deadline gives: what words find must still reach it."""
 EARLIEST, LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
-log = structlog.get_logger("kari.conversation_search")
+NOWHERE = Scope((), 0, 0, ())
+
+Lexical = tuple[Sequence[str], dict[str, float], Sequence[str]]
+"""Lexemes of a query, their weights, and the messages that have the most of them."""
 
 
 @dataclass(frozen=True)
 class Found:
     """A page: what is shown of each message, its score, the next page's token, what was missing; on
-    the first page the summaries that fit, with their scores."""
+    the first page the summaries and the pieces of files that fit, with their scores."""
 
     shown: Sequence[tuple[Record, Scored]]
     next_page_token: str = ""
     degradations: Sequence[Degradation] = ()
     summaries: Sequence[tuple[Record, Scored]] = ()
+    files: Sequence[FoundPiece] = ()
 
 
 class Searching:
-    """Finds messages of conversations in which somebody takes part."""
+    """Finds messages of conversations in which somebody takes part, and pieces of files."""
 
     def __init__(
         self,
         words: Words,
-        vectors: Resource[NearestVectors],
-        production_memory: "ProductionMemoryServiceAsyncStub",
-        vector_seconds: float = VECTOR_SECONDS,
+        pieces: PieceSearching,
+        meaning: Meaning,
     ) -> None:
         self._words = words
-        self._vectors = vectors
-        self._production_memory = production_memory
-        self._vector_seconds = vector_seconds
+        self._pieces = pieces
+        self._meaning = meaning
 
     async def search(self, request: SearchRequest, who: Principal) -> Found:
         """A page of what fits best. NotFound if the one conversation to look at is none of the
@@ -90,35 +80,70 @@ class Searching:
         way, began = short(SearchWay, request.way), time.perf_counter()
         wish = wished(request.query)
         found = Found(()) if wish.empty else await self._search(request, who, wish)
-        outcome = "degraded" if found.degradations else "found" if found.shown else "nothing"
+        outcome = (
+            "degraded"
+            if found.degradations
+            else "found"
+            if found.shown or found.files
+            else "nothing"
+        )
         labelled(SEARCHES, way, outcome).inc()
         labelled(LATENCY, way).observe(time.perf_counter() - began)
         return found
 
     async def _search(self, request: SearchRequest, who: Principal, wish: Wish) -> Found:
         limits = limits_of(request.filter, who.user_id, wish)
-        scope = await self._words.scope(who.tenant_id, limits)
-        if not scope.conversation_ids:
-            return _nothing(limits)
-        if not scope.unknown:
+        scope, files = await asyncio.gather(
+            self._scope(request, who, limits), self._pieces.scope(request, who, limits)
+        )
+        if not scope.unknown and not files.files:
             return Found(())
         people = named(wish.text, scope.authors)
-        text = without_names(wish.text, people)
-        near, (lexemes, weights, ids) = await asyncio.gather(
-            self._near(request.way, who, text, scope, limits),
+        text, wanted = without_names(wish.text, people), self._pieces.wanted(files, wish.text)
+        (near, degradations), lexical, in_files = await asyncio.gather(
+            self._near(request.way, who, text, scope, limits, wanted),
             self._lexical(request.way, who, text, scope, limits),
+            self._pieces.lexical(request.way, who, wanted, limits),
         )
-        nearest, degradations = near
-        wanted = sorted({*ids, *nearest.cosines})
+        found, pieces = await asyncio.gather(
+            self._messages(request, who, lexical, near, people, limits),
+            self._pieces.find(request, who, in_files, near.pieces, limits),
+        )
+        return replace(found, degradations=degradations, files=pieces)
+
+    async def _scope(self, request: SearchRequest, who: Principal, limits: Limits) -> Scope:
+        """The conversations to look at; none if certain files are asked for."""
+        if request.filter.file_ids:
+            return NOWHERE
+        scope = await self._words.scope(who.tenant_id, limits)
+        if not scope.conversation_ids and limits.conversation_id:
+            raise NotFound(
+                Reason.REASON_CONVERSATION_NOT_FOUND,
+                "there is no such conversation",
+                conversation_id=limits.conversation_id,
+            )
+        return scope
+
+    async def _messages(
+        self,
+        request: SearchRequest,
+        who: Principal,
+        lexical: Lexical,
+        near: Near,
+        people: Collection[str],
+        limits: Limits,
+    ) -> Found:
+        lexemes, weights, ids = lexical
+        wanted = sorted({*ids, *near.cosines})
         turns, summaries = await asyncio.gather(
             self._words.turns(who.tenant_id, wanted, lexemes, limits),
-            self._summaries(request, who, nearest, weights, limits),
+            self._summaries(request, who, near, weights, limits),
         )
-        order = ranked(turns, weights, nearest.cosines, people)
+        order = ranked(turns, weights, near.cosines, people)
         page, token = paged(order, request.page_size, request.page_token)
         rows = await self._words.shown(who.tenant_id, [each.id for each in page], lexemes)
         shown = [(rows[each.id], each) for each in page if each.id in rows]
-        return Found(shown, token, degradations, summaries)
+        return Found(shown, token, summaries=summaries)
 
     async def _summaries(
         self,
@@ -143,7 +168,9 @@ class Searching:
 
     async def _lexical(
         self, way: SearchWay.ValueType, who: Principal, text: str, scope: Scope, limits: Limits
-    ) -> tuple[Sequence[str], dict[str, float], Sequence[str]]:
+    ) -> Lexical:
+        if not scope.unknown:
+            return (), {}, ()
         lexemes = await self._words.lexemes(who.tenant_id, text)
         if way == SearchWay.SEARCH_WAY_VECTORS:
             return lexemes, {}, ()
@@ -151,30 +178,18 @@ class Searching:
         return lexemes, dict(found.weights), found.ids
 
     async def _near(
-        self, way: SearchWay.ValueType, who: Principal, text: str, scope: Scope, limits: Limits
+        self,
+        way: SearchWay.ValueType,
+        who: Principal,
+        text: str,
+        scope: Scope,
+        limits: Limits,
+        wanted: Wanted,
     ) -> tuple[Near, Sequence[Degradation]]:
-        """The nearest by meaning; what keeps them from being found is said, not raised."""
         if way == SearchWay.SEARCH_WAY_FULL_TEXT:
             return Near({}), ()
-        try:
-            async with asyncio.timeout(self._patience()):
-                near = await self._nearest(who, text, scope, limits)
-        except (KariError, grpc.aio.AioRpcError, TimeoutError, LookupError) as error:
-            log.warning("searching by words alone", error=type(error).__name__)
-            return Near({}), (_missing(error),)
-        return near, ()
-
-    def _patience(self) -> float:
-        remaining = current().remaining()
-        if remaining is None:
-            return self._vector_seconds
-        return min(self._vector_seconds, remaining * VECTOR_SHARE)
-
-    async def _nearest(self, who: Principal, text: str, scope: Scope, limits: Limits) -> Near:
-        embedded = await self._production_memory.Embed(EmbedRequest(texts=[text]))
-        vectors = await self._vectors.get()
-        return await vectors.nearest(
-            who.tenant_id, embedded.embeddings[0].values, scope, limits, MOST_BY_VECTORS
+        return await self._meaning.near(
+            who.tenant_id, text, scope, limits, wanted.text, wanted.scope.ids
         )
 
 
@@ -200,21 +215,3 @@ def paged(order: Sequence[Scored], size: int, token: str) -> tuple[Sequence[Scor
     first = max(0, int(first))
     after = first + size
     return order[first:after], paging.token_of(after) if after < len(order) else ""
-
-
-def _nothing(limits: Limits) -> Found:
-    if limits.conversation_id:
-        raise NotFound(
-            Reason.REASON_CONVERSATION_NOT_FOUND,
-            "there is no such conversation",
-            conversation_id=limits.conversation_id,
-        )
-    return Found(())
-
-
-def _missing(error: BaseException) -> Degradation:
-    """Semantic recall is missing; Milvus, unless the embedder was what failed."""
-    embedder = isinstance(error, grpc.aio.AioRpcError)
-    return Degradation(
-        feature=Feature.FEATURE_SEMANTIC_RECALL, cause="model_factory" if embedder else "milvus"
-    )

@@ -2,18 +2,26 @@
 
 from asyncpg import Record
 
+from kari.conversation_models.v1.file_pb2 import Anchor, TextChunk
 from kari.conversation_models.v1.message_pb2 import MessageRole
-from kari.conversation_models.v1.search_pb2 import SearchResult, SummaryResult
+from kari.conversation_models.v1.search_pb2 import FileResult, SearchResult, SummaryResult
 from kari.conversation_models.v1.summary_pb2 import (
     ConversationSummary,
     MessageRange,
     ParticipantIntent,
     SummaryKind,
 )
-from kari.conversation_search.v1.conversation_search_pb2 import SearchRequest, SearchResponse
+from kari.conversation_search.v1.conversation_search_pb2 import (
+    ReadFileRequest,
+    ReadFileResponse,
+    SearchRequest,
+    SearchResponse,
+)
 from kari.conversation_search.v1.conversation_search_pb2_grpc import (
     ConversationSearchServiceServicer,
 )
+from servers.conversation_search.file_reading import FileReading
+from servers.conversation_search.piece_searching import FoundPiece
 from servers.conversation_search.ranking import Scored
 from servers.conversation_search.searching import Searching
 from servers.conversation_search.snippet import marks
@@ -22,10 +30,11 @@ from servers.runtime.grpc_types import Context
 
 
 class ConversationSearch(ConversationSearchServiceServicer):
-    """Finds messages; see the contract."""
+    """Finds messages and files; see the contract."""
 
-    def __init__(self, searching: Searching) -> None:
+    def __init__(self, searching: Searching, reading: FileReading) -> None:
         self._searching = searching
+        self._reading = reading
 
     async def Search(self, request: SearchRequest, context: Context) -> SearchResponse:
         """A page of what fits best."""
@@ -35,6 +44,18 @@ class ConversationSearch(ConversationSearchServiceServicer):
             next_page_token=found.next_page_token,
             degradations=found.degradations,
             summaries=[_summary(row, scored) for row, scored in found.summaries],
+            files=[_piece(each) for each in found.files],
+        )
+
+    async def ReadFile(self, request: ReadFileRequest, context: Context) -> ReadFileResponse:
+        """A part of a file, in order."""
+        part = await self._reading.read(request, principal())
+        return ReadFileResponse(
+            file_id=part.file.id,
+            name=part.file.name,
+            chunks=[_chunk(row) for row in part.rows],
+            total=part.file.pieces,
+            next_index=part.next_place,
         )
 
 
@@ -74,3 +95,21 @@ def _summary(row: Record, scored: Scored) -> SummaryResult:
     )
     summary.created_at.FromDatetime(row["created_at"])
     return SummaryResult(summary=summary, score=scored.score, similarity=scored.similarity)
+
+
+def _piece(found: FoundPiece) -> FileResult:
+    return FileResult(
+        file_id=found.file.id,
+        name=found.file.name,
+        conversation_id=found.file.conversation_id,
+        chunk=_chunk(found.row),
+        score=found.scored.score,
+        highlights=marks(found.row["headline"]),
+        similarity=found.scored.similarity,
+    )
+
+
+def _chunk(row: Record) -> TextChunk:
+    return TextChunk(
+        index=row["place"], text=row["content"], anchor=Anchor.FromString(row["anchor"])
+    )

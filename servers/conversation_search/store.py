@@ -35,20 +35,27 @@ class Limits:
 
 @dataclass(frozen=True)
 class Near:
-    """Messages, and summaries, by the cosine of their vectors; empty if none is known."""
+    """Messages, summaries and pieces of files by the cosine of their vectors; empty if none is
+    known."""
 
     cosines: Mapping[str, float]
     summaries: Mapping[str, float] = field(default_factory=dict)
+    pieces: Mapping[str, float] = field(default_factory=dict)
 
 
 class NearestVectors(Protocol):
-    """The vectors of messages and summaries, to read."""
+    """The vectors of messages, summaries and pieces of files, to read."""
 
     async def nearest(
         self, tenant_id: str, vector: Sequence[float], scope: Scope, limits: Limits, most: int
     ) -> Near:
         """The nearest messages, the same whatever summaries there are, and the summaries among
         them. Unavailable if the store is away."""
+
+    async def nearest_pieces(
+        self, tenant_id: str, vector: Sequence[float], file_ids: Sequence[str], most: int
+    ) -> dict[str, float]:
+        """The nearest pieces of these files, with their cosines. Unavailable as above."""
 
     async def ping(self) -> None:
         """Raises if the store does not answer."""

@@ -5,13 +5,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from servers.conversation_search.store import Limits, Near, Scope
-from servers.runtime.milvus import COLLECTION, Milvus, open_milvus, quoted
+from servers.runtime.milvus import COLLECTION, FILES_COLLECTION, Milvus, open_milvus, quoted
 from servers.runtime.settings import Settings
 
 THREADS = 4
 MOST_CONVERSATIONS = 1000
 """Conversations of one filter. Whoever takes part in more is shown what lies in the latest ones by
 meaning, and in all by words."""
+MOST_FILES = 1000
+"""The same for files."""
 ROOM = 30
 """For summaries, which stand in the same collection: there is one for some twenty messages."""
 SUMMARY = "summary"
@@ -26,7 +28,7 @@ async def open_nearest(settings: Settings) -> AsyncIterator["MilvusNearest"]:
 
 
 class MilvusNearest:
-    """Reads the collection that production memory writes."""
+    """Reads the collections that production memory writes."""
 
     def __init__(self, milvus: Milvus) -> None:
         self._milvus = milvus
@@ -44,6 +46,14 @@ class MilvusNearest:
             messages = await self._milvus.nearest(COLLECTION, vector, alone, most)
             near = Near(messages, near.summaries)
         return near
+
+    async def nearest_pieces(
+        self, tenant_id: str, vector: Sequence[float], file_ids: Sequence[str], most: int
+    ) -> dict[str, float]:
+        """See the protocol."""
+        files = quoted(list(file_ids[:MOST_FILES]))
+        only = f"tenant_id == {quoted(tenant_id)} and file_id in {files}"
+        return await self._milvus.nearest(FILES_COLLECTION, vector, only, most)
 
     async def ping(self) -> None:
         """See the protocol."""

@@ -78,8 +78,11 @@ class Describing:
                 await self._caption(stored, who, gathered)
         yield gathered.description()
 
-    async def prepare(self, file_id: str, conversation_id: str, longest_side: int) -> Sight:
-        """An image as models see it. InvalidRequest if it is none, or broken."""
+    async def prepare(
+        self, file_id: str, conversation_id: str, longest_side: int
+    ) -> tuple[str, Sight]:
+        """What people call an image, and the image as models see it. InvalidRequest if it is none,
+        or broken."""
         stored = await open_stored(self._files, file_id, conversation_id=conversation_id)
         if kind_of(stored.file.content_type, await stored.read(0, HEAD_BYTES)) is not Kind.IMAGE:
             raise InvalidRequest(
@@ -89,7 +92,7 @@ class Describing:
             )
         with _counted("sight"):
             try:
-                return await self._sight(stored, longest_side)
+                return stored.file.name, await self._sight(stored, longest_side)
             except JobFailed as failed:
                 raise _error_of(failed) from failed
 

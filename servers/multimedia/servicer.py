@@ -36,12 +36,13 @@ class Multimedia(MultimediaServiceServicer):
     ) -> contract.PrepareImageResponse:
         """An image as models see it."""
         side = request.longest_side or LONGEST_SIDE
-        sight = await self._describing.prepare(request.file_id, request.conversation_id, side)
+        name, sight = await self._describing.prepare(request.file_id, request.conversation_id, side)
         return contract.PrepareImageResponse(
             data=sight.data,
             content_type=sight.content_type,
             width=sight.width,
             height=sight.height,
+            name=name,
         )
 
     async def ListReaders(

@@ -32,7 +32,8 @@ def columns_of(
     file_id: str, chunks: Sequence[TextChunk]
 ) -> tuple[list[str], list[int], list[str], list[bytes]]:
     """Ids, places, texts and anchors of pieces, each place once: the last one counts."""
-    by_place = dict(sorted((chunk.index, chunk) for chunk in chunks))
+    last = {chunk.index: chunk for chunk in chunks}
+    by_place = {place: last[place] for place in sorted(last)}
     return (
         [chunk_id(file_id, place) for place in by_place],
         list(by_place),

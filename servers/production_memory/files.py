@@ -21,6 +21,7 @@ from servers.production_memory.jobs import Jobs
 from servers.production_memory.message import storable
 from servers.production_memory.tables import FILES, one
 from servers.production_memory.writes import written
+from servers.runtime import remembering
 from servers.runtime.call import Principal
 from servers.runtime.errors import KariError
 from servers.runtime.postgres import Connection, Database
@@ -83,6 +84,7 @@ class Files:
                     return 0
                 await self._jobs.enqueue(connection, job)
         self._jobs.wake()
+        remembering.forget()
         await self._erase_now(job)
         log.info("text of a file dropped", file=file_id, pieces=erased)
         return int(erased)

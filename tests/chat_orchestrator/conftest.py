@@ -1,7 +1,7 @@
 """The orchestrator among its real peers, with scripted models."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -132,10 +132,15 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 
 async def staged(
-    stack: AsyncExitStack, settings: Settings, *, without: str = "", **changes: Any
+    stack: AsyncExitStack,
+    settings: Settings,
+    *,
+    without: str = "",
+    beside: Sequence[str] = (),
+    **changes: Any,
 ) -> Stage:
-    """A stage with all peers but one, and changed settings."""
-    names = [n for n in (*PEERS, "chat_orchestrator") if n != without]
+    """A stage with all peers but one, others beside them, and changed settings."""
+    names = [n for n in (*PEERS, *beside, "chat_orchestrator") if n != without]
     models = ScriptedModels()
     changed = settings.model_copy(update=changes)
     wiring = await stack.enter_async_context(hosting(changed, *names, others=[models.hosted()]))

@@ -13,6 +13,7 @@ from kari.conversation_manager.v1.conversation_manager_pb2_grpc import (
 )
 from kari.conversation_models.v1.turn_pb2 import Turn, TurnState, WhenBusy
 from kari.model_factory.v1.model_factory_pb2_grpc import ModelFactoryServiceStub
+from kari.multimedia.v1.multimedia_pb2_grpc import MultimediaServiceStub
 from kari.production_memory.v1.production_memory_pb2_grpc import ProductionMemoryServiceStub
 from kari.stream_processor.v1.stream_processor_pb2_grpc import StreamProcessorServiceStub
 from kari.tool_integration.v1.tool_integration_pb2_grpc import ToolIntegrationServiceStub
@@ -35,6 +36,7 @@ def turns_of(stage: Stage, settings: Settings) -> Turns:
         models=stub("model_factory", ModelFactoryServiceStub),
         streams=stub("stream_processor", StreamProcessorServiceStub),
         tools=stub("tool_integration", ToolIntegrationServiceStub),
+        media=stub("multimedia", MultimediaServiceStub),
     )
     return Turns(peers, settings, stage.wiring.mesh_key)
 

@@ -52,14 +52,15 @@ class Desk:
         """The same servers in the hands of somebody else."""
         return replace(self, library=self.library.as_somebody(**changes))
 
-    async def asked(self, conversation_id: str, content: str) -> LedTurn:
-        """A turn that has begun."""
+    async def asked(self, conversation_id: str, content: str, *file_ids: str) -> LedTurn:
+        """A turn that has begun with these files."""
         begun = await self.memory.BeginTurn(
             BeginTurnRequest(
                 conversation_id=conversation_id,
                 content=content,
                 request_id=new_id("req"),
                 lease=lease(),
+                file_ids=file_ids,
             )
         )
         return begun.led_turn

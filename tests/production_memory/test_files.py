@@ -13,7 +13,6 @@ from tests.production_memory.filed import (
     chunks_of,
     dropped,
     indexed,
-    memory_of,
     pieces,
     shared,
 )
@@ -91,14 +90,14 @@ async def test_pieces_beyond_the_limits_are_refused(
     memory: Memory, chunk: TextChunk, field: str
 ) -> None:
     envelope = await refusal(indexed(memory.wiring, chunks=[chunk]))
-    assert envelope.details["error_code"] == "FIELD_INVALID"
-    assert field in str(envelope.details)
+    assert envelope.reason == Reason.REASON_FIELD_INVALID
+    assert [each.field for each in envelope.violations] == [field]
 
 
 async def test_too_much_at_once_is_refused(memory: Memory) -> None:
     chunks = pieces(*("x" * MOST_CHARACTERS for _ in range(126)))
     envelope = await refusal(indexed(memory.wiring, chunks=chunks))
-    assert "send fewer at once" in str(envelope.details)
+    assert "send fewer at once" in envelope.violations[0].description
 
 
 async def test_nobody_else_reads_or_writes_a_file(memory: Memory) -> None:
@@ -116,7 +115,7 @@ async def test_nobody_else_reads_or_writes_a_file(memory: Memory) -> None:
             assert await dropped(memory.wiring, file_id) == 0
     with memory.as_somebody(tenant_id=tenant_id).somebody.acts(memory.wiring):
         envelope = await refusal(indexed(memory.wiring, "mine", file_id=file_id))
-        assert envelope.details["error_code"] == "FILE_NOT_FOUND"
+        assert envelope.reason == Reason.REASON_FILE_NOT_FOUND
     assert texts(await chunks_of(memory.wiring, file_id)) == ["secret"]
 
 
@@ -165,7 +164,7 @@ async def test_files_travel_with_their_message(memory: Memory) -> None:
 async def test_a_repeated_request_with_other_files_is_another_one(memory: Memory) -> None:
     first = await memory.begin("look", request_id="req_1", file_ids=[new_id("file")])
     envelope = await refusal(memory.begin("look", request_id="req_1", file_ids=[new_id("file")]))
-    assert envelope.details["error_code"] == "REQUEST_ID_REUSED"
+    assert envelope.reason == Reason.REASON_REQUEST_ID_REUSED
     assert first.led_turn.message.file_ids
 
 
@@ -207,7 +206,7 @@ async def test_what_arrives_after_a_file_was_dropped_is_refused(memory: Memory) 
     file_id = new_id("file")
     await dropped(memory.wiring, file_id)
     envelope = await refusal(indexed(memory.wiring, "late", file_id=file_id))
-    assert envelope.details["error_code"] == "FILE_NOT_FOUND"
+    assert envelope.reason == Reason.REASON_FILE_NOT_FOUND
 
 
 async def test_dropping_while_it_is_indexed_leaves_nothing(memory: Memory) -> None:
@@ -233,7 +232,4 @@ async def test_a_policy_guards_every_method(memory: Memory) -> None:
     nobody = memory.as_somebody(roles=frozenset())
     with nobody.somebody.acts(nobody.wiring):
         envelope = await refusal(chunks_of(nobody.wiring, new_id("file")))
-        assert envelope.details["error_code"] == Reason.Name(
-            Reason.REASON_ROLE_MISSING
-        ).removeprefix("REASON_")
-        assert memory_of(nobody.wiring)
+        assert envelope.reason == Reason.REASON_ROLE_MISSING

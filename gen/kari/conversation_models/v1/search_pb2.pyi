@@ -84,7 +84,7 @@ class SearchFilter(_message.Message):
 
     @_builtins.property
     def file_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only pieces of these files; messages are not looked at then."""
+        """Only pieces of these files; messages are not looked at then. Those that the caller may not find are none."""
 
     def __init__(
         self,

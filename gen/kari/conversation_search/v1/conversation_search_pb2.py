@@ -24,17 +24,32 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from kari.conversation_models.v1 import degradation_pb2 as kari_dot_conversation__models_dot_v1_dot_degradation__pb2
+from kari.conversation_models.v1 import file_pb2 as kari_dot_conversation__models_dot_v1_dot_file__pb2
 from kari.conversation_models.v1 import search_pb2 as kari_dot_conversation__models_dot_v1_dot_search__pb2
 from kari.policy.v1 import policy_pb2 as kari_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5kari/conversation_search/v1/conversation_search.proto\x12\x1bkari.conversation_search.v1\x1a\x1b\x62uf/validate/validate.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a(kari/conversation_models/v1/search.proto\x1a\x1bkari/policy/v1/policy.proto\"\xe6\x01\n\rSearchRequest\x12\x1e\n\x05query\x18\x01 \x01(\tB\x0f\x80\x01\x01\xbaH\tr\x07\x18\xd0\x0f\xba\x01\x01\x00\x12\x39\n\x06\x66ilter\x18\x02 \x01(\x0b\x32).kari.conversation_models.v1.SearchFilter\x12=\n\x03way\x18\x03 \x01(\x0e\x32&.kari.conversation_models.v1.SearchWayB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x9c\x02\n\x0eSearchResponse\x12:\n\x07results\x18\x01 \x03(\x0b\x32).kari.conversation_models.v1.SearchResult\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12>\n\x0c\x64\x65gradations\x18\x03 \x03(\x0b\x32(.kari.conversation_models.v1.Degradation\x12=\n\tsummaries\x18\x04 \x03(\x0b\x32*.kari.conversation_models.v1.SummaryResult\x12\x36\n\x05\x66iles\x18\x05 \x03(\x0b\x32\'.kari.conversation_models.v1.FileResult2\xa0\x01\n\x19\x43onversationSearchService\x12{\n\x06Search\x12*.kari.conversation_search.v1.SearchRequest\x1a+.kari.conversation_search.v1.SearchResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5kari/conversation_search/v1/conversation_search.proto\x12\x1bkari.conversation_search.v1\x1a\x1b\x62uf/validate/validate.proto\x1a-kari/conversation_models/v1/degradation.proto\x1a&kari/conversation_models/v1/file.proto\x1a(kari/conversation_models/v1/search.proto\x1a\x1bkari/policy/v1/policy.proto\"\x86\x02\n\x0fReadFileRequest\x12.\n\x07\x66ile_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^file_[0-9a-f]{32}$\xd8\x01\x01\x12\x1a\n\x04name\x18\x02 \x01(\tB\x0c\xbaH\tr\x07\x18\xac\x02\xba\x01\x01\x00\x12\x36\n\x0f\x63onversation_id\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^conv_[0-9a-f]{32}$\xd8\x01\x01\x12\x1b\n\nfrom_index\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x19\n\x05limit\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1b\n\nfirst_page\x18\x06 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1a\n\tlast_page\x18\x07 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"\x8c\x01\n\x10ReadFileResponse\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x36\n\x06\x63hunks\x18\x03 \x03(\x0b\x32&.kari.conversation_models.v1.TextChunk\x12\r\n\x05total\x18\x04 \x01(\x05\x12\x12\n\nnext_index\x18\x05 \x01(\x05\"\xe6\x01\n\rSearchRequest\x12\x1e\n\x05query\x18\x01 \x01(\tB\x0f\x80\x01\x01\xbaH\tr\x07\x18\xd0\x0f\xba\x01\x01\x00\x12\x39\n\x06\x66ilter\x18\x02 \x01(\x0b\x32).kari.conversation_models.v1.SearchFilter\x12=\n\x03way\x18\x03 \x01(\x0e\x32&.kari.conversation_models.v1.SearchWayB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x9c\x02\n\x0eSearchResponse\x12:\n\x07results\x18\x01 \x03(\x0b\x32).kari.conversation_models.v1.SearchResult\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12>\n\x0c\x64\x65gradations\x18\x03 \x03(\x0b\x32(.kari.conversation_models.v1.Degradation\x12=\n\tsummaries\x18\x04 \x03(\x0b\x32*.kari.conversation_models.v1.SummaryResult\x12\x36\n\x05\x66iles\x18\x05 \x03(\x0b\x32\'.kari.conversation_models.v1.FileResult2\xa4\x02\n\x19\x43onversationSearchService\x12{\n\x06Search\x12*.kari.conversation_search.v1.SearchRequest\x1a+.kari.conversation_search.v1.SearchResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x81\x01\n\x08ReadFile\x12,.kari.conversation_search.v1.ReadFileRequest\x1a-.kari.conversation_search.v1.ReadFileResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kari.conversation_search.v1.conversation_search_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_READFILEREQUEST'].fields_by_name['file_id']._loaded_options = None
+  _globals['_READFILEREQUEST'].fields_by_name['file_id']._serialized_options = b'\272H\032r\0252\023^file_[0-9a-f]{32}$\330\001\001'
+  _globals['_READFILEREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_READFILEREQUEST'].fields_by_name['name']._serialized_options = b'\272H\tr\007\030\254\002\272\001\001\000'
+  _globals['_READFILEREQUEST'].fields_by_name['conversation_id']._loaded_options = None
+  _globals['_READFILEREQUEST'].fields_by_name['conversation_id']._serialized_options = b'\272H\032r\0252\023^conv_[0-9a-f]{32}$\330\001\001'
+  _globals['_READFILEREQUEST'].fields_by_name['from_index']._loaded_options = None
+  _globals['_READFILEREQUEST'].fields_by_name['from_index']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_READFILEREQUEST'].fields_by_name['limit']._loaded_options = None
+  _globals['_READFILEREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\007\032\005\030\310\001(\000'
+  _globals['_READFILEREQUEST'].fields_by_name['first_page']._loaded_options = None
+  _globals['_READFILEREQUEST'].fields_by_name['first_page']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_READFILEREQUEST'].fields_by_name['last_page']._loaded_options = None
+  _globals['_READFILEREQUEST'].fields_by_name['last_page']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_SEARCHREQUEST'].fields_by_name['query']._loaded_options = None
   _globals['_SEARCHREQUEST'].fields_by_name['query']._serialized_options = b'\200\001\001\272H\tr\007\030\320\017\272\001\001\000'
   _globals['_SEARCHREQUEST'].fields_by_name['way']._loaded_options = None
@@ -47,10 +62,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONVERSATIONSEARCHSERVICE']._serialized_options = b'\242\273\030\002\010\002'
   _globals['_CONVERSATIONSEARCHSERVICE'].methods_by_name['Search']._loaded_options = None
   _globals['_CONVERSATIONSEARCHSERVICE'].methods_by_name['Search']._serialized_options = b'\220\002\001\242\273\030\021\n\tchat.user\032\002\010\005 \001'
-  _globals['_SEARCHREQUEST']._serialized_start=234
-  _globals['_SEARCHREQUEST']._serialized_end=464
-  _globals['_SEARCHRESPONSE']._serialized_start=467
-  _globals['_SEARCHRESPONSE']._serialized_end=751
-  _globals['_CONVERSATIONSEARCHSERVICE']._serialized_start=754
-  _globals['_CONVERSATIONSEARCHSERVICE']._serialized_end=914
+  _globals['_CONVERSATIONSEARCHSERVICE'].methods_by_name['ReadFile']._loaded_options = None
+  _globals['_CONVERSATIONSEARCHSERVICE'].methods_by_name['ReadFile']._serialized_options = b'\220\002\001\242\273\030\021\n\tchat.user\032\002\010\005 \001'
+  _globals['_READFILEREQUEST']._serialized_start=274
+  _globals['_READFILEREQUEST']._serialized_end=536
+  _globals['_READFILERESPONSE']._serialized_start=539
+  _globals['_READFILERESPONSE']._serialized_end=679
+  _globals['_SEARCHREQUEST']._serialized_start=682
+  _globals['_SEARCHREQUEST']._serialized_end=912
+  _globals['_SEARCHRESPONSE']._serialized_start=915
+  _globals['_SEARCHRESPONSE']._serialized_end=1199
+  _globals['_CONVERSATIONSEARCHSERVICE']._serialized_start=1202
+  _globals['_CONVERSATIONSEARCHSERVICE']._serialized_end=1494
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from kari.conversation_models.v1 import degradation_pb2 as _degradation_pb2
+from kari.conversation_models.v1 import file_pb2 as _file_pb2
 from kari.conversation_models.v1 import search_pb2 as _search_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +20,92 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+@_typing.final
+class ReadFileRequest(_message.Message):
+    """Which file, which part of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    FROM_INDEX_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    FIRST_PAGE_FIELD_NUMBER: _builtins.int
+    LAST_PAGE_FIELD_NUMBER: _builtins.int
+    file_id: _builtins.str
+    """The file."""
+    name: _builtins.str
+    """What people call it, or a part of that, where the id is not known; of several the latest."""
+    conversation_id: _builtins.str
+    """Only a file that is used in this conversation; empty for any that the caller may find."""
+    from_index: _builtins.int
+    """First piece."""
+    limit: _builtins.int
+    """How many pieces; default 20."""
+    first_page: _builtins.int
+    """Only what stands on this page or slide, or behind it; 0 begins with the first."""
+    last_page: _builtins.int
+    """Only what stands on this page or slide, or before it; 0 ends with the last."""
+    def __init__(
+        self,
+        *,
+        file_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        conversation_id: _builtins.str = ...,
+        from_index: _builtins.int = ...,
+        limit: _builtins.int = ...,
+        first_page: _builtins.int = ...,
+        last_page: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "file_id", b"file_id", "first_page", b"first_page", "from_index", b"from_index", "last_page", b"last_page", "limit", b"limit", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadFileRequest: _TypeAlias = ReadFileRequest  # noqa: Y015
+
+@_typing.final
+class ReadFileResponse(_message.Message):
+    """A part of a file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    CHUNKS_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    NEXT_INDEX_FIELD_NUMBER: _builtins.int
+    file_id: _builtins.str
+    """The file."""
+    name: _builtins.str
+    """What people call it."""
+    total: _builtins.int
+    """Pieces that the file has."""
+    next_index: _builtins.int
+    """Piece with which the part goes on; 0 if this was its end."""
+    @_builtins.property
+    def chunks(self) -> _containers.RepeatedCompositeFieldContainer[_file_pb2.TextChunk]:
+        """In order."""
+
+    def __init__(
+        self,
+        *,
+        file_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        chunks: _abc.Iterable[_file_pb2.TextChunk] | None = ...,
+        total: _builtins.int = ...,
+        next_index: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunks", b"chunks", "file_id", b"file_id", "name", b"name", "next_index", b"next_index", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadFileResponse: _TypeAlias = ReadFileResponse  # noqa: Y015
 
 @_typing.final
 class SearchRequest(_message.Message):

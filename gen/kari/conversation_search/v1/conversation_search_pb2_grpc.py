@@ -40,6 +40,11 @@ class ConversationSearchServiceStub:
                 request_serializer=kari_dot_conversation__search_dot_v1_dot_conversation__search__pb2.SearchRequest.SerializeToString,
                 response_deserializer=kari_dot_conversation__search_dot_v1_dot_conversation__search__pb2.SearchResponse.FromString,
                 _registered_method=True)
+        self.ReadFile = channel.unary_unary(
+                '/kari.conversation_search.v1.ConversationSearchService/ReadFile',
+                request_serializer=kari_dot_conversation__search_dot_v1_dot_conversation__search__pb2.ReadFileRequest.SerializeToString,
+                response_deserializer=kari_dot_conversation__search_dot_v1_dot_conversation__search__pb2.ReadFileResponse.FromString,
+                _registered_method=True)
 
 
 class ConversationSearchServiceServicer:
@@ -54,6 +59,14 @@ class ConversationSearchServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadFile(self, request, context):
+        """The text of a file that the caller may find, in order: from a piece on, or of some pages. At most 1 MiB
+        of text; `next_index` says where it goes on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ConversationSearchServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -61,6 +74,11 @@ def add_ConversationSearchServiceServicer_to_server(servicer, server):
                     servicer.Search,
                     request_deserializer=kari_dot_conversation__search_dot_v1_dot_conversation__search__pb2.SearchRequest.FromString,
                     response_serializer=kari_dot_conversation__search_dot_v1_dot_conversation__search__pb2.SearchResponse.SerializeToString,
+            ),
+            'ReadFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadFile,
+                    request_deserializer=kari_dot_conversation__search_dot_v1_dot_conversation__search__pb2.ReadFileRequest.FromString,
+                    response_serializer=kari_dot_conversation__search_dot_v1_dot_conversation__search__pb2.ReadFileResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -91,6 +109,33 @@ class ConversationSearchService:
             '/kari.conversation_search.v1.ConversationSearchService/Search',
             kari_dot_conversation__search_dot_v1_dot_conversation__search__pb2.SearchRequest.SerializeToString,
             kari_dot_conversation__search_dot_v1_dot_conversation__search__pb2.SearchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.conversation_search.v1.ConversationSearchService/ReadFile',
+            kari_dot_conversation__search_dot_v1_dot_conversation__search__pb2.ReadFileRequest.SerializeToString,
+            kari_dot_conversation__search_dot_v1_dot_conversation__search__pb2.ReadFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,10 @@ class ConversationSearchServiceStub:
     """The messages that fit a query best, of conversations in which the caller takes part. The same query
     over the same messages gives the same results. Without vectors, words alone decide, and that is said.
     """
+    ReadFile: _grpc.UnaryUnaryMultiCallable[_conversation_search_pb2.ReadFileRequest, _conversation_search_pb2.ReadFileResponse]
+    """The text of a file that the caller may find, in order: from a piece on, or of some pages. At most 1 MiB
+    of text; `next_index` says where it goes on.
+    """
 
 @_typing.type_check_only
 class ConversationSearchServiceAsyncStub(ConversationSearchServiceStub):
@@ -46,6 +50,10 @@ class ConversationSearchServiceAsyncStub(ConversationSearchServiceStub):
     Search: _aio.UnaryUnaryMultiCallable[_conversation_search_pb2.SearchRequest, _conversation_search_pb2.SearchResponse]  # type: ignore[assignment]
     """The messages that fit a query best, of conversations in which the caller takes part. The same query
     over the same messages gives the same results. Without vectors, words alone decide, and that is said.
+    """
+    ReadFile: _aio.UnaryUnaryMultiCallable[_conversation_search_pb2.ReadFileRequest, _conversation_search_pb2.ReadFileResponse]  # type: ignore[assignment]
+    """The text of a file that the caller may find, in order: from a piece on, or of some pages. At most 1 MiB
+    of text; `next_index` says where it goes on.
     """
 
 class ConversationSearchServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -59,6 +67,16 @@ class ConversationSearchServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_conversation_search_pb2.SearchResponse, _abc.Awaitable[_conversation_search_pb2.SearchResponse]]:
         """The messages that fit a query best, of conversations in which the caller takes part. The same query
         over the same messages gives the same results. Without vectors, words alone decide, and that is said.
+        """
+
+    @_abc_1.abstractmethod
+    def ReadFile(
+        self,
+        request: _conversation_search_pb2.ReadFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_conversation_search_pb2.ReadFileResponse, _abc.Awaitable[_conversation_search_pb2.ReadFileResponse]]:
+        """The text of a file that the caller may find, in order: from a piece on, or of some pages. At most 1 MiB
+        of text; `next_index` says where it goes on.
         """
 
 def add_ConversationSearchServiceServicer_to_server(servicer: ConversationSearchServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -164,6 +164,7 @@ class PrepareImageResponse(_message.Message):
     CONTENT_TYPE_FIELD_NUMBER: _builtins.int
     WIDTH_FIELD_NUMBER: _builtins.int
     HEIGHT_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
     """Its bytes, at most 1.5 MB."""
     content_type: _builtins.str
@@ -172,6 +173,8 @@ class PrepareImageResponse(_message.Message):
     """Its width in pixels."""
     height: _builtins.int
     """Its height in pixels."""
+    name: _builtins.str
+    """What people call the file."""
     def __init__(
         self,
         *,
@@ -179,10 +182,11 @@ class PrepareImageResponse(_message.Message):
         content_type: _builtins.str = ...,
         width: _builtins.int = ...,
         height: _builtins.int = ...,
+        name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "data", b"data", "height", b"height", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "data", b"data", "height", b"height", "name", b"name", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
