@@ -60,10 +60,17 @@ def rows(candidates: Iterable[ContextCandidate]) -> list[tuple[str, ...]]:
             f"{each.similarity:.3f}" if each.similarity else "",
             str(each.tokens),
             short(ContextVerdict, each.verdict).replace("_", " "),
-            each.message_id or each.memory_id or each.summary_id,
+            _id(each),
         )
         for each in candidates
     ]
+
+
+def _id(candidate: ContextCandidate) -> str:
+    """Of a piece of a file the file's, and which piece it is, from 1 on."""
+    if candidate.file_id:
+        return f"{candidate.file_id} piece {candidate.chunk + 1}"
+    return candidate.message_id or candidate.memory_id or candidate.summary_id
 
 
 def missed(degradations: Iterable[Degradation]) -> str:

@@ -45,7 +45,7 @@ async def _reindex(place: list[str]) -> None:
                 if embedding is not None:
                     most = max(most, step.jobs_left)
                     progress.update(embedding, total=most, completed=most - step.jobs_left)
-        console.print(f"{queued} messages, memories and summaries are indexed anew")
+        console.print(f"{queued} messages, memories, summaries and files are indexed anew")
 
 
 def _go_on(token: str) -> str:

@@ -18,8 +18,14 @@ from cli.explain import missed
 from cli.mesh import Mesh, NotRunning, connected
 from kari.chat_hub.v1.chat_hub_pb2 import SearchRequest, SearchResponse
 from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
+from kari.conversation_models.v1.file_pb2 import Anchor
 from kari.conversation_models.v1.message_pb2 import MessageRole
-from kari.conversation_models.v1.search_pb2 import Highlight, SearchFilter, SummaryResult
+from kari.conversation_models.v1.search_pb2 import (
+    FileResult,
+    Highlight,
+    SearchFilter,
+    SummaryResult,
+)
 from servers.runtime.errors import from_rpc
 from servers.runtime.names import short
 from servers.runtime.settings import read_settings
@@ -68,7 +74,7 @@ def run(wanted: Wanted, user: str, tenant: str, *, as_json: bool) -> int:
         sys.stdout.write(json_format.MessageToJson(found, ensure_ascii=False) + "\n")
     else:
         _print(found)
-    return 0 if found.results or found.summaries else 1
+    return 0 if found.results or found.summaries or found.files else 1
 
 
 def marked(content: str, highlights: Iterable[Highlight]) -> Text:
@@ -115,13 +121,15 @@ def _print(found: SearchResponse) -> None:
     console = Console(highlight=False)
     for summary in found.summaries:
         _print_summary(console, summary)
+    for piece in found.files:
+        _print_piece(console, piece)
     for result in found.results:
         author = result.author or short(MessageRole, result.role)
         console.print(_head(result.timestamp, author, result.conversation_id), soft_wrap=True)
         console.print(Padding(marked(result.content, result.highlights), INDENT))
     if lacking := without(found.degradations):
         console.print(lacking, markup=False)
-    if not found.results and not found.summaries:
+    if not (found.results or found.summaries or found.files):
         sys.stderr.write("nothing was found\n")
 
 
@@ -130,6 +138,27 @@ def _print_summary(console: Console, found: SummaryResult) -> None:
     head = _head(summary.created_at, "summary", summary.conversation_id)
     console.print(head, soft_wrap=True)
     console.print(Padding(marked(summary.summary, ()), INDENT))
+
+
+def _print_piece(console: Console, found: FileResult) -> None:
+    """Under the file's name, with the place in it."""
+    head = marked(", ".join(filter(None, (found.name, place(found.chunk.anchor)))), ())
+    console.print(head.append(f"  {found.conversation_id or found.file_id}"), soft_wrap=True)
+    console.print(Padding(marked(found.chunk.text, found.highlights), INDENT))
+
+
+def place(anchor: Anchor) -> str:
+    """Where a piece stands in its file; empty if that is not known."""
+    match anchor.WhichOneof("place"):
+        case "page":
+            return f"page {anchor.page}"
+        case "line":
+            return f"line {anchor.line}"
+        case "row":
+            return f"sheet {anchor.row.sheet}, row {anchor.row.row}"
+        case "time":
+            return f"at {anchor.time.ToTimedelta()}".partition(".")[0]
+    return ""
 
 
 def _head(timestamp: Timestamp, who: str, conversation_id: str) -> Text:

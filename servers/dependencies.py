@@ -541,6 +541,7 @@ def tool_integration(w: Wiring) -> Hosted:
         conversations=stub("conversation_search", ConversationSearchServiceStub),
         memories=stub("memory_processor", MemoryProcessorServiceStub),
         code=stub("code_execution", CodeExecutionServiceStub),
+        files=stub("file_attachment", FileAttachmentServiceStub),
     )
     configuration = configured.read(w.settings, TOOL_IDS)
     built_in = BuiltIn(configuration, peers)

@@ -41,10 +41,11 @@ export class Found {
     field.removeAttribute("aria-activedescendant");
   }
 
-  // Adds a page: summaries stand above the messages, in a group of their own.
-  add(results, summaries) {
+  // Adds a page: summaries and files stand above the messages, in groups of their own.
+  add(results, summaries, files) {
     const first = this.size;
     for (const found of summaries) this.#put("Summaries", ...this.#summary(found));
+    for (const found of files) this.#put("Files", ...this.#file(found));
     for (const found of results) this.#put("Messages", ...this.#message(found));
     if (this.size > first) this.#choose(first);
   }
@@ -88,6 +89,16 @@ export class Found {
     return [entry, this.#head("", summary.conversationId, summary.createdAt), said, about];
   }
 
+  // Opens the conversation in which the file is used; of one that is in none there is nothing to open.
+  #file(found) {
+    const { text = "", anchor = {} } = found.chunk ?? {};
+    const entry = found.conversationId ? { conversationId: found.conversationId } : null;
+    const name = make("span", { className: "speaker", textContent: found.name });
+    const where = make("span", { className: "where", textContent: placeOf(anchor) });
+    const head = make("p", { className: "found-head" }, name, where);
+    return [entry, head, textOf(excerpt(text, found.highlights, false))];
+  }
+
   #message(result) {
     const entry = {
       conversationId: result.conversationId,
@@ -119,6 +130,14 @@ function groupOf(name) {
   const group = make("div", { role: "group", "aria-labelledby": id }, label);
   list.append(group);
   return group;
+}
+
+// Where a piece stands in its file.
+function placeOf({ page, line, row, time }) {
+  if (page) return `page ${page}`;
+  if (row) return `${row.sheet}, row ${row.row ?? 1}`;
+  if (line) return `line ${line}`;
+  return time ? `at ${Number.parseFloat(time).toFixed(0)} s` : "";
 }
 
 function textOf(pieces) {

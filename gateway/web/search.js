@@ -112,7 +112,7 @@ export class Search {
     this.#next = page.nextPageToken ?? "";
     this.#paging = false;
     this.#missing.push(...(page.degradations ?? []));
-    this.#found.add(page.results ?? [], page.summaries ?? []);
+    this.#found.add(page.results ?? [], page.summaries ?? [], page.files ?? []);
     list.removeAttribute("aria-busy");
     field.setAttribute("aria-expanded", String(this.#found.size > 0));
     status.textContent = this.#found.size ? this.#count() : "Nothing was found.";

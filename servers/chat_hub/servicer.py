@@ -142,6 +142,7 @@ class ChatHub(Memories, Tools, Files):
             next_page_token=response.next_page_token,
             degradations=response.degradations,
             summaries=response.summaries,
+            files=response.files,
         )
 
     async def GetTurnManifest(

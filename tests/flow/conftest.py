@@ -40,6 +40,8 @@ OBEDIENT, READER = f"{PROVIDER}/obedient", f"{PROVIDER}/reader"
 """A model that calls what its user names, and one that calls no tools."""
 WINDOWS = {"obedient": 32768}
 """Room for all tools where they are called."""
+QUOTING = f"{PROVIDER}/quoting"
+"""A model that answers from the files in its prompt, and says how many images it is shown."""
 PLAIN_PASSWORD = "a plain password"
 
 
@@ -53,6 +55,8 @@ def models_file(folder: Path, upstream: Upstream) -> Path:
     models += (
         f'[[providers.{PROVIDER}.models]]\nid = "reader"\ncontext_window = 8192\n'
         "calls_tools = false\n"
+        f'[[providers.{PROVIDER}.models]]\nid = "quoting"\ncontext_window = 32768\n'
+        "calls_tools = false\nsees = true\n"
     )
     file = folder / "models.toml"
     file.write_text(

@@ -234,7 +234,7 @@ async def test_everything_is_indexed_anew(mesh: Mesh) -> None:
     await mesh.kari.command("chat", "--once", "hello")
     code, output = await mesh.kari.command("reindex")
     assert code == 0, output
-    assert "messages, memories and summaries are indexed anew" in output
+    assert "messages, memories, summaries and files are indexed anew" in output
     code, output = await mesh.kari.command("reindex", "--after", "nonsense")
     assert code == 1
     assert "page_token" in output

@@ -106,7 +106,7 @@ def test_a_tool_that_is_switched_off_says_where() -> None:
 
 
 async def test_the_ids_of_the_file_are_those_of_the_tools() -> None:
-    built_in = BuiltIn(Configuration(), Peers(NOBODY, NOBODY, NOBODY))
+    built_in = BuiltIn(Configuration(), Peers(NOBODY, NOBODY, NOBODY, NOBODY))
     assert tuple(offer.tool.id for offer in await built_in.offers()) == IDS
 
 
@@ -114,7 +114,7 @@ def test_a_key_that_is_not_set_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TEST_SEARCH_KEY", raising=False)
     configuration = Configuration(search=SearchEntry(url="http://x", key_env="TEST_SEARCH_KEY"))
     with pytest.raises(ConfigurationError, match="TEST_SEARCH_KEY is not set; set it"):
-        BuiltIn(configuration, Peers(NOBODY, NOBODY, NOBODY))
+        BuiltIn(configuration, Peers(NOBODY, NOBODY, NOBODY, NOBODY))
 
 
 def test_the_file_of_the_documentation_is_right() -> None:

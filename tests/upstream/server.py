@@ -18,6 +18,7 @@ from aiohttp import web
 
 from tests.upstream import anthropic_format, openai_format
 from tests.upstream.obedient import obey
+from tests.upstream.quoting import quote
 from tests.upstream.script import Ending, Script, named
 
 
@@ -170,6 +171,8 @@ class Upstream:
         model = received.model
         scripts = self.scripts.get(model)
         if not scripts:
+            if model == "quoting":
+                return quote(received.body)
             return obey(received.body) if model == "obedient" else named(model)
         return scripts[min(len(self.asked(model)), len(scripts)) - 1]
 

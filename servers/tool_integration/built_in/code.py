@@ -16,6 +16,7 @@ from kari.code_execution.v1.code_execution_pb2 import (
 from servers.runtime.durations import duration
 from servers.runtime.names import short
 from servers.tool_integration.built_in.code_tool import RUNNERS, TOOL
+from servers.tool_integration.built_in.given_files import GivenFiles
 from servers.tool_integration.tool import Invocation, Json, Offer
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ class CodeRun:
     """Has code execution run programs, in the user's name. A program that raises, or is stopped,
     is a result: the model that wrote it can mend it."""
 
-    def __init__(self, code: "CodeExecutionServiceAsyncStub") -> None:
+    def __init__(self, code: "CodeExecutionServiceAsyncStub", files: GivenFiles) -> None:
         self._code = code
+        self._files = files
 
     async def __call__(self, arguments: Mapping[str, Json], invocation: Invocation) -> Json:
         """How the program ended, and what it wrote."""
@@ -44,7 +46,12 @@ class CodeRun:
             request.inputs_json = orjson.dumps(arguments["inputs"]).decode()
         if "seconds" in arguments:
             request.limits.CopyFrom(RunLimits(time=duration(arguments["seconds"])))
-        return _said(await self._code.Run(request))
+        if wanted := arguments.get("files", ()):
+            request.files.extend(await self._files.named(wanted, invocation.conversation_id))
+        said = _said(await self._code.Run(request))
+        if request.files:
+            said["given"] = [file.name for file in request.files]
+        return said
 
     def offer(self) -> Offer:
         """As a tool."""

@@ -35,6 +35,14 @@ TOOL = Tool(
                 "description": "Variables that the program finds set, by name.",
             },
             "stdin": TEXT | {"description": "What it reads from standard input."},
+            "files": {
+                "type": "array",
+                "items": {"type": "string", "minLength": 1, "maxLength": 300},
+                "maxItems": 20,
+                "description": "Files of the user or of this conversation, by name or id, that the "
+                "program finds in its folder; `given` says how they are called there. Only for "
+                "`cpython`.",
+            },
             "seconds": {
                 "type": "number",
                 "exclusiveMinimum": 0,
@@ -69,6 +77,7 @@ TOOL = Tool(
                 },
                 "description": "Files that it made; those that are texts with their beginnings.",
             },
+            "given": {"type": "array", "items": TEXT, "description": "Files that it was given."},
             "runner": TEXT,
             "seconds": {"type": "number"},
         },

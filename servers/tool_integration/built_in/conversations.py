@@ -5,7 +5,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from kari.conversation_models.v1.message_pb2 import MessageRole
-from kari.conversation_models.v1.search_pb2 import SearchFilter, SearchResult, SummaryResult
+from kari.conversation_models.v1.search_pb2 import (
+    FileResult,
+    SearchFilter,
+    SearchResult,
+    SummaryResult,
+)
 from kari.conversation_search.v1.conversation_search_pb2 import SearchRequest
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import InvalidRequest
@@ -80,6 +85,21 @@ TOOL = Tool(
                     "additionalProperties": False,
                 },
             },
+            "files": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "text": TEXT,
+                        "file": TEXT,
+                        "passage": {"type": "integer"},
+                        "page": {"type": "integer"},
+                    },
+                    "required": ["text", "file", "passage"],
+                    "additionalProperties": False,
+                },
+                "description": "Passages of files; file.read reads on.",
+            },
             "missing": {
                 "type": "string",
                 "description": "What could not be looked through; there may be more.",
@@ -110,6 +130,8 @@ class ConversationSearch:
             "results": [_result(result) for result in found.results],
             "summaries": [_summary(each) for each in found.summaries],
         }
+        if found.files:
+            said["files"] = [_piece(each) for each in found.files]
         if found.degradations:
             said["missing"] = "Found by words alone: searching by meaning is not available now."
         return said
@@ -154,6 +176,12 @@ def _result(result: SearchResult) -> Json:
         "conversation_id": result.conversation_id,
         "message_id": result.message_id,
     }
+
+
+def _piece(found: FileResult) -> Json:
+    chunk = found.chunk
+    page = {"page": chunk.anchor.page} if chunk.anchor.page else {}
+    return {"text": chunk.text, "file": found.name, "passage": chunk.index, **page}
 
 
 def _summary(found: SummaryResult) -> Json:

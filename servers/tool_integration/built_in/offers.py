@@ -10,6 +10,8 @@ from servers.tool_integration.built_in.clock import Clock, utc_now
 from servers.tool_integration.built_in.code import CodeRun
 from servers.tool_integration.built_in.conversations import ConversationSearch
 from servers.tool_integration.built_in.fetch import Fetch
+from servers.tool_integration.built_in.file_read import FileRead
+from servers.tool_integration.built_in.given_files import GivenFiles
 from servers.tool_integration.built_in.memories import MemorySearch
 from servers.tool_integration.built_in.search import Search
 from servers.tool_integration.built_in.times import Times
@@ -23,11 +25,12 @@ if TYPE_CHECKING:
     from kari.conversation_search.v1.conversation_search_pb2_grpc import (
         ConversationSearchServiceAsyncStub,
     )
+    from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceAsyncStub
     from kari.memory_processor.v1.memory_processor_pb2_grpc import MemoryProcessorServiceAsyncStub
 
 IDS = (
     *("time", "calculator", "units", "conversation.search", "memory.search"),
-    *("web.fetch", "web.search", "code.run"),
+    *("file.read", "web.fetch", "web.search", "code.run"),
 )
 
 
@@ -38,6 +41,7 @@ class Peers:
     conversations: "ConversationSearchServiceAsyncStub"
     memories: "MemoryProcessorServiceAsyncStub"
     code: "CodeExecutionServiceAsyncStub"
+    files: "FileAttachmentServiceAsyncStub"
 
 
 class BuiltIn:
@@ -53,9 +57,10 @@ class BuiltIn:
             UNITS,
             ConversationSearch(peers.conversations).offer(),
             MemorySearch(peers.memories).offer(),
+            FileRead(peers.conversations).offer(),
             self._fetch.offer(),
             self._search.offer(),
-            CodeRun(peers.code).offer(),
+            CodeRun(peers.code, GivenFiles(peers.files)).offer(),
         )
 
     async def offers(self) -> Sequence[Offer]:
