@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from buf.validate import validate_pb2
 from gateway.accounts import Accounts
 from gateway.connections import Connections
+from gateway.downloading import Downloading
 from gateway.http import application
 from gateway.hub import Hub
 from gateway.limits import Limits as MessageLimits
@@ -23,6 +24,8 @@ from gateway.session import Terms
 from gateway.sessions import Sessions
 from gateway.shared import SharedCounters
 from gateway.upgrading import Sockets
+from gateway.uploading import Uploading
+from gateway.visitors import Visitors
 from kari.chat_hub.v1.chat_hub_pb2 import SendMessageRequest
 from kari.edge.v1.frames_pb2 import Limits
 from kari.identity.v1.identity_pb2_grpc import IdentityServiceStub
@@ -58,11 +61,14 @@ class Gateway:
         self._heartbeat = heartbeat
         self._readiness = Readiness({"chat_hub": chat_hub, "identity": identity})
         self._connections = Connections(settings.connections_per_user, shared)
+        hub = Hub(chat_hub)
+        sessions = Sessions(EndedSessions(redis, settings.access_token_seconds), shared)
+        visitors = Visitors(hub, sessions, access_tokens.verify, settings.allowed_origins)
         self._sockets = Sockets(
-            Hub(chat_hub),
+            hub,
             limits,
             self._connections,
-            Sessions(EndedSessions(redis, settings.access_token_seconds), shared),
+            sessions,
             self._readiness,
             terms,
             settings.allowed_origins,
@@ -73,6 +79,8 @@ class Gateway:
             Accounts(accounts, limits, settings, self._sockets),
             Probes(accounts, self._readiness),
             Page(),
+            Uploading(hub, visitors),
+            Downloading(hub, visitors),
         )
         self.url = ""
 

@@ -14,10 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from gateway.accounts import PATH, Accounts
+from gateway.downloading import Downloading
 from gateway.envelopes import error_response
 from gateway.page import SECURITY_HEADERS, Page
 from gateway.probes import Probes
 from gateway.upgrading import Sockets
+from gateway.uploading import FORMS, RESUMABLE, Uploading
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import Call, acting
 from servers.runtime.errors import Internal, InvalidRequest, KariError, NotFound
@@ -26,13 +28,21 @@ from servers.runtime.interceptors.correlation import HEADER, accepted_id
 log = structlog.get_logger("kari.gateway.http")
 
 
-def application(sockets: Sockets, accounts: Accounts, probes: Probes, page: Page) -> Starlette:
+def application(
+    sockets: Sockets,
+    accounts: Accounts,
+    probes: Probes,
+    page: Page,
+    uploading: Uploading,
+    downloading: Downloading,
+) -> Starlette:
     """The whole edge as one ASGI application."""
     routes: Sequence[BaseRoute] = (
         Route("/v1/chat", _upgrade_required),
         Route(f"{PATH}/login", accounts.login, methods=["POST"]),
         Route(f"{PATH}/refresh", accounts.refresh, methods=["POST"]),
         Route(f"{PATH}/logout", accounts.logout, methods=["POST"]),
+        *_file_routes(uploading, downloading),
         Route("/.well-known/jwks.json", probes.jwks),
         Route("/livez", probes.livez),
         Route("/readyz", probes.readyz),
@@ -43,6 +53,21 @@ def application(sockets: Sockets, accounts: Accounts, probes: Probes, page: Page
         routes=routes,
         middleware=[Middleware(Around, chat=sockets.chat)],
         exception_handlers={KariError: _told, HTTPException: _http_error},
+    )
+
+
+def _file_routes(uploading: Uploading, downloading: Downloading) -> Sequence[BaseRoute]:
+    one, upload = f"{FORMS}/{{file_id}}", f"{RESUMABLE}/{{upload_id}}"
+    return (
+        Route(FORMS, uploading.form, methods=["POST"]),
+        Route(FORMS, downloading.page, methods=["GET"]),
+        Route(one, downloading.show, methods=["GET"]),
+        Route(one, downloading.delete, methods=["DELETE"]),
+        Route(f"{one}/content", downloading.content, methods=["GET"]),
+        Route(RESUMABLE, uploading.create, methods=["POST"]),
+        Route(RESUMABLE, uploading.options, methods=["OPTIONS"]),
+        Route(upload, uploading.look, methods=["HEAD"]),
+        Route(upload, uploading.append, methods=["PATCH"]),
     )
 
 
@@ -91,7 +116,9 @@ class _Answer:
         """Passes an ASGI event on."""
         if message["type"] == "http.response.start":
             self.begun = True
-            MutableHeaders(scope=message).update(self._headers)
+            headers = MutableHeaders(scope=message)
+            for name, value in self._headers.items():
+                headers.setdefault(name, value)
         await self._send(message)
 
 

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from gateway import watching
 from gateway.actions import Action, Ask, Cause, Close, Open, Renew, Send
 from gateway.closing import RUBBISH, TOKEN_EXPIRED, TOO_FAST, Closing
+from gateway.followed_files import FollowedFiles
 from gateway.frames import Encoding, Refused, decode
 from gateway.lane import Lane
 from gateway.pace import Pace
@@ -46,6 +47,7 @@ REQUESTS = {
     "search": "Search",
     "answer_approval": "AnswerApproval",
     "tools": "ListTools",
+    "files": "ListFiles",
 }
 """The hub's method for each kind of frame that is one call."""
 
@@ -74,6 +76,7 @@ class Session:
         self._turns = Turns()
         self._watching = Watching()
         self._lane = Lane()
+        self._files = FollowedFiles()
         self._held: list[ServerFrame] = []
         self._pending = 0
         self._rubbish = 0
@@ -137,6 +140,8 @@ class Session:
         """A stream of this session brought something."""
         if isinstance(response, hub.FollowTurnResponse):
             return self._turn_moved(stream, response)
+        if isinstance(response, hub.FollowFileResponse):
+            return [tell(stream.cause, file_changed=response)]
         assert isinstance(response, hub.WatchResponse)  # noqa: S101  # there are two kinds of streams
         return self._seen(response)
 
@@ -151,6 +156,8 @@ class Session:
         """A stream of this session ended, well or not."""
         if stream.key == watching.KEY:
             return self._watch_cut(error)
+        if isinstance(stream.request, hub.FollowFileRequest):
+            return self._files.ended(stream, error)
         assert isinstance(stream.request, hub.FollowTurnRequest)  # noqa: S101  # the other kind
         found = self._turns.cut(stream.request.turn_id, error)
         if found is None:
@@ -201,6 +208,9 @@ class Session:
             return [tell_error(cause, too_many("turns are followed", MOST_FOLLOWED))]
         after = frame.resume.after if frame.resume.HasField("after") else None
         return self._turns.resume(turn_id, after, cause)
+
+    def _on_follow_file(self, frame: ClientFrame, cause: Cause) -> list[Action]:
+        return self._files.follow(frame.follow_file, cause)
 
     def _on_refresh_token(self, frame: ClientFrame, cause: Cause) -> list[Action]:
         try:

@@ -3,7 +3,7 @@
 Its length is that of a list: a function for each server, which says what is given to what."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
 from time import monotonic
@@ -44,6 +44,7 @@ from kari.file_attachment.v1.file_attachment_pb2_grpc import (
     add_FileAttachmentServiceServicer_to_server,
 )
 from kari.hook_enabled_file.v1.hook_enabled_file_pb2_grpc import (
+    HookEnabledFileServiceStub,
     add_HookEnabledFileServiceServicer_to_server,
 )
 from kari.identity.v1.identity_pb2_grpc import add_IdentityServiceServicer_to_server
@@ -221,7 +222,6 @@ from servers.runtime.audit_trail import Append, AuditTrail
 from servers.runtime.bootstrap import Bootstrap, Hook, Hosted
 from servers.runtime.ended_sessions import EndedSessions
 from servers.runtime.keys import audit_key, identity_key
-from servers.runtime.limited import Room
 from servers.runtime.names import short
 from servers.runtime.resources import Resource
 from servers.runtime.session_buffer import SessionBuffer
@@ -267,6 +267,7 @@ def chat_hub(w: Wiring) -> Hosted:
         streams=stub("stream_processor", StreamProcessorServiceStub),
         conversations=stub("conversation_manager", ConversationManagerServiceStub),
         search=stub("conversation_search", ConversationSearchServiceStub),
+        files=stub("hook_enabled_file", HookEnabledFileServiceStub),
     )
     board = Board()
     fan_out = FanOut(w.redis, board)
@@ -647,9 +648,11 @@ def hook_enabled_file(w: Wiring) -> Hosted:
         memory=stub("production_memory", ProductionMemoryServiceStub),
     )
     table, room, news = hook_configuration(w.settings), hook_rooms.opened(), FileNews()
-    w.resources.add("file_readers", partial(hook_rooms.held, room), Room.ready, required=False)
+    w.resources.add(
+        "file_readers", partial(hook_rooms.held, room), hook_rooms.answers, required=False
+    )
     if scanner := clamav(table):
-        w.resources.add("clamav", partial(nullcontext, scanner), ClamAV.ping, required=False)
+        w.resources.add("clamav", scanner.held, ClamAV.ping, required=False)
     hooks = file_hooks(table, room, peers)
     pipeline = Pipeline(peers.files, hooks, Trying(), _trail(w, "hook_enabled_file"), news)
     claims = FileClaims(peers.files, pipeline, w.mesh_key)

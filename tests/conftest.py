@@ -62,6 +62,7 @@ MESH = (
     "test_metrics",
     "test_tools",
     "test_tools_mcp",
+    "test_files",
     "test_turn",
 )
 """Files of tests/flow whose tests share one running mesh for each placement."""

@@ -1,6 +1,7 @@
 // The page put together.
 
 import { mayBeSignedIn, refresh, signIn, signOut } from "./account.js";
+import { Attachments } from "./attachments.js";
 import { Composer } from "./composer.js";
 import { ConversationView } from "./conversation.js";
 import { byId, make } from "./elements.js";
@@ -20,8 +21,10 @@ let typingSent = 0;
 let nextPage = "";
 let degradations = [];
 
+const attachments = new Attachments(socket, { changed: () => composer.look() });
 const composer = new Composer({
-  send: (text) => view.send(text),
+  send: (text) => view.send(text, attachments.take()),
+  held: () => attachments.busy,
   stop: () => view.stop(),
   typing,
 });
@@ -52,6 +55,7 @@ socket.addEventListener("welcome", ({ detail: welcome }) => {
   hideBanner();
   showDegradations(welcome.degradations ?? []);
   view.catchUp();
+  attachments.catchUp();
   search.catchUp();
   loadConversations();
   socket.ask({ commands: {} }).then(
@@ -63,6 +67,7 @@ socket.addEventListener("frame", ({ detail: { frame, answers } }) => {
   if (frame.error && !answers) view.problem(frame.error);
   else if (frame.degraded) showDegradations([...degradations, frame.degraded]);
   else if (frame.typing) showTyping(frame.typing);
+  else if (frame.fileChanged) attachments.changed(frame.fileChanged);
   else view.take(frame);
 });
 socket.addEventListener("waiting", ({ detail: { seconds } }) => {

@@ -10,13 +10,15 @@ const list = byId("suggestions");
 const stop = byId("stop");
 const send = byId("send");
 
-// `on` has send(text), stop() and typing(boolean).
+// `on` has send(text), stop(), typing(boolean) and held(): true while a message has to wait.
 export class Composer {
   #commands = [];
   #shown = [];
   #chosen = 0;
+  #held;
 
   constructor(on) {
+    this.#held = on.held;
     form.onsubmit = (event) => {
       event.preventDefault();
       this.#send(on);
@@ -41,6 +43,11 @@ export class Composer {
     stop.hidden = !running;
   }
 
+  // Whether there is something to send by now.
+  look() {
+    send.disabled = field.value.trim() === "" || this.#held();
+  }
+
   focus() {
     if (matchMedia("(hover: hover)").matches) field.focus();
   }
@@ -53,7 +60,7 @@ export class Composer {
 
   #send(on) {
     const text = field.value.trim();
-    if (!text) return;
+    if (!text || on.held()) return;
     field.value = "";
     this.#hide();
     this.#fit();
@@ -139,6 +146,6 @@ export class Composer {
     const height = Math.min(field.scrollHeight, innerHeight * 0.4);
     // While the field is not shown it has no height to speak of.
     if (height && field.value) field.style.height = `${height}px`;
-    send.disabled = field.value.trim() === "";
+    this.look();
   }
 }

@@ -22,6 +22,7 @@ export class ConversationView {
   #begun = false;
   #sought = null;
   #unsent = new Map();
+  #files = new Map();
   #generation = 0;
 
   constructor(socket, on) {
@@ -64,9 +65,11 @@ export class ConversationView {
     return this.#seek();
   }
 
-  send(content) {
-    const message = { content, requestId: crypto.randomUUID?.() ?? `${Date.now()}.${Math.random()}` };
+  send(content, files = []) {
+    const requestId = crypto.randomUUID?.() ?? `${Date.now()}.${Math.random()}`;
+    const message = { content, requestId, fileIds: files.map((file) => file.id) };
     message.article = this.#transcript.sending(content);
+    for (const file of files) this.#files.set(file.id, file);
     this.#deliver(message);
   }
 
@@ -100,6 +103,7 @@ export class ConversationView {
       requestId: message.requestId,
       conversationId: this.id,
       whenBusy: "WHEN_BUSY_ENQUEUE",
+      ...(message.fileIds?.length && { fileIds: message.fileIds }),
     };
     const generation = this.#generation;
     try {
@@ -170,6 +174,7 @@ export class ConversationView {
     turn.content = accepted.message.content;
     if (turn.asked) this.#transcript.accepted(turn.asked, accepted.message);
     else this.#transcript.merge([accepted.message]);
+    this.#showFiles([accepted.message]);
     turn.begin();
     if (!accepted.queued) this.#transcript.drawn(turn);
   }
@@ -240,6 +245,7 @@ export class ConversationView {
       this.#older = page.nextPageToken ?? "";
       this.#begun = true;
       this.#transcript.merge((page.messages ?? []).reverse());
+      this.#showFiles(page.messages ?? []);
       const active = page.activeTurn?.id;
       if (active && !this.#transcript.isLive(active)) this.#resume(active);
       if (!pageToken) this.#look();
@@ -250,6 +256,24 @@ export class ConversationView {
         this.#problem(null, error);
       }
       return false;
+    }
+  }
+
+  // The names of files come from the conversation's list, asked for when one is not known.
+  async #showFiles(messages) {
+    const withFiles = messages.filter((message) => message.fileIds?.length);
+    const unknown = withFiles.some((m) => m.fileIds.some((id) => !this.#files.has(id)));
+    if (unknown) {
+      try {
+        const { result } = await this.#ask({ files: { conversationId: this.id, pageSize: 200 } });
+        for (const file of result.files?.files ?? []) this.#files.set(file.id, file);
+      } catch (error) {
+        this.#problem(null, error);
+      }
+    }
+    for (const { id, fileIds, conversationId } of withFiles) {
+      const files = fileIds.map((fileId) => this.#files.get(fileId)).filter(Boolean);
+      this.#transcript.files(id, files, conversationId);
     }
   }
 

@@ -1,5 +1,6 @@
 // The messages on screen: history, what is being sent, answers that are being written.
 
+import { fileLinks } from "./attachments.js";
 import { button, byId, make } from "./elements.js";
 import { render } from "./markdown.js";
 import { ToolList } from "./tools.js";
@@ -158,6 +159,13 @@ export class Transcript {
     );
     note.append(choices);
     choices.firstElementChild.focus({ preventScroll: true });
+  }
+
+  // The files of a message, once.
+  files(messageId, files, conversationId) {
+    const article = this.#articles.get(messageId);
+    if (!article || !files.length || article.querySelector(".files")) return;
+    article.body.before(fileLinks(files, conversationId));
   }
 
   // Whether the end is in sight.

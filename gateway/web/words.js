@@ -30,6 +30,7 @@ const FEATURES = {
   FEATURE_VAULT: "Kari does not look at what it remembers of you.",
   FEATURE_LONG_TERM_MEMORY: "Kari does not look at earlier parts of this conversation.",
   FEATURE_PAST_THREADS: "Kari does not look at other conversations.",
+  FEATURE_FILES: "Kari could not look at the files of this message.",
   FEATURE_TOOLS: "Kari uses no tools, or no more of them.",
 };
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from kari.conversation_search.v1.conversation_search_pb2_grpc import (
         ConversationSearchServiceAsyncStub,
     )
+    from kari.hook_enabled_file.v1.hook_enabled_file_pb2_grpc import (
+        HookEnabledFileServiceAsyncStub,
+    )
     from kari.instruction_processor.v1.instruction_processor_pb2_grpc import (
         InstructionProcessorServiceAsyncStub,
     )
@@ -28,3 +31,4 @@ class Peers:
     streams: "StreamProcessorServiceAsyncStub"
     conversations: "ConversationManagerServiceAsyncStub"
     search: "ConversationSearchServiceAsyncStub"
+    files: "HookEnabledFileServiceAsyncStub"

@@ -17,6 +17,7 @@ from kari.conversation_manager.v1.conversation_manager_pb2 import (
 )
 from kari.conversation_models.v1.conversation_pb2 import Conversation
 from kari.conversation_models.v1.instruction_pb2 import InstructionResult
+from kari.hook_enabled_file.v1.hook_enabled_file_pb2 import AttachFilesRequest
 from kari.instruction_processor.v1 import instruction_processor_pb2
 from kari.instruction_processor.v1.instruction_processor_pb2 import ProcessRequest
 from servers.chat_hub.admitted import Admitted
@@ -90,6 +91,9 @@ class Sending:
     async def _start(
         self, request: SendMessageRequest, conversation: Conversation
     ) -> SendMessageResponse:
+        """Begins a turn. Files have to be the user's and ready before; they are tied to the message
+        once there is one, by a request that is repeated as well."""
+        await self._attach(request, conversation)
         started = await self._peers.orchestrator.StartTurn(
             StartTurnRequest(
                 conversation_id=conversation.id,
@@ -99,9 +103,23 @@ class Sending:
                 mentioned_user_ids=request.mentioned_user_ids,
                 when_busy=request.when_busy,
                 model=request.model,
+                file_ids=request.file_ids,
             )
         )
+        await self._attach(request, conversation, started.turn.user_message_id)
         return SendMessageResponse(turn=started.turn, position=started.position)
+
+    async def _attach(
+        self, request: SendMessageRequest, conversation: Conversation, message_id: str = ""
+    ) -> None:
+        if request.file_ids:
+            await self._peers.files.AttachFiles(
+                AttachFilesRequest(
+                    file_ids=request.file_ids,
+                    conversation_id=conversation.id,
+                    message_id=message_id,
+                )
+            )
 
     async def _process(
         self, request: SendMessageRequest, conversation: Conversation

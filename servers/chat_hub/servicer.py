@@ -12,6 +12,7 @@ from servers.chat_hub.following import Following
 from servers.chat_hub.news import News
 from servers.chat_hub.peers import Peers
 from servers.chat_hub.sending import Sending
+from servers.chat_hub.servicer_files import Files
 from servers.chat_hub.servicer_memories import Memories
 from servers.chat_hub.servicer_tools import Tools
 from servers.chat_hub.token_life import while_valid
@@ -20,7 +21,7 @@ from servers.runtime.call import principal
 from servers.runtime.grpc_types import Context
 
 
-class ChatHub(Memories, Tools):
+class ChatHub(Memories, Tools, Files):
     """Admits every chat event and routes it."""
 
     def __init__(

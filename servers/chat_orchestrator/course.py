@@ -201,17 +201,14 @@ class Course:
             log.warning("turn goes on without tools", error=str(error))
             self._writing.miss(Feature.FEATURE_TOOLS, "tool_integration")
             return
-        budget = self._writing.budget(selection)
-        found = offer(tools, budget) if model.calls_tools else Offer(tuple(tools))
+        found = offer(tools, model.context_window) if model.calls_tools else Offer(tuple(tools))
         log.info("tools offered", tools=found.ids, left_out=found.left_out)
         self._rounds.offer = found
 
     def _taken(self, selection: ModelSelection) -> int:
-        """Tokens of the prompt that belong to images, and to tools: their declarations, or the
-        results of the calls that were detected; at most half of it."""
-        most = self._writing.budget(selection) // 2
-        shown = min(self._shown(selection), most)
-        return shown + min(self._for_tools(selection), most - shown)
+        """Tokens of the window that belong to images, and to tools: their declarations, or the
+        results of the calls that were detected, at most a quarter of it."""
+        return self._shown(selection) + self._for_tools(selection)
 
     def _shown(self, selection: ModelSelection) -> int:
         return IMAGE_TOKENS * len(self._images) if selection.model.sees else 0
@@ -220,8 +217,9 @@ class Course:
         if selection.model.calls_tools:
             return self._rounds.offer.tokens
         wishes = detected(self._led.message.content, self._rounds.offer.ids)
-        share = int(selection.model.context_window * self._settings.tool_result_share)
-        return len(wishes) * share
+        window = selection.model.context_window
+        share = int(window * self._settings.tool_result_share)
+        return min(len(wishes) * share, window // 4)
 
     async def _look(self, selection: ModelSelection) -> None:
         """Finds the images that the model is shown."""

@@ -7,8 +7,8 @@ from kari.conversation_models.v1.tool_pb2 import Tool
 
 MOST = 128
 """The contract's largest number of tools in one request."""
-SHARE = 0.5
-"""Most that the tools may take of the tokens of a prompt."""
+SHARE = 0.25
+"""Most that the tools may take of a model's window, beside the context."""
 CHARACTERS_PER_TOKEN = 4
 """Of English and JSON, about."""
 OVERHEAD = 12
@@ -34,13 +34,13 @@ class Offer:
         return next((tool for tool in self.tools if tool.id == tool_id), None)
 
 
-def offer(tools: Iterable[Tool], budget: int) -> Offer:
-    """What can be offered in a prompt of at most `budget` tokens: Kari's own first, then capsules,
-    then those of MCP servers, each by id. What does not fit any more is left out."""
+def offer(tools: Iterable[Tool], window: int) -> Offer:
+    """What can be offered to a model with a window of so many tokens: Kari's own first, then
+    capsules, then those of MCP servers, each by id. What does not fit any more is left out."""
     kept, left, tokens = list[Tool](), list[str](), 0
     for tool in sorted(tools, key=lambda tool: (tool.source, tool.id)):
         size = declaration_tokens(tool)
-        if len(kept) < MOST and tokens + size <= budget * SHARE:
+        if len(kept) < MOST and tokens + size <= window * SHARE:
             kept.append(tool)
             tokens += size
         else:

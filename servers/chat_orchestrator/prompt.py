@@ -24,11 +24,12 @@ APOLOGY = (
 )
 
 
-def budget(model: Model, most: int) -> int:
-    """Tokens that a prompt may have: what the window leaves beside an answer, at most `most`. An
-    answer is left at least a quarter of the window."""
+def budget(model: Model, most: int, taken: int = 0) -> int:
+    """Tokens that a context may have: what the window leaves beside an answer and what tools have
+    taken of it, at most `most`. An answer is left at least a quarter of the window."""
     answer = min(model.max_output_tokens or model.context_window, model.context_window // 2)
-    return max(64, min(most, model.context_window - max(answer, model.context_window // 4)))
+    left = model.context_window - max(answer, model.context_window // 4) - taken
+    return max(64, min(most, left))
 
 
 def minimal(content: str, instructions: str) -> ContextBundle:

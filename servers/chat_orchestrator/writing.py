@@ -63,10 +63,6 @@ class Writing:
         )
         return selection
 
-    def budget(self, selection: ModelSelection) -> int:
-        """Tokens that the prompt may have, the tools in it included."""
-        return budget(selection.model, self._context_tokens)
-
     async def context(
         self,
         conversation: Conversation,
@@ -74,12 +70,12 @@ class Writing:
         selection: ModelSelection,
         taken: int = 0,
     ) -> ContextBundle:
-        """The prompt, which leaves so many tokens to tools; the message and the instructions where
-        no context can be had."""
+        """The prompt, which leaves so many tokens of the window to tools; the message and the
+        instructions where no context can be had."""
         request = AssembleRequest(
             conversation=conversation,
             current_message=message,
-            budget_tokens=max(64, self.budget(selection) - taken),
+            budget_tokens=budget(selection.model, self._context_tokens, taken),
             tokenizer=selection.model.tokenizer,
         )
         try:

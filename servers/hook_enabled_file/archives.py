@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from servers.hook_enabled_file.hooks import GUARD, PARTIAL, PASSED, REFUSED, Looked, Outcome
-from servers.hook_enabled_file.rooms import READING, limits
+from servers.hook_enabled_file.rooms import READING, limits, room_unavailable
 from servers.runtime.limited import Room
 
 START_BYTES = 512
@@ -27,9 +27,9 @@ class Archives:
     kind = GUARD
     description = "Refuses archives that unpack to too much, and looks for malware within them."
 
-    def unavailable(self) -> str:
-        """It can always run."""
-        return ""
+    async def unavailable(self) -> str:
+        """Without its process for readers."""
+        return await room_unavailable(self.room)
 
     def skips(self, looked: Looked) -> str:
         """What it is shows at its beginning alone, which `look` reads."""

@@ -19,6 +19,8 @@ _TOKEN = re.compile(
     r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]|[^\W\u2e80-\u9fff\uac00-\ud7af]+|[^\w\s]"
 )
 _LETTERS_A_TOKEN = 6
+_CHARACTERS_A_TOKEN = 16
+"""White space weighs something too: no piece has more than 4,000 characters."""
 # Bounded, so that no text makes it slow. By their numbers: closing quotes, full stops of Chinese.
 _SENTENCE = re.compile(
     r".+?(?:[.!?\u2026]{1,8}[\"'\u00bb\u201d\u2019)\]]{0,4}(?=\s|$)|[\u3002\uff01\uff1f]|\n|$)\s*",
@@ -41,6 +43,10 @@ def tokens(text: str) -> int:
     return sum(1 + (len(found) - 1) // _LETTERS_A_TOKEN for found in _TOKEN.findall(text))
 
 
+def _weight(text: str) -> int:
+    return max(tokens(text), len(text) // _CHARACTERS_A_TOKEN)
+
+
 def _pieces(segments: Iterable[TextChunk]) -> Iterator[tuple[str, Anchor]]:
     parts, size, anchor = list[str](), 0, Anchor()
     for segment in segments:
@@ -48,7 +54,7 @@ def _pieces(segments: Iterable[TextChunk]) -> Iterator[tuple[str, Anchor]]:
             yield "".join(parts), anchor
             parts, size = [], 0
         for unit in _units(f"{segment.text}\n"):
-            weight = tokens(unit)
+            weight = _weight(unit)
             if parts and size + weight > TOKENS:
                 yield "".join(parts), anchor
                 parts, size = [], 0
@@ -74,7 +80,7 @@ def _units(text: str) -> Iterator[str]:
     cut between words, or within one that is too long itself."""
     for found in _SENTENCE.finditer(text):
         sentence = found.group()
-        if tokens(sentence) <= LONGEST_TOKENS:
+        if _weight(sentence) <= LONGEST_TOKENS:
             yield sentence
         else:
             yield from _cut(sentence)
@@ -83,7 +89,7 @@ def _units(text: str) -> Iterator[str]:
 def _cut(sentence: str) -> Iterator[str]:
     part, size = list[str](), 0
     for word in _words(sentence):
-        weight = tokens(word)
+        weight = _weight(word)
         if part and size + weight > TOKENS:
             yield "".join(part)
             part, size = [], 0

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceAsyncStub
 
 NAME = "hook_enabled_file"
-MOST_AT_ONCE = 8
+MOST_AT_ONCE = 32
 """Files under way in one process; how many hooks run at once is for `Trying` to say."""
 CLAIM_SECONDS = 30.0
 LOOK_SECONDS = 2.0

@@ -7,11 +7,12 @@ are asked for, and the daemon's usual socket is a local one.
 import asyncio
 import re
 import struct
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from servers.hook_enabled_file.hooks import Away
-from servers.runtime.limited import Source
+from servers.runtime.limited import JobFailed, Source, Why
 
 STEP = 256 * 1024
 ANSWER_BYTES = 4096
@@ -28,7 +29,7 @@ class ClamAV:
 
     async def scan(self, source: Source) -> str:
         """Name of the signature that a file matches; empty if none does. Away if the daemon does
-        not answer, or does not take so large a file: nothing is said of it then."""
+        not answer; JobFailed if it does not take so large a file."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 reader, writer = await self._connected()
@@ -40,6 +41,10 @@ class ClamAV:
             raise Away("the virus scanner stopped answering") from gone
         finally:
             writer.close()
+
+    def held(self) -> AbstractAsyncContextManager["ClamAV"]:
+        """As a resource: nothing is kept open."""
+        return nullcontext(self)
 
     async def ping(self) -> None:
         """Away if the daemon does not answer."""
@@ -86,5 +91,7 @@ def _signature(answer: str) -> str:
     if answer == "stream: OK":
         return ""
     if "size limit exceeded" in answer:
-        raise Away("the file is larger than the virus scanner takes (StreamMaxLength)")
+        raise JobFailed(
+            Why.UNREADABLE, "the file is larger than the virus scanner takes (StreamMaxLength)"
+        )
     raise Away("the virus scanner could not look at the file")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from servers.hook_enabled_file.words import WordRule
 from servers.runtime.settings import Misconfigured
 
-BUILT_IN = ("scan", "archives", "policy", "strip_metadata", "text", "summary", "index")
+BUILT_IN = ("scan", "archives", "policy", "strip_metadata", "text", "index", "summary")
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
 

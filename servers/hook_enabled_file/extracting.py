@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 import grpc
 from google.protobuf.json_format import MessageToDict
 
-from kari.multimedia.v1.multimedia_pb2 import DescribeRequest, Description
+from kari.multimedia.v1.multimedia_pb2 import (
+    DescribeRequest,
+    Description,
+    ListReadersRequest,
+)
 from servers.hook_enabled_file.extracted import Extracted
 from servers.hook_enabled_file.hooks import Away, Looked
 from servers.hook_enabled_file.kinds import reads_document, reads_media
@@ -66,10 +70,12 @@ class Extracting:
         return found
 
     async def _described(self, looked: Looked) -> Extracted:
-        request = DescribeRequest(file_id=looked.file.id, ocr=True, caption=True, speech=True)
-        call = self.multimedia.Describe(request)
-        described = Description()
+        described, call = Description(), None
         try:
+            request = DescribeRequest(file_id=looked.file.id, ocr=True, speech=True)
+            # Nothing is missing where nobody has configured a model that sees.
+            request.caption = await self._reads("caption")
+            call = self.multimedia.Describe(request)
             async for step in call:
                 if step.WhichOneof("event") == "progress":
                     looked.tell(f"{step.progress:.0%}")
@@ -80,9 +86,14 @@ class Extracting:
                 raise JobFailed(Why.UNREADABLE, from_rpc(error).message) from error
             raise Away("pictures and recordings cannot be read at the moment") from error
         finally:
-            call.cancel()
+            if call is not None:
+                call.cancel()
         return Extracted(
             list(described.chunks),
             MessageToDict(described.metadata),
             list(described.warnings),
         )
+
+    async def _reads(self, name: str) -> bool:
+        readers = (await self.multimedia.ListReaders(ListReadersRequest())).readers
+        return any(reader.available for reader in readers if reader.name == name)

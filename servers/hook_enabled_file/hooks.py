@@ -1,4 +1,4 @@
-"""What a hook is: something that looks at a file on its way in. Pure."""
+"""What a hook is: something that looks at a file on its way in."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -74,8 +74,9 @@ class Hook(Protocol):
     def seconds(self) -> float:
         """How long it may take over a small file."""
 
-    def unavailable(self) -> str:
-        """Why it cannot run, and the way out; empty if it can."""
+    async def unavailable(self) -> str:
+        """Why it could not run now, and the way out; empty if it could. For people: a guard that
+        cannot run fails, it is not left out."""
 
     def skips(self, looked: Looked) -> str:
         """Why it has nothing to do with a file; empty if it has."""

@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 
 from kari.conversation_models.v1.file_pb2 import HookKind
 from servers.hook_enabled_file.hooks import GUARD, PASSED, REFUSED, Looked, Outcome
+from servers.hook_enabled_file.rooms import room_unavailable
 from servers.hook_enabled_file.scan import matches
 from servers.runtime.limited import Room
 
@@ -21,9 +22,9 @@ class Own:
     types: tuple[str, ...] = ("*",)
     seconds: float = 60.0
 
-    def unavailable(self) -> str:
-        """Its rules were compiled at the start."""
-        return ""
+    async def unavailable(self) -> str:
+        """Without its process for readers."""
+        return await room_unavailable(self.room)
 
     def skips(self, looked: Looked) -> str:
         """Files of other types."""

@@ -4,16 +4,12 @@ reads or writes slowly holds the other side back."""
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, TypeVar
 
-import grpc
-import structlog
 from google.protobuf.message import Message
 
-from kari.errors.v1.errors_pb2 import Reason
 from kari.file_attachment.v1 import file_attachment_pb2 as kept
 from kari.hook_enabled_file.v1 import hook_enabled_file_pb2 as contract
 from kari.production_memory.v1.production_memory_pb2 import DropFileRequest, ShareFilesRequest
 from servers.hook_enabled_file.claims import Claims
-from servers.runtime.errors import from_rpc
 
 if TYPE_CHECKING:
     from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceAsyncStub
@@ -22,8 +18,6 @@ if TYPE_CHECKING:
     )
 
 M = TypeVar("M", bound=Message)
-
-log = structlog.get_logger("kari.hook_enabled_file")
 
 
 def same(kind: type[M], message: Message) -> M:
@@ -72,12 +66,12 @@ class Passing:
 
     async def delete(self, file_id: str) -> bool:
         """Deletes a file and its text; whether its bytes are erased. Its text goes first: if the
-        rest fails then, whoever asks again finds the file still there."""
+        rest fails then, whoever asks again finds the file still there. Text that hooks under way
+        bring later is not taken any more."""
         await self._files.GetFile(kept.GetFileRequest(file_id=file_id))
         self._claims.drop(file_id)
         await self._memory.DropFile(DropFileRequest(file_id=file_id))
         response = await self._files.DeleteFile(kept.DeleteFileRequest(file_id=file_id))
-        await self._drop_late(file_id)
         return bool(response.erased)
 
     async def attach(self, request: contract.AttachFilesRequest) -> contract.AttachFilesResponse:
@@ -90,14 +84,6 @@ class Passing:
                 )
             )
         return same(contract.AttachFilesResponse, response)
-
-    async def _drop_late(self, file_id: str) -> None:
-        """Hooks that ran in another process may have kept text meanwhile."""
-        try:
-            await self._memory.DropFile(DropFileRequest(file_id=file_id))
-        except grpc.aio.AioRpcError as error:
-            reason = Reason.Name(from_rpc(error).reason)
-            log.warning("text of a deleted file may be left", file=file_id, error=reason)
 
 
 async def _passed_on(

@@ -169,7 +169,7 @@ class _One:
 
     async def _one(self, hook: Hook) -> None:
         looked = self._looked
-        if why := hook.unavailable() or hook.skips(looked):
+        if why := hook.skips(looked):
             self._note(hook, Outcome(SKIPPED, why), 0.0)
             return
         self._now = hook
@@ -181,8 +181,8 @@ class _One:
         self._note(hook, outcome, time.monotonic() - began)
         if _to_be_kept(outcome):
             await self._record([], outcome)
-        if outcome.replaced_by:
-            self._pipeline.stored(looked)
+        # Nothing of it stays in memory while it waits for its next hook.
+        self._pipeline.stored(looked)
 
     def _tell(self, words: str) -> None:
         if self._now is not None:

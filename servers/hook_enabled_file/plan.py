@@ -14,10 +14,14 @@ from servers.hook_enabled_file.hooks import (
     Hook,
     Outcome,
 )
+from servers.hook_enabled_file.kinds import reads_media
 
 FINAL = frozenset({PASSED, REFUSED, FAILED, SKIPPED, PARTIAL})
 CLOSING = frozenset({REFUSED, FAILED})
 MEGABYTE = 1_000_000
+LARGE_BYTES = 64 * MEGABYTE
+MEDIA_SECONDS = 600.0
+"""As long as multimedia may take over a recording."""
 BYTES_A_SECOND = 15 * MEGABYTE
 """What a hook gets through at least, on a core that others use too."""
 
@@ -59,9 +63,16 @@ def state_with(hooks: Sequence[Hook], file: File) -> FileState.ValueType:
     return FileState.FILE_STATE_READY
 
 
-def seconds_for(hook: Hook, size: int) -> float:
-    """How long a hook may take over a file of that size."""
-    return hook.seconds + size / BYTES_A_SECOND
+def is_slow(hook: Hook, file: File) -> bool:
+    """Whether a hook may take minutes over a file: it must not hold up others then."""
+    return file.size_bytes > LARGE_BYTES or (hook.kind != GUARD and reads_media(file.content_type))
+
+
+def seconds_for(hook: Hook, file: File) -> float:
+    """How long a hook may take over a file."""
+    listening = hook.kind != GUARD and reads_media(file.content_type)
+    media = MEDIA_SECONDS if listening else 0.0
+    return hook.seconds + media + file.size_bytes / BYTES_A_SECOND
 
 
 def running(file: File) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from servers.hook_enabled_file.extracting import Extracting
 from servers.hook_enabled_file.hooks import GUARD, PASSED, REFUSED, Looked, Outcome
-from servers.hook_enabled_file.rooms import READING, limits
+from servers.hook_enabled_file.rooms import READING, limits, room_unavailable
 from servers.hook_enabled_file.scan import matches
 from servers.hook_enabled_file.words import WordRule, rules_of
 from servers.runtime.limited import BytesSource, Room
@@ -29,9 +29,9 @@ class Policy:
     kind = GUARD
     description = "Refuses active content and words that the configuration names."
 
-    def unavailable(self) -> str:
-        """It can always run."""
-        return ""
+    async def unavailable(self) -> str:
+        """Without its process for readers."""
+        return await room_unavailable(self.room)
 
     def skips(self, looked: Looked) -> str:
         """Nothing to refuse."""

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from servers.runtime.limited import Limits, Room
+from servers.runtime.limited import JobFailed, Limits, Room
 from servers.runtime.limited.limits import MEGABYTE
 
 READING = "servers.hook_enabled_file.reading"
@@ -14,7 +14,7 @@ MODULES = (
     "PIL.Image",
     "PIL.ImageOps",
 )
-JOBS = 3
+JOBS = 4
 BYTES_A_SECOND = 15 * MEGABYTE
 
 
@@ -31,6 +31,20 @@ async def held(room: Room) -> AsyncIterator[Room]:
         yield room
     finally:
         await room.close()
+
+
+async def answers(room: Room) -> None:
+    """JobFailed if no jobs can be started."""
+    await room.ready()
+
+
+async def room_unavailable(room: Room) -> str:
+    """Why readers cannot run, and the way out; empty if they can."""
+    try:
+        await room.ready()
+    except JobFailed as failed:
+        return f"{failed.sentence}: no process can be started for them, as the log says"
+    return ""
 
 
 def limits(seconds: float, size: int, memory_megabytes: int = 768) -> Limits:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from servers.hook_enabled_file.clamav import ClamAV
-from servers.hook_enabled_file.hooks import GUARD, PASSED, REFUSED, Looked, Outcome
-from servers.hook_enabled_file.rooms import READING, limits
+from servers.hook_enabled_file.hooks import GUARD, PASSED, REFUSED, Away, Looked, Outcome
+from servers.hook_enabled_file.rooms import READING, limits, room_unavailable
 from servers.runtime.limited import Room
 
 
@@ -23,9 +23,14 @@ class Scan:
     kind = GUARD
     description = "Looks for malware by YARA rules, and with ClamAV where it is configured."
 
-    def unavailable(self) -> str:
-        """It can always run; if ClamAV is away, files wait for it."""
-        return ""
+    async def unavailable(self) -> str:
+        """Without its process, or while ClamAV is away: files wait for it then."""
+        try:
+            if self.clamav is not None:
+                await self.clamav.ping()
+        except Away as away:
+            return f"{away}; see `hooks.scan.clamav` of files.toml"
+        return await room_unavailable(self.room)
 
     def skips(self, looked: Looked) -> str:
         """Nothing is let past."""

@@ -87,11 +87,11 @@ class HookEnabledFile(HookEnabledFileServiceServicer):
         self, request: contract.ListHooksRequest, context: Context
     ) -> contract.ListHooksResponse:
         """The hooks, in their order."""
-        return contract.ListHooksResponse(hooks=[_shown(hook) for hook in self._hooks])
+        return contract.ListHooksResponse(hooks=[await _shown(hook) for hook in self._hooks])
 
 
-def _shown(hook: Hook) -> contract.Hook:
-    why = hook.unavailable()
+async def _shown(hook: Hook) -> contract.Hook:
+    why = await hook.unavailable()
     return contract.Hook(
         name=hook.name,
         kind=hook.kind,

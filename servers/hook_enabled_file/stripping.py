@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kari.file_attachment.v1.file_attachment_pb2 import UploadEnd, UploadRequest, UploadStart
 from servers.hook_enabled_file.hooks import GUARD, PARTIAL, PASSED, Looked, Outcome
 from servers.hook_enabled_file.kinds import PDF, SHEET, SLIDES, WORD
-from servers.hook_enabled_file.rooms import READING, limits
+from servers.hook_enabled_file.rooms import READING, limits, room_unavailable
 from servers.runtime.ids import new_id
 from servers.runtime.limited import Room
 
@@ -31,9 +31,9 @@ class StripMetadata:
     kind = GUARD
     description = "Takes out places, devices and authors, where that was asked for."
 
-    def unavailable(self) -> str:
-        """It can always run."""
-        return ""
+    async def unavailable(self) -> str:
+        """Without its process for readers."""
+        return await room_unavailable(self.room)
 
     def skips(self, looked: Looked) -> str:
         """Unless it was asked for, and can be done."""

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-import grpc
-
 from kari.conversation_models.v1.file_pb2 import TextChunk
 from kari.file_attachment.v1.file_attachment_pb2 import GetFileRequest
 from kari.production_memory.v1.production_memory_pb2 import (
-    DropFileRequest,
     IndexFileRequest,
     ShareFilesRequest,
 )
@@ -20,6 +17,7 @@ from servers.hook_enabled_file.chunking import chunks
 from servers.hook_enabled_file.extracted import told
 from servers.hook_enabled_file.extracting import Extracting
 from servers.hook_enabled_file.hooks import ENRICH, PARTIAL, PASSED, SKIPPED, Looked, Outcome
+from servers.hook_enabled_file.rooms import room_unavailable
 
 if TYPE_CHECKING:
     from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceAsyncStub
@@ -36,6 +34,8 @@ SHORT = 300
 LONGEST_SUMMARY = 2000
 TOGETHER = 100
 """Pieces that are kept in one call: about 100 KB."""
+MOST_PIECES = 20_000
+"""As many as production_memory keeps of a file."""
 NO_TEXT = "there is no text in it"
 
 
@@ -49,9 +49,9 @@ class Text:
     kind = ENRICH
     description = "Reads the text of documents, mails, pictures and recordings."
 
-    def unavailable(self) -> str:
-        """It can always run."""
-        return ""
+    async def unavailable(self) -> str:
+        """Without the process for readers."""
+        return await room_unavailable(self.extracting.room)
 
     def skips(self, looked: Looked) -> str:
         """Files without a reader."""
@@ -76,9 +76,9 @@ class Summary:
     kind = ENRICH
     description = "Chooses a few sentences that say what the file is about."
 
-    def unavailable(self) -> str:
-        """It can always run."""
-        return ""
+    async def unavailable(self) -> str:
+        """Without the process for readers."""
+        return await room_unavailable(self.extracting.room)
 
     def skips(self, looked: Looked) -> str:
         """Files without a reader."""
@@ -109,9 +109,9 @@ class Index:
     kind = ENRICH
     description = "Makes the text searchable, with the page or line where it stands."
 
-    def unavailable(self) -> str:
-        """It can always run."""
-        return ""
+    async def unavailable(self) -> str:
+        """Without the process for readers."""
+        return await room_unavailable(self.extracting.room)
 
     def skips(self, looked: Looked) -> str:
         """Files without a reader."""
@@ -120,9 +120,12 @@ class Index:
     async def look(self, looked: Looked) -> Outcome:
         """Keeps all pieces, then shares them with the conversations in which the file is used."""
         found = await self.extracting.of(looked)
-        pieces = await asyncio.to_thread(lambda: list(chunks(found.segments)))
+        pieces = await asyncio.to_thread(
+            lambda: list(islice(chunks(found.segments), MOST_PIECES + 1))
+        )
         if not pieces:
             return Outcome(SKIPPED, NO_TEXT)
+        more, pieces = len(pieces) > MOST_PIECES, pieces[:MOST_PIECES]
         rest = iter(pieces)
         while group := list(islice(rest, TOGETHER)):
             await self.memory.IndexFile(
@@ -135,16 +138,14 @@ class Index:
             )
             looked.tell(f"{(group[-1].index + 1) / len(pieces):.0%}")
         await self._share(looked)
+        if more:
+            left = f"the text behind the first {MOST_PIECES} pieces cannot be searched"
+            return Outcome(PARTIAL, left, chunks=len(pieces))
         return Outcome(PASSED, chunks=len(pieces))
 
     async def _share(self, looked: Looked) -> None:
         """A message may have taken the file along while it was indexed."""
-        try:
-            now = (await self.files.GetFile(GetFileRequest(file_id=looked.file.id))).file
-        except grpc.aio.AioRpcError as error:
-            if error.code() is grpc.StatusCode.NOT_FOUND:  # deleted while it was indexed
-                await self.memory.DropFile(DropFileRequest(file_id=looked.file.id))
-            raise
+        now = (await self.files.GetFile(GetFileRequest(file_id=looked.file.id))).file
         for conversation_id in now.conversation_ids:
             await self.memory.ShareFiles(
                 ShareFilesRequest(file_ids=[now.id], conversation_id=conversation_id)

@@ -9,7 +9,7 @@ import structlog
 from kari.errors.v1.errors_pb2 import Reason
 from servers.hook_enabled_file.hooks import FAILED, Away, Hook, Looked, Outcome
 from servers.hook_enabled_file.metrics import AGAIN
-from servers.hook_enabled_file.plan import seconds_for
+from servers.hook_enabled_file.plan import is_slow, seconds_for
 from servers.runtime.errors import from_rpc
 from servers.runtime.labelled import labelled
 from servers.runtime.limited import JobFailed, Why
@@ -17,8 +17,9 @@ from servers.runtime.limited import JobFailed, Why
 PAUSES = (1.0, 4.0, 15.0)
 """Seconds before each further attempt while something is away; after the last it has failed."""
 AT_ONCE = 3
-LARGE_BYTES = 64_000_000
-"""Files above it are looked at one at a time, beside the others: they do not hold them up."""
+SLOW_AT_ONCE = 2
+"""Beside the others, which they do not hold up: large files, and recordings that are listened
+to."""
 
 log = structlog.get_logger("kari.hook_enabled_file")
 
@@ -29,7 +30,7 @@ class Trying:
     def __init__(self, pauses: Sequence[float] = PAUSES) -> None:
         self._pauses = pauses
         self._few = asyncio.Semaphore(AT_ONCE)
-        self._large = asyncio.Semaphore(1)
+        self._slow = asyncio.Semaphore(SLOW_AT_ONCE)
 
     async def look(self, hook: Hook, looked: Looked) -> Outcome:
         """What a hook says; FAILED, with a sentence for people, if it does not come to its end."""
@@ -47,8 +48,8 @@ class Trying:
             return Outcome(FAILED, f"{away}; try it again later", record={"away": str(away)[:200]})
 
     async def _once(self, hook: Hook, looked: Looked) -> Outcome:
-        seconds = seconds_for(hook, looked.file.size_bytes)
-        slots = self._large if looked.file.size_bytes > LARGE_BYTES else self._few
+        seconds = seconds_for(hook, looked.file)
+        slots = self._slow if is_slow(hook, looked.file) else self._few
         try:
             async with slots, asyncio.timeout(seconds):
                 return await hook.look(looked)

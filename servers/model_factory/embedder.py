@@ -78,6 +78,8 @@ def load_minilm() -> Embed:
     """Loads model and tokenizer: 0.4 s, 130 MB."""
     import numpy as np
     import onnxruntime  # type: ignore[import-untyped]  # it has no types
+
+    onnxruntime.disable_telemetry_events()
     from tokenizers import Tokenizer
 
     path = weights.checked(MODEL)

@@ -11,7 +11,7 @@ from kari.conversation_models.v1.message_pb2 import MessageRole
 from kari.conversation_models.v1.model_pb2 import Model
 from kari.model_factory.v1.model_factory_pb2 import GenerateRequest, ListModelsRequest
 from servers.multimedia.configuration import Caption
-from servers.multimedia.metrics import EXTERNAL
+from servers.multimedia.metrics import EXTERNAL, timed
 from servers.multimedia.said import Facts, LeftOut, Sight
 from servers.runtime.call import Principal
 from servers.runtime.labelled import labelled
@@ -71,7 +71,8 @@ class Captioning:
             ],
         )
         try:
-            said = [step.delta async for step in self._models.Generate(request)]
+            with timed("caption"):
+                said = [step.delta async for step in self._models.Generate(request)]
         except grpc.aio.AioRpcError as error:
             log.warning("no caption", code=error.code().name, model=self.caption.model)
             labelled(EXTERNAL, "caption", "failed").inc()

@@ -1,6 +1,5 @@
 """Describing a file: the job that reads it, and whoever else is asked."""
 
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from servers.multimedia.description import Gathered
 from servers.multimedia.hearing import Hearing
 from servers.multimedia.jobs import Jobs
 from servers.multimedia.kinds import HEAD_BYTES, Kind, kind_of
-from servers.multimedia.metrics import FILES, LATENCY
+from servers.multimedia.metrics import FILES, timed
 from servers.multimedia.readers import OCR_OFF
 from servers.multimedia.said import (
     ImageWish,
@@ -159,8 +158,8 @@ class Describing:
         )
 
     async def _caption(self, stored: StoredFile, who: Principal, gathered: Gathered) -> None:
-        if refusal := self._captioning.refusal(who):
-            gathered.add(LeftOut(f"no caption: {refusal}"))
+        """Adds a caption, where one is configured and the user may; `ListReaders` says why not."""
+        if self._captioning.refusal(who):
             return
         try:
             sight = await self._sight(stored, self._captioning.caption.longest_side)
@@ -210,9 +209,10 @@ def _within_the_call(seconds: float) -> float:
 @contextmanager
 def _counted(kind: str) -> Iterator[None]:
     """Counts a file by what became of it."""
-    began, outcome = time.monotonic(), "left"
+    outcome = "left"
     try:
-        yield
+        with timed(kind):
+            yield
         outcome = "read"
     except InvalidRequest:
         outcome = "broken"
@@ -222,4 +222,3 @@ def _counted(kind: str) -> Iterator[None]:
         raise
     finally:
         labelled(FILES, kind, outcome).inc()
-        labelled(LATENCY, kind).observe(time.monotonic() - began)

@@ -1,6 +1,12 @@
 """What is counted."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from prometheus_client import Counter, Histogram
+
+from servers.runtime.labelled import labelled
 
 FILES = Counter(
     "kari_chat_media_files_total", "Files that were read, by kind and outcome.", ["kind", "outcome"]
@@ -16,3 +22,13 @@ EXTERNAL = Counter(
     "Calls to services outside, by reader and outcome.",
     ["reader", "outcome"],
 )
+
+
+@contextmanager
+def timed(reader: str) -> Iterator[None]:
+    """Measures how long a reader takes, however it ends."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        labelled(LATENCY, reader).observe(time.monotonic() - began)

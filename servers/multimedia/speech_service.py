@@ -5,7 +5,7 @@ import msgspec
 import structlog
 
 from servers.multimedia.configuration import Speech
-from servers.multimedia.metrics import EXTERNAL
+from servers.multimedia.metrics import EXTERNAL, timed
 from servers.multimedia.said import Sound
 from servers.multimedia.transcription import MOST_BYTES, Transcription
 from servers.runtime.labelled import labelled
@@ -24,7 +24,8 @@ class SpeechService:
     async def transcribe(self, sound: Sound) -> Transcription | None:
         """What is said in a part of a recording; None if the service does not answer."""
         try:
-            answer = await self._ask(sound)
+            with timed("speech"):
+                answer = await self._ask(sound)
         except (
             aiohttp.ClientError,
             TimeoutError,

@@ -154,7 +154,10 @@ class Settings(BaseSettings):
     )
 
     context_tokens: int = Field(
-        4096, ge=256, description="Most tokens of a prompt, whatever the model's window."
+        4096,
+        ge=256,
+        description="Most tokens of a context, whatever the model's window; tools and what they "
+        "give stand beside it.",
     )
     stream_ttl_seconds: int = Field(
         3600, ge=1, description="How long the events of a stream can be replayed."

@@ -38,6 +38,8 @@ SCRIPTS = (
 )
 OBEDIENT, READER = f"{PROVIDER}/obedient", f"{PROVIDER}/reader"
 """A model that calls what its user names, and one that calls no tools."""
+WINDOWS = {"obedient": 32768}
+"""Room for all tools where they are called."""
 QUOTING = f"{PROVIDER}/quoting"
 """A model that answers from the files in its prompt, and says how many images it is shown."""
 PLAIN_PASSWORD = "a plain password"
@@ -46,7 +48,8 @@ PLAIN_PASSWORD = "a plain password"
 def models_file(folder: Path, upstream: Upstream) -> Path:
     """Configuration of a provider that plays scripts, by the names of its models."""
     models = "".join(
-        f'[[providers.{PROVIDER}.models]]\nid = "{name}"\ncontext_window = 8192\n'
+        f'[[providers.{PROVIDER}.models]]\nid = "{name}"\n'
+        f"context_window = {WINDOWS.get(name, 8192)}\n"
         for name in SCRIPTS
     )
     models += (

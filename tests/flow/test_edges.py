@@ -13,13 +13,24 @@ from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceStub
 from servers import topology
 from servers.runtime.interceptors.metrics import module_of
 from tests.collector import Collector, Span
-from tests.flow.conftest import models_file
+from tests.flow.conftest import OBEDIENT, QUOTING, models_file
+from tests.flow.files import Drawer, settled
+from tests.hook_enabled_file.samples import picture
 from tests.hosting import until
 from tests.running import Kari
 from tests.socket_client import login, opened
 from tests.upstream.server import Upstream
 
 CLIENT = 3
+
+CALLS = """!code.run {"code": "6 * 7"}
+!memory.search {"query": "hello"}
+!conversation.search {"query": "hello"}
+!capsule.semantic_retriever {"query": "hello"}
+!capsule.task_executor {"task": "Say hello."}
+"""
+"""Tools that lead over every arrow of theirs."""
+TEXT = b"A text that is long enough to be summarized. " * 20
 
 ARROWS = {(n.name, callee) for n in topology.NODES.values() for callee in n.calls}
 
@@ -29,7 +40,8 @@ async def trace(
     tmp_path_factory: pytest.TempPathFactory, upstream: Upstream
 ) -> AsyncIterator[list[Span]]:
     """Spans of a Kari, spread, in which a turn was begun by a command and by a message, a word of
-    it was searched for (by a command as well), and what was said was summarized."""
+    it was searched for (by a command as well), tools were called, files sent, and what was said was
+    summarized."""
     async with Collector() as collector:
         folder: Path = tmp_path_factory.mktemp("edges")
         kari = Kari.at(
@@ -47,6 +59,13 @@ async def trace(
             await client.command(f"/pin {events[0].accepted.message.id}", ack.conversation_id)
             await client.command("/model", ack.conversation_id)
             await client.command("/search hello", ack.conversation_id)
+            await client.turn(CALLS, ack.conversation_id, model=OBEDIENT)
+            image = await settled(client, await Drawer(kari, token).upload("a.png", picture()))
+            text = await settled(client, await Drawer(kari, token).upload("a.txt", TEXT))
+            files = [image.id, text.id]
+            await client.turn("See?", ack.conversation_id, model=QUOTING, file_ids=files)
+            with_file = f'!code.run {{"code": "1", "file_ids": ["{text.id}"]}}'
+            await client.turn(with_file, ack.conversation_id, model=OBEDIENT)
             _, frame_id = await client.say("/set mode analysis\ngo on", ack.conversation_id)
             await client.events(frame_id)
         await search(kari, token)

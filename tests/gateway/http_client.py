@@ -52,6 +52,10 @@ class Http:
         """POST."""
         return await self._request("POST", path, options)
 
+    async def request(self, method: str, path: str, **options: Any) -> Answer:
+        """Any other method."""
+        return await self._request(method, path, options)
+
     def forget_cookies(self) -> None:
         """As if another client asked."""
         self._session.cookie_jar.clear()

@@ -25,19 +25,19 @@ from servers.runtime.errors import NotFound, Unavailable
 from servers.runtime.grpc_types import Context
 from servers.runtime.ids import new_id
 from tests.gateway.script import Script, events
+from tests.gateway.scripted_files import ScriptedFiles
 from tests.gateway.scripted_search import page_of
-from tests.gateway.scripted_tools import Questions, ScriptedTools
+from tests.gateway.scripted_tools import ScriptedTools
 from tests.gateway.scripted_turn import COMMANDS, ScriptedTurn
 
 ASSISTANT = MessageRole.MESSAGE_ROLE_ASSISTANT
 Watcher: TypeAlias = tuple[frozenset[str], asyncio.Queue[hub.WatchResponse]]
 
 
-class ScriptedHub(ScriptedTools):
+class ScriptedHub(ScriptedTools, ScriptedFiles):
     """Everything that happened can be looked at; `steps` lets turns of `slow` go on."""
 
     def __init__(self) -> None:
-        super().__init__()
         self._tasks: set[asyncio.Task[None]] = set()
         self._begin_anew()
 
@@ -49,6 +49,8 @@ class ScriptedHub(ScriptedTools):
         self._begin_anew()
 
     def _begin_anew(self) -> None:
+        ScriptedTools.__init__(self)
+        ScriptedFiles.__init__(self)
         self.conversations: dict[str, Conversation] = {}
         self.messages: dict[str, list[Message]] = {}
         self.turns: dict[str, ScriptedTurn] = {}
@@ -64,7 +66,6 @@ class ScriptedHub(ScriptedTools):
         self.follows = 0
         self.watchers: list[Watcher] = []
         self.watched = asyncio.Condition()
-        self.questions = Questions()
 
     def step(self, count: int) -> None:
         """Lets `slow` turns send so many more deltas."""
@@ -335,6 +336,7 @@ class ScriptedHub(ScriptedTools):
             user_id=principal().user_id,
             turn_id=turn_id,
             sequence=len(self.messages[conversation.id]) + 1,
+            file_ids=request.file_ids,
         )
         asked.timestamp.GetCurrentTime()
         turn = Turn(

@@ -1,4 +1,4 @@
-"""The way in for files, before a real file_attachment, audit trail and summarizer."""
+"""The way in for files, before real servers; pictures alone are seen by a stand-in."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -9,10 +9,11 @@ from embedded.stores import EmbeddedStores
 from servers.hook_enabled_file import rooms
 from servers.runtime.limited import Room
 from tests.hook_enabled_file.intake import Intake
-from tests.hook_enabled_file.peers import Told, peers
+from tests.hook_enabled_file.peers import multimedia
 from tests.hosting import hosting, settings_for
+from tests.production_memory.embedder import Embedder
 
-SERVERS = ("hook_enabled_file", "file_attachment", "summarizer", "audit")
+SERVERS = ("hook_enabled_file", "file_attachment", "production_memory", "summarizer", "audit")
 FILES = """
 [limits.everybody]
 max_megabytes = 40
@@ -44,15 +45,15 @@ async def intake_server(
     folder = tmp_path_factory.mktemp("hook_enabled_file")
     (folder / "own.yar").write_text(OWN)
     (folder / "files.toml").write_text(FILES.replace("{rules}", str(folder / "own.yar")))
-    told = Told()
-    async with hosting(settings_for(stores, folder), *SERVERS, others=peers(told)) as wiring:
-        yield Intake(wiring, told)
+    others = [Embedder().hosted(), multimedia()]
+    async with hosting(settings_for(stores, folder), *SERVERS, others=others) as wiring:
+        yield Intake(wiring)
 
 
 @pytest.fixture
 def intake(intake_server: Intake) -> Iterator[Intake]:
     """The server in the hands of a new user in a new tenant."""
-    mine = Intake(intake_server.wiring, intake_server.told)
+    mine = Intake(intake_server.wiring)
     with mine.somebody.acts(mine.wiring):
         yield mine
 

@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import zipfile
 from collections.abc import Iterator
 
 from servers.hook_enabled_file.reading import archives, documents, scanning, stripping
@@ -67,6 +68,23 @@ def mutants(sample: bytes, count: int, seed: int) -> Iterator[bytes]:
             if data:
                 _mutate(data, chance)
         yield bytes(data)
+
+
+def repacked(sample: bytes, count: int, seed: int) -> Iterator[bytes]:
+    """So many zip files whose packing is whole and whose contents are mutated."""
+    chance = random.Random(seed)
+    for _ in range(count):
+        out = io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(sample)) as packed, zipfile.ZipFile(out, "w") as made:
+            names = packed.namelist()
+            chosen = set(chance.sample(names, k=min(len(names), chance.choice((1, 2, 5)))))
+            for name in names:
+                data = bytearray(packed.read(name))
+                for _ in range(chance.choice((1, 8, 64)) if name in chosen else 0):
+                    if data:
+                        _mutate(data, chance)
+                made.writestr(name, bytes(data))
+        yield out.getvalue()
 
 
 def _mutate(data: bytearray, chance: random.Random) -> None:

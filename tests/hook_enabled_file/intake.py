@@ -3,29 +3,31 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import grpc
+
 from kari.audit.v1 import audit_pb2 as trail
 from kari.audit.v1.audit_pb2_grpc import AuditServiceStub
 from kari.conversation_models.v1.audit_pb2 import AuditEntry
-from kari.conversation_models.v1.file_pb2 import File, HookReport, HookVerdict
+from kari.conversation_models.v1.file_pb2 import File, HookReport, HookVerdict, TextChunk
 from kari.hook_enabled_file.v1 import hook_enabled_file_pb2 as contract
 from kari.hook_enabled_file.v1.hook_enabled_file_pb2_grpc import HookEnabledFileServiceStub
+from kari.production_memory.v1.production_memory_pb2 import GetFileChunksRequest
+from kari.production_memory.v1.production_memory_pb2_grpc import ProductionMemoryServiceStub
 from servers.runtime.call import Call, acting
 from servers.runtime.channels import Channels
 from servers.runtime.ids import new_correlation_id, new_id
 from servers.runtime.names import short
 from servers.wiring import Wiring, contract_of
-from tests.hook_enabled_file.peers import Told
 from tests.hosting import Somebody
 
 STEP = 1024 * 1024
 
 
 class Intake:
-    """Its stub as the hub has it, and what its peers were told."""
+    """Its stub as the hub has it, and what its peers keep behind its back."""
 
-    def __init__(self, wiring: Wiring, told: Told, somebody: Somebody | None = None) -> None:
+    def __init__(self, wiring: Wiring, somebody: Somebody | None = None) -> None:
         self.wiring = wiring
-        self.told = told
         self.somebody = somebody or Somebody()
         channels = Channels(
             "chat_hub", frozenset({"hook_enabled_file"}), wiring.address_of, wiring.mesh_key
@@ -60,6 +62,19 @@ class Intake:
         """Its bytes."""
         call = self.stub.Download(contract.DownloadRequest(file_id=file.id))
         return b"".join([step.data async for step in call])
+
+    async def pieces(self, file: File, conversation_id: str = "") -> list[TextChunk]:
+        """The text of a file as production memory has it, for the user of now."""
+        stub = ProductionMemoryServiceStub(
+            self.wiring.channel("hook_enabled_file", "production_memory")
+        )
+        request = GetFileChunksRequest(file_id=file.id, conversation_id=conversation_id, limit=200)
+        try:
+            return list((await stub.GetFileChunks(request)).chunks)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.NOT_FOUND:
+                raise
+            return []
 
     async def audited(self, file: File) -> list[AuditEntry]:
         """What the trail has of the hooks of a file."""

@@ -41,6 +41,7 @@ def test_pieces_are_numbered_and_have_a_place(segments: list[TextChunk]) -> None
         assert piece.anchor.SerializeToString() in places
         assert piece.text.strip()
         assert tokens(piece.text) <= LONGEST_TOKENS
+        assert len(piece.text) <= 16 * LONGEST_TOKENS
 
 
 @settings(max_examples=40)
@@ -76,6 +77,13 @@ def test_a_piece_ends_where_a_sentence_does() -> None:
 def test_a_text_without_ends_is_cut_between_words() -> None:
     pieces = list(chunks([TextChunk(text="word " * 2000, anchor=Anchor(page=1))]))
     assert {word for piece in pieces for word in piece.text.split()} == {"word"}
+
+
+def test_white_space_without_end_makes_no_long_piece() -> None:
+    text = f"a{' ' * 50_000}b\n{chr(9) * 50_000}c"
+    pieces = list(chunks([TextChunk(text=text, anchor=Anchor(page=1))]))
+    assert bare([p.text for p in pieces]) == "abc"
+    assert max(len(p.text) for p in pieces) <= 16 * LONGEST_TOKENS
 
 
 def test_dots_without_end_take_no_time() -> None:

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from servers.hook_enabled_file.kinds import PDF, SHEET, SLIDES, WORD
+from servers.hook_enabled_file.kinds import OFFICE, PDF, SHEET, SLIDES, WORD
 from servers.hook_enabled_file.rooms import MODULES, READING
 from servers.runtime.limited import BytesSource, JobFailed, Limits, Room
 from tests.hook_enabled_file import samples
-from tests.hook_enabled_file.fuzzing import mutants
+from tests.hook_enabled_file.fuzzing import mutants, repacked
 
 FUZZING = "tests.hook_enabled_file.fuzzing"
 EACH, TOGETHER = 130, 26
@@ -42,7 +42,10 @@ async def fuzzing() -> AsyncIterator[Room]:
 async def test_no_sample_does_more_than_end_its_job(fuzzing: Room, content_type: str) -> None:
     """Each has an outcome: read, unreadable, broken, or the job's end; more than a thousand in
     all. The room is as good as new then."""
-    found = list(mutants(KINDS[content_type], EACH, seed=6))
+    sample = KINDS[content_type]
+    found = list(mutants(sample, EACH, seed=6))
+    if content_type in OFFICE:  # deeper in: most mutated packings are told by their checksums
+        found = [*found[: EACH // 2], *repacked(sample, EACH // 2, seed=6)]
     groups = [found[at : at + TOGETHER] for at in range(0, EACH, TOGETHER)]
     outcomes = Counter[str]()
     for told in await asyncio.gather(

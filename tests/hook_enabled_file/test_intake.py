@@ -1,5 +1,9 @@
 """Files on their way in: through the hooks, to whoever may read them."""
 
+import asyncio
+
+import pytest
+
 from kari.conversation_models.v1.audit_pb2 import AuditOutcome
 from kari.conversation_models.v1.file_pb2 import FileState
 from kari.errors.v1.errors_pb2 import Reason
@@ -33,8 +37,8 @@ async def test_a_document_is_read_summarized_and_indexed(intake: Intake) -> None
     }
     assert (done.metadata["pages"], done.metadata["title"]) == (2, "Notes")
     assert "engine" in done.summary
-    pieces = intake.told.indexed[file.id]
-    assert [(p.text, p.anchor.page) for p in pieces.values()] == [(text, 1), ("Nothing else.", 2)]
+    pieces = await intake.pieces(file)
+    assert [(p.text, p.anchor.page) for p in pieces] == [(text, 1), ("Nothing else.", 2)]
     assert done.chunks == 2
     ready = next(step for step in story if step.state == READY)
     assert not ready.chunks
@@ -75,17 +79,17 @@ async def test_a_picture_is_read_by_multimedia(intake: Intake) -> None:
     """What it could not do is told."""
     file = await intake.take(samples.picture(), "sign.png")
     assert verdicts(file)["text"] == "partial"
-    assert report(file, "text").explanation == "no model that sees is configured"
+    assert report(file, "text").explanation == "one word was not read"
     assert file.metadata["width"] == 40
-    assert "open at nine" in intake.told.indexed[file.id][0].text
+    assert "open at nine" in (await intake.pieces(file))[0].text
 
 
 async def test_a_file_is_what_its_content_says(intake: Intake) -> None:
     """A picture by its name that is a page."""
     file = await intake.take(samples.HTML, "photo.png")
     assert file.content_type == "text/html"
-    assert "Heading" in intake.told.indexed[file.id][0].text
-    assert "steal" not in str(intake.told.indexed[file.id])
+    assert "Heading" in (await intake.pieces(file))[0].text
+    assert "steal" not in str(await intake.pieces(file))
 
 
 async def test_metadata_are_taken_out_on_request(intake: Intake) -> None:
@@ -113,7 +117,7 @@ async def test_what_cannot_be_taken_out_is_told(intake: Intake) -> None:
 async def test_words_of_a_tenant_are_refused_wherever_they_stand(intake: Intake) -> None:
     """In the text of a page, that is packed there; others may have them."""
     paper = samples.word("We call it", "project ZEPPELIN from now on")
-    careful = Intake(intake.wiring, intake.told, Somebody(tenant_id="careful"))
+    careful = Intake(intake.wiring, Somebody(tenant_id="careful"))
     with careful.somebody.acts(careful.wiring):
         file = await careful.take(paper, "plan.docx")
         assert file.state == REFUSED
@@ -151,23 +155,52 @@ async def test_an_empty_file_goes_through(intake: Intake) -> None:
     assert verdicts(file)["index"] == "skipped"
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("../../etc/passwd", "passwd"), ("a\nb\u202egpj.exe", "a bgpj.exe"), ("x" * 4096, "x" * 200)],
+)
+async def test_hostile_names_harm_no_hook(intake: Intake, name: str, shown: str) -> None:
+    file = await intake.take(b"harmless words", name)
+    assert (file.name, file.state, file.chunks) == (shown, READY, 1)
+
+
+async def test_two_uploads_of_the_same_bytes_are_two_files(intake: Intake) -> None:
+    """Each goes through the hooks, and has its text."""
+    files = await asyncio.gather(*(intake.take(b"the same words") for _ in range(2)))
+    assert len({file.id for file in files}) == 2
+    for file in files:
+        assert [piece.text for piece in await intake.pieces(file)] == ["the same words"]
+
+
+async def test_a_part_of_a_file_is_passed_on(intake: Intake) -> None:
+    """One outside of it is refused, with its size."""
+    file = await intake.take(b"0123456789")
+    call = intake.stub.Download(contract.DownloadRequest(file_id=file.id, offset=3, length=4))
+    assert b"".join([step.data async for step in call]) == b"3456"
+    outside = intake.stub.Download(contract.DownloadRequest(file_id=file.id, offset=99))
+    refused = await refusal(anext(aiter(outside)))
+    assert (refused.reason, refused.details["size"]) == (Reason.REASON_FILE_RANGE, "10")
+
+
 async def test_a_file_of_a_message_is_found_in_its_conversation(intake: Intake) -> None:
     file, conversation_id = await intake.take(b"for all of us"), new_id("conv")
     request = contract.AttachFilesRequest(file_ids=[file.id], conversation_id=conversation_id)
     await intake.stub.AttachFiles(request)
-    assert file.id not in intake.told.shared
     request.message_id = new_id("msg")
     response = await intake.stub.AttachFiles(request)
     assert response.files[0].conversation_ids == [conversation_id]
-    assert intake.told.shared[file.id] == {conversation_id}
+    colleague = Intake(intake.wiring, Somebody(tenant_id=intake.somebody.tenant_id))
+    with colleague.somebody.acts(colleague.wiring):
+        assert not await colleague.pieces(file)
+        assert [p.text for p in await colleague.pieces(file, conversation_id)] == ["for all of us"]
 
 
 async def test_deleting_a_file_drops_its_text(intake: Intake) -> None:
     file = await intake.take(b"forget me")
-    assert intake.told.indexed[file.id]
+    assert await intake.pieces(file)
     deleted = await intake.stub.DeleteFile(contract.DeleteFileRequest(file_id=file.id))
     assert deleted.erased
-    assert file.id in intake.told.dropped
+    assert not await intake.pieces(file)
     refused = await refusal(intake.stub.GetFile(contract.GetFileRequest(file_id=file.id)))
     assert refused.reason == Reason.REASON_FILE_NOT_FOUND
 
@@ -175,7 +208,7 @@ async def test_deleting_a_file_drops_its_text(intake: Intake) -> None:
 async def test_files_of_others_are_not_there(intake: Intake) -> None:
     """To be read, followed or deleted; their text is not dropped."""
     file = await intake.take(b"mine")
-    stranger = Intake(intake.wiring, intake.told)
+    stranger = Intake(intake.wiring)
     with stranger.somebody.acts(stranger.wiring):
         for call in (
             stranger.download(file),
@@ -184,7 +217,7 @@ async def test_files_of_others_are_not_there(intake: Intake) -> None:
             stranger.stub.DeleteFile(contract.DeleteFileRequest(file_id=file.id)),
         ):
             assert (await refusal(call)).reason == Reason.REASON_FILE_NOT_FOUND
-    assert file.id not in intake.told.dropped
+    assert await intake.pieces(file)
 
 
 async def test_the_hooks_are_listed_in_their_order(intake: Intake) -> None:

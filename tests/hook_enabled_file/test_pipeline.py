@@ -4,33 +4,28 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import grpc
 import pytest
 from prometheus_client import REGISTRY
 
 from kari.conversation_models.v1.file_pb2 import (
-    Anchor,
     File,
     FileState,
     HookKind,
     HookReport,
-    TextChunk,
 )
 from kari.errors.v1.errors_pb2 import Reason
 from kari.file_attachment.v1 import file_attachment_pb2 as kept
 from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceStub
 from kari.hook_enabled_file.v1 import hook_enabled_file_pb2 as contract
-from kari.production_memory.v1.production_memory_pb2_grpc import ProductionMemoryServiceStub
-from servers.hook_enabled_file.extracted import Extracted
-from servers.hook_enabled_file.extracting import Extracting
 from servers.hook_enabled_file.following import Following
 from servers.hook_enabled_file.hooks import ENRICH, FAILED, GUARD, PASSED, Away, Looked, Outcome
 from servers.hook_enabled_file.news import News
 from servers.hook_enabled_file.pipeline import Pipeline
-from servers.hook_enabled_file.text import Index
-from servers.hook_enabled_file.trying import LARGE_BYTES, Trying
+from servers.hook_enabled_file.plan import LARGE_BYTES
+from servers.hook_enabled_file.trying import Trying
 from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.durations import duration
 from servers.runtime.errors import Unavailable
@@ -57,7 +52,7 @@ class Odd:
     description: str = ""
     looked_at: list[str] = field(default_factory=list)
 
-    def unavailable(self) -> str:
+    async def unavailable(self) -> str:
         """It can run."""
         return ""
 
@@ -129,7 +124,7 @@ async def test_a_file_that_somebody_put_down_is_taken_up(intake: Intake) -> None
     assert file.state == READY
     assert report(file, "scan").explanation == "seen by another"
     assert verdicts(file)["archives"] == "passed"
-    assert intake.told.indexed[file.id]
+    assert await intake.pieces(file)
 
 
 async def claim(attachment: Attachment, data: bytes, seconds: float = 60) -> kept.ClaimedFile:
@@ -272,32 +267,12 @@ def served() -> float:
     return REGISTRY.get_sample_value("kari_chat_file_bytes_served_total") or 0.0
 
 
-async def test_text_of_a_file_that_was_deleted_meanwhile_is_dropped(intake: Intake) -> None:
-    """By whoever indexed it, when another process did not know of the deletion."""
-    attachment = Attachment(intake.wiring, intake.somebody)
-    claimed = await claim(attachment, b"words to be forgotten")
-    await attachment.stub.DeleteFile(kept.DeleteFileRequest(file_id=claimed.file.id))
-    stubs = [
-        stub(intake.wiring.channel("hook_enabled_file", name))
-        for name, stub in (
-            ("production_memory", ProductionMemoryServiceStub),
-            ("file_attachment", FileAttachmentServiceStub),
-        )
-    ]
-    file = Looked(claimed.file, BytesSource(b""), claimed.tenant_id)
-    file.extracted = Extracted([TextChunk(text="words to be forgotten", anchor=Anchor(line=1))])
-    with pytest.raises(grpc.aio.AioRpcError):
-        await Index(cast("Extracting", None), *stubs).look(file)
-    assert claimed.file.id not in intake.told.indexed
-    assert claimed.file.id in intake.told.dropped
-
-
 async def test_a_file_may_be_deleted_under_its_hooks(intake: Intake) -> None:
     """Nothing of it is left."""
     file = await intake.upload(samples.pdf([f"page {n}" for n in range(400)]), "long.pdf")
     await intake.stub.DeleteFile(contract.DeleteFileRequest(file_id=file.id))
     await until(idle)
-    assert file.id not in intake.told.indexed
+    assert not await intake.pieces(file)
 
 
 async def idle() -> bool:

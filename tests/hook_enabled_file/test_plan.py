@@ -28,7 +28,7 @@ class Named:
     description: str = ""
     seconds: float = 1.0
 
-    def unavailable(self) -> str:
+    async def unavailable(self) -> str:
         """It can run."""
         return ""
 

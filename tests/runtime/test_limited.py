@@ -102,6 +102,8 @@ async def test_a_job_reaches_nothing(room: Room, tmp_path: Path) -> None:
         ("program", b""),
         ("write", str(tmp_path / "written").encode()),
         ("secrets", str(secret).encode()),
+        ("secrets", str(ROOT / "pyproject.toml").encode()),
+        ("kill_sibling", str(os.getpid()).encode()),
         ("kill_parent", b""),
     ):
         failed = await failure(room, function, request)

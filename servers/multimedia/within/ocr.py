@@ -28,8 +28,10 @@ DETECTED_SIDE = 960
 def engine() -> "RapidOCR":
     """The engine with its models. WeightsWrong if they are not the ones that were tried."""
     import cv2
+    import onnxruntime  # type: ignore[import-untyped]  # it has no types
     from rapidocr import RapidOCR
 
+    onnxruntime.disable_telemetry_events()
     cv2.setNumThreads(1)
     found = RapidOCR(
         params={

@@ -18,8 +18,10 @@ class Whisper:
     """The model, loaded: a second, 300 MB."""
 
     def __init__(self, folder: str, language: str) -> None:
+        import onnxruntime  # type: ignore[import-untyped]  # it has no types
         from faster_whisper import WhisperModel  # an extra; jobs without speech do without it
 
+        onnxruntime.disable_telemetry_events()
         self._language = language or None
         files = None if folder else _installed()
         self._model = WhisperModel(

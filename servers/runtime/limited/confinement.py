@@ -13,7 +13,10 @@ import signal
 import struct
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
@@ -25,6 +28,8 @@ _SCOPED = (1 << 0) | (1 << 1)
 # Rights over files that each version of Landlock knows, as a mask.
 _KNOWN = {1: 0x1FFF, 2: 0x3FFF, 3: 0x7FFF, 4: 0x7FFF, 5: 0xFFFF}
 READABLE = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/null", "/dev/urandom", "/proc")
+
+CODE = ("servers", "gen", "tests")
 
 FORBIDDEN = (
     *("socket", "connect", "bind", "listen", "execve", "execveat", "ptrace"),
@@ -64,7 +69,9 @@ def confine(readable: Sequence[str] = ()) -> list[str]:
 
 
 def part_from_others() -> None:
-    """Has a job reach no process but its own with signals, where the kernel can see to that."""
+    """Has a job reach no process but its own with signals, where the kernel can see to that. The
+    zygote has to reach its jobs, so this is for each of them."""
+    _seccomp_signals()
     if _LIBC.syscall(_CREATE_RULESET, None, 0, 1) >= 6:
         attributes = struct.pack("QQQ", 0, 0, _SCOPED)
         ruleset = _LIBC.syscall(_CREATE_RULESET, attributes, len(attributes), 0)
@@ -83,8 +90,7 @@ def _landlock(readable: Sequence[str]) -> bool:
     ruleset = _LIBC.syscall(_CREATE_RULESET, attributes, len(attributes), 0)
     if ruleset < 0:
         return False
-    project = str(Path(__file__).parents[3])
-    for path in {*readable, *READABLE, sys.prefix, sys.base_prefix, project, *_library_folders()}:
+    for path in {*readable, *READABLE, sys.prefix, sys.base_prefix, *_library_folders()}:
         _allow_reading(ruleset, path)
     taken: bool = _LIBC.syscall(_RESTRICT_SELF, ruleset, 0) == 0
     os.close(ruleset)
@@ -92,7 +98,14 @@ def _landlock(readable: Sequence[str]) -> bool:
 
 
 def _library_folders() -> list[str]:
-    return [path for path in sys.path if path and Path(path).is_dir()]
+    """Where modules come from. Of the project's own folder the code alone: the data folder, with
+    its keys, may lie in it."""
+    project = Path(__file__).resolve().parents[3]
+    found = [path for path in sys.path if path and Path(path).is_dir()]
+    if not (project / "pyproject.toml").exists():  # installed: it is a folder of libraries
+        return found
+    code = [str(project / name) for name in CODE if (project / name).is_dir()]
+    return [path for path in found if Path(path).resolve() != project] + code
 
 
 def _allow_reading(ruleset: int, path: str) -> None:
@@ -106,15 +119,39 @@ def _allow_reading(ruleset: int, path: str) -> None:
 
 
 def _seccomp() -> bool:
+    seccomp = _library()
+    if seccomp is None:
+        return False
+    rules = seccomp.SyscallFilter(seccomp.ALLOW)
+    for name in FORBIDDEN:
+        _forbid(rules, name)
+    _forbid(rules, "prlimit64", seccomp.Arg(0, seccomp.NE, 0))  # limits of other processes
+    rules.load()
+    return True
+
+
+def _seccomp_signals() -> None:
+    seccomp = _library()
+    if seccomp is None:
+        return
+    rules = seccomp.SyscallFilter(seccomp.ALLOW)
+    for name in ("kill", "tkill", "pidfd_send_signal"):
+        _forbid(rules, name)
+    # To itself, as abort() does.
+    _forbid(rules, "tgkill", seccomp.Arg(0, seccomp.NE, os.getpid()))
+    rules.load()
+
+
+def _forbid(rules: Any, name: str, *arguments: Any) -> None:
+    seccomp = _library()
+    with suppress(OSError, RuntimeError, ValueError):  # a name that this machine does not have
+        rules.add_rule(seccomp.ERRNO(errno.EPERM), name, *arguments)
+
+
+@cache
+def _library() -> Any:
     try:
         import pyseccomp  # loads libseccomp, which not every machine has
     except (ImportError, OSError, RuntimeError):
-        return False
-    rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
-    for name in FORBIDDEN:
-        try:
-            rules.add_rule(pyseccomp.ERRNO(errno.EPERM), name)
-        except (OSError, RuntimeError, ValueError):  # a name that this machine does not have
-            continue
-    rules.load()
-    return True
+        return None
+    return pyseccomp

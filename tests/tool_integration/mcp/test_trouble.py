@@ -45,9 +45,9 @@ def rough(behaviour: str, **more: Any) -> McpServerEntry:
 
 
 @asynccontextmanager
-async def running(entry: McpServerEntry) -> AsyncIterator[McpServers]:
-    """A source with one server, `s`; it is started anew without much waiting."""
-    servers = McpServers({"s": entry}, uniform=lambda low, _: low / 10)
+async def running(entry: McpServerEntry, seconds: float = 0.05) -> AsyncIterator[McpServers]:
+    """A source with one server, `s`; it is started anew after so many seconds."""
+    servers = McpServers({"s": entry}, uniform=lambda _low, _high: seconds)
     task = asyncio.create_task(servers.run())
     try:
         yield servers
@@ -87,7 +87,7 @@ async def away(servers: McpServers, words: str) -> None:
 
 
 async def test_a_server_that_dies_is_started_anew(settings: Settings) -> None:
-    """Its tools stay listed, say why they cannot be called, and come back; others do not notice."""
+    """Calls fail until it is back, and say why; others do not notice."""
     free = 'approval = "never"'
     text = command("mortal", *ROUGH, "mortal", more=free)
     text += command("other", *ROUGH, "plain", more=free)
@@ -95,15 +95,26 @@ async def test_a_server_that_dies_is_started_anew(settings: Settings) -> None:
         result = await bench.call("mortal.die")
         assert result.error.reason == Reason.REASON_TOOL_UNAVAILABLE
         assert "`mortal` ended (exit status 3)" in result.error.message
-        await listed(bench, "mortal.plain", available=False)
-        tools = await bench.tools()
-        assert "it is started anew by itself" in tools["mortal.plain"].unavailable_because
-        assert tools["other.plain"].available
         assert await bench.value("other.plain") == "done"
-        refused = await bench.call("mortal.plain")
-        assert refused.error.reason == Reason.REASON_TOOL_UNAVAILABLE
+        await until(lambda: well(bench))
         await listed(bench, "mortal.plain")
         assert await bench.value("mortal.plain") == "done"
+
+
+async def well(bench: Bench) -> bool:
+    """Whether the mortal one can be called."""
+    return (await bench.call("mortal.plain")).success
+
+
+async def test_tools_of_a_server_that_is_away_stay_listed() -> None:
+    """As unavailable, with the reason."""
+    async with running(rough("mortal"), seconds=3600.0) as servers:
+        die = await offer_of(servers, "s.die")
+        with pytest.raises(KariError):
+            await die.handler({}, Invocation("call_1", "s.die", SOMEBODY))
+        await away(servers, "the MCP server `s` ended (exit status 3); it is started anew")
+        assert [offer.tool.id for offer in await servers.offers()] == ["s.plain", "s.die"]
+        assert "ended (exit status 3)" in await complaint(servers)
 
 
 async def test_a_server_that_is_killed_leaves_nothing_behind(settings: Settings) -> None:
@@ -220,6 +231,20 @@ async def test_an_address_where_nobody_listens_is_said_to_be_one() -> None:
             return "cannot be reached at its `url`" in servers.why("s")
 
         await until(said)
+
+
+@pytest.mark.parametrize("steps", [0, 20, 40, 60])
+async def test_it_ends_whenever_it_is_told_to(steps: int) -> None:
+    """In the midst of a failure too, of which its libraries make one cancellation out of two."""
+    entry = McpServerEntry(url=f"http://127.0.0.1:{free_block(1)}/mcp")
+    servers = McpServers({"s": entry}, uniform=lambda _low, _high: 0.0)
+    task = asyncio.create_task(servers.run())
+    for _ in range(100 + steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    async with asyncio.timeout(20):
+        await asyncio.wait({task})
+    assert task.cancelled()
 
 
 async def test_a_banner_does_no_harm() -> None:

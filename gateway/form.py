@@ -1,0 +1,130 @@
+"""Forms with a file: `multipart/form-data` read as it comes, never gathered, never on a disk. Pure.
+
+python-multipart finds the boundaries; what it finds comes out as events.
+"""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from kari.errors.v1.errors_pb2 import Reason
+from servers.runtime.errors import InvalidRequest
+
+LONGEST_FIELD = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field that is no file, whole."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileBegins:
+    """A file; its bytes follow."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileEnds:
+    """The file is complete."""
+
+
+Event: TypeAlias = Field | FileBegins | bytes | FileEnds
+
+
+@dataclass
+class _Part:
+    header_name: bytes = b""
+    header_value: bytes = b""
+    name: str = ""
+    file_name: str | None = None
+    value: bytearray = field(default_factory=bytearray)
+
+
+class Form:
+    """One form."""
+
+    def __init__(self, content_type: str) -> None:
+        """InvalidRequest if that is no form's type."""
+        kind, options = parse_options_header(content_type)
+        if kind != b"multipart/form-data" or b"boundary" not in options:
+            raise _no_form("send `multipart/form-data` with the file in the field `file`")
+        self._events: list[Event] = []
+        self._part = _Part()
+        self._ended = False
+        callbacks = {
+            "on_part_begin": self._part_begins,
+            "on_header_field": self._header_name,
+            "on_header_value": self._header_value,
+            "on_header_end": self._header_ends,
+            "on_headers_finished": self._headers_end,
+            "on_part_data": self._data,
+            "on_part_end": self._part_ends,
+            "on_end": self._form_ends,
+        }
+        self._parser = MultipartParser(options[b"boundary"], callbacks)  # type: ignore[arg-type]
+
+    def feed(self, data: bytes) -> list[Event]:
+        """What these bytes bring. InvalidRequest if they are none of a form."""
+        try:
+            self._parser.write(data)
+        except FormParserError:
+            raise _no_form("the form is broken") from None
+        events, self._events = self._events, []
+        return events
+
+    @property
+    def ended(self) -> bool:
+        """Whether the form is complete; one that is not was cut."""
+        return self._ended
+
+    def _part_begins(self) -> None:
+        self._part = _Part()
+
+    def _header_name(self, data: bytes, start: int, end: int) -> None:
+        self._part.header_name += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._part.header_value += data[start:end]
+
+    def _header_ends(self) -> None:
+        part = self._part
+        if part.header_name.lower() == b"content-disposition":
+            _, options = parse_options_header(part.header_value)
+            part.name = options.get(b"name", b"").decode(errors="replace")
+            if b"filename" in options:
+                part.file_name = options[b"filename"].decode(errors="replace")
+        part.header_name = part.header_value = b""
+
+    def _headers_end(self) -> None:
+        if self._part.file_name is not None:
+            self._events.append(FileBegins(self._part.file_name))
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        part = self._part
+        if part.file_name is not None:
+            self._events.append(bytes(data[start:end]))
+            return
+        part.value += data[start:end]
+        if len(part.value) > LONGEST_FIELD:
+            raise _no_form(f"the field `{part.name[:50]}` is too long")
+
+    def _part_ends(self) -> None:
+        part = self._part
+        if part.file_name is not None:
+            self._events.append(FileEnds())
+        else:
+            self._events.append(Field(part.name, part.value.decode(errors="replace")))
+
+    def _form_ends(self) -> None:
+        self._ended = True
+
+
+def _no_form(message: str) -> InvalidRequest:
+    return InvalidRequest(Reason.REASON_FRAME_INVALID, message)

@@ -1,0 +1,63 @@
+"""Which bytes a Range header asks for, and the headers of what is sent (RFC 9110, 14). Pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from kari.conversation_models.v1.file_pb2 import File
+
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+
+# Shown in place; everything else is a download. None of these runs anything.
+_SHOWN = ("image/png", "image/jpeg", "image/gif", "image/webp", "audio/", "video/", "text/plain")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Bytes of a file; `length` 0 is all that follow."""
+
+    offset: int = 0
+    length: int = 0
+    partial: bool = False
+
+
+def span_of(header: str, size: int) -> Span | None:
+    """What a Range header asks for; all of it where there is none, or one of another unit, of
+    several ranges, or of nonsense. None if it asks for bytes that are not there."""
+    found = _RANGE.fullmatch(header.strip())
+    if found is None or found.group(0) == "bytes=-":
+        return Span()
+    first, last = found.groups()
+    if not first:
+        count = min(int(last), size)
+        return Span(size - count, count, True) if count else None
+    offset = int(first)
+    end = min(int(last) + 1 if last else size, size)
+    if last and int(last) < offset:
+        return Span()
+    return Span(offset, end - offset, True) if offset < size else None
+
+
+def headers_of(file: File, span: Span) -> Mapping[str, str]:
+    """Headers with which bytes of a file are sent: nothing in it may run or be sniffed."""
+    length = span.length or file.size_bytes - span.offset
+    headers = {
+        "content-type": file.content_type,
+        "content-length": str(length),
+        "accept-ranges": "bytes",
+        "etag": f'"{file.sha256}"',
+        "cache-control": "private, no-cache",
+        "content-disposition": disposition(file),
+        "content-security-policy": "sandbox; default-src 'none'",
+    }
+    if span.partial:
+        last = span.offset + length - 1
+        headers["content-range"] = f"bytes {span.offset}-{last}/{file.size_bytes}"
+    return headers
+
+
+def disposition(file: File) -> str:
+    """Whether a file is shown in place, and its name (RFC 6266)."""
+    kind = "inline" if file.content_type.startswith(_SHOWN) else "attachment"
+    return f"{kind}; filename*=UTF-8''{quote(file.name, safe='')}"

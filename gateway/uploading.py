@@ -1,0 +1,244 @@
+"""Uploads over HTTP: whole ones as forms, and resumable ones by the tus protocol (1.0.0, with its
+extension creation)."""
+
+import base64
+import binascii
+from collections.abc import AsyncIterator, Iterable
+from urllib.parse import quote
+
+from google.protobuf import json_format
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from gateway.form import Field, FileBegins, FileEnds, Form
+from gateway.hub import Hub
+from gateway.visitors import Visitors
+from kari.chat_hub.v1.chat_hub_pb2 import (
+    GetUploadRequest,
+    GetUploadResponse,
+    UploadFileEnd,
+    UploadFileRequest,
+    UploadFileResponse,
+    UploadFileStart,
+)
+from kari.errors.v1.errors_pb2 import Reason
+from servers.runtime.errors import InvalidRequest
+from servers.runtime.ids import new_id
+
+FORMS = "/v1/files"
+RESUMABLE = "/v1/uploads"
+PIECE_BYTES = 1024 * 1024
+TUS = {"tus-resumable": "1.0.0"}
+OFFERED = {**TUS, "tus-version": "1.0.0", "tus-extension": "creation"}
+CHUNK_TYPE = "application/offset+octet-stream"
+
+
+class Uploading:
+    """Takes files in and passes them on as they come: no more than a few pieces are in memory."""
+
+    def __init__(self, hub: Hub, visitors: Visitors) -> None:
+        self._hub = hub
+        self._visitors = visitors
+
+    async def form(self, request: Request) -> Response:
+        """`POST /v1/files`: a form with the field `file`, after `conversation_id` and
+        `strip_metadata` if they are there. The header Idempotency-Key makes it repeatable."""
+        form = Form(request.headers.get("content-type", ""))
+        request_id = request.headers.get("idempotency-key", "") or new_id("up")
+        async with self._visitors.admitted(request, "UploadFile"):
+            response = await self._send(_form_steps(request, form, request_id))
+        return _created(response)
+
+    async def create(self, request: Request) -> Response:
+        """`POST /v1/uploads`: begins a resumable upload of Upload-Length bytes; Upload-Metadata has
+        `filename`, and `conversation_id` and `strip_metadata` if wanted."""
+        _require_tus(request)
+        length = _number(request, "upload-length")
+        metadata = _metadata(request.headers.get("upload-metadata", ""))
+        request_id = request.headers.get("idempotency-key", "") or new_id("up")
+        start = UploadFileStart(
+            request_id=request_id,
+            name=metadata.get("filename", ""),
+            size_bytes=length,
+            conversation_id=metadata.get("conversation_id", ""),
+            strip_metadata=metadata.get("strip_metadata", "") in ("1", "true"),
+        )
+        end = UploadFileEnd(partial=length > 0)
+        async with self._visitors.admitted(request, "UploadFile"):
+            response = await self._send(_listed([start], end))
+        headers = {
+            **TUS,
+            "location": f"{RESUMABLE}/{quote(request_id, safe='')}",
+            **_of_file(response),
+        }
+        return Response(status_code=201, headers=headers)
+
+    async def look(self, request: Request) -> Response:
+        """`HEAD /v1/uploads/ID`: how far it has come."""
+        got = await self._progress(request)
+        headers = {**TUS, "cache-control": "no-store", "upload-offset": str(got.received_bytes)}
+        if got.size_bytes:
+            headers["upload-length"] = str(got.size_bytes)
+        return Response(status_code=200, headers=headers | _of_file(got))
+
+    async def append(self, request: Request) -> Response:
+        """`PATCH /v1/uploads/ID`: the bytes from Upload-Offset on. With the last of them the answer
+        names the file: Kari-File-Id."""
+        _require_tus(request)
+        if request.headers.get("content-type", "") != CHUNK_TYPE:
+            raise InvalidRequest(Reason.REASON_FRAME_INVALID, f"send `content-type: {CHUNK_TYPE}`")
+        offset = _number(request, "upload-offset")
+        known = await self._progress(request)
+        start = UploadFileStart(
+            request_id=request.path_params["upload_id"],
+            size_bytes=known.size_bytes,
+            offset=offset,
+        )
+        async with self._visitors.admitted(request, "UploadFile"):
+            response = await self._send(_body_steps(request, start, known.size_bytes))
+        headers = {**TUS, "upload-offset": str(response.received_bytes)}
+        return Response(status_code=204, headers=headers | _of_file(response))
+
+    async def options(self, request: Request) -> Response:
+        """`OPTIONS /v1/uploads`: what of the protocol is spoken."""
+        return Response(status_code=204, headers=OFFERED)
+
+    async def _progress(self, request: Request) -> GetUploadResponse:
+        asked = GetUploadRequest(request_id=request.path_params["upload_id"])
+        async with self._visitors.admitted(request, "GetUpload"):
+            got = await self._hub.ask("GetUpload", asked)
+        assert isinstance(got, GetUploadResponse)  # noqa: S101  # as the contract says
+        return got
+
+    async def _send(self, steps: AsyncIterator[UploadFileRequest]) -> UploadFileResponse:
+        response = await self._hub.send("UploadFile", steps)
+        assert isinstance(response, UploadFileResponse)  # noqa: S101  # as the contract says
+        return response
+
+
+async def _listed(
+    starts: Iterable[UploadFileStart], end: UploadFileEnd
+) -> AsyncIterator[UploadFileRequest]:
+    for start in starts:
+        yield UploadFileRequest(start=start)
+    yield UploadFileRequest(end=end)
+
+
+async def _form_steps(
+    request: Request, form: Form, request_id: str
+) -> AsyncIterator[UploadFileRequest]:
+    """The file of a form. A form that was cut has no end, so that half a file is none."""
+    start, begun, ended = UploadFileStart(request_id=request_id), False, False
+    gathered = bytearray()
+    async for chunk in _chunks(request):
+        for event in form.feed(chunk):
+            match event:
+                case Field():
+                    _apply(start, event)
+                case FileBegins() if begun:
+                    raise InvalidRequest(
+                        Reason.REASON_FRAME_INVALID, "a form has one file; send another form"
+                    )
+                case FileBegins():
+                    begun, start.name = True, event.name
+                    yield UploadFileRequest(start=start)
+                case FileEnds():
+                    ended = True
+                case _:
+                    gathered += event
+        while len(gathered) >= PIECE_BYTES:
+            yield UploadFileRequest(data=bytes(gathered[:PIECE_BYTES]))
+            del gathered[:PIECE_BYTES]
+    if not begun:
+        raise InvalidRequest(
+            Reason.REASON_FIELD_INVALID,
+            "the form has no file; put it into the field `file`",
+            violations=[("file", "is missing")],
+        )
+    if gathered:
+        yield UploadFileRequest(data=bytes(gathered))
+    if ended and form.ended:
+        yield UploadFileRequest(end=UploadFileEnd())
+
+
+async def _body_steps(
+    request: Request, start: UploadFileStart, length: int
+) -> AsyncIterator[UploadFileRequest]:
+    """The bytes of a body; the end only if the body was not cut."""
+    yield UploadFileRequest(start=start)
+    gathered, sent = bytearray(), start.offset
+    async for chunk in _chunks(request):
+        gathered += chunk
+        while len(gathered) >= PIECE_BYTES:
+            yield UploadFileRequest(data=bytes(gathered[:PIECE_BYTES]))
+            del gathered[:PIECE_BYTES]
+            sent += PIECE_BYTES
+    if gathered:
+        yield UploadFileRequest(data=bytes(gathered))
+    complete = sent + len(gathered) >= length
+    yield UploadFileRequest(end=UploadFileEnd(partial=not complete))
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes. One whose client went away just ends: what came is kept."""
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except ClientDisconnect:
+        return
+
+
+def _apply(start: UploadFileStart, field: Field) -> None:
+    """What a field before the file says."""
+    if field.name == "conversation_id":
+        start.conversation_id = field.value
+    elif field.name == "strip_metadata":
+        start.strip_metadata = field.value in ("1", "true", "on")
+    else:
+        raise InvalidRequest(
+            Reason.REASON_FIELD_INVALID,
+            f"the form has no field `{field.name[:50]}`",
+            violations=[(field.name[:50], "is not known here")],
+        )
+
+
+def _created(response: UploadFileResponse) -> Response:
+    body = json_format.MessageToJson(response, indent=None)
+    headers = {"cache-control": "no-store", "location": f"{FORMS}/{response.file.id}"}
+    return Response(body, 201, headers, "application/json")
+
+
+def _of_file(response: UploadFileResponse | GetUploadResponse) -> dict[str, str]:
+    return {"kari-file-id": response.file.id} if response.HasField("file") else {}
+
+
+def _require_tus(request: Request) -> None:
+    if request.headers.get("tus-resumable") != TUS["tus-resumable"]:
+        raise InvalidRequest(Reason.REASON_FRAME_INVALID, "send `Tus-Resumable: 1.0.0`")
+
+
+def _number(request: Request, header: str) -> int:
+    value = request.headers.get(header, "")
+    if not value.isascii() or not value.isdigit() or len(value) > 18:
+        raise InvalidRequest(
+            Reason.REASON_FIELD_INVALID,
+            f"send `{header}` with a number of bytes",
+            violations=[(header, "is no number of bytes")],
+        )
+    return int(value)
+
+
+def _metadata(header: str) -> dict[str, str]:
+    """tus' pairs of a key and a value in base64, separated by commas."""
+    found = {}
+    for pair in filter(None, (part.strip() for part in header.split(","))):
+        key, _, value = pair.partition(" ")
+        try:
+            found[key] = base64.b64decode(value, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            raise InvalidRequest(
+                Reason.REASON_FIELD_INVALID,
+                f"`{key[:50]}` of Upload-Metadata is no text in base64",
+                violations=[("upload-metadata", "is not as tus has it")],
+            ) from None
+    return found

@@ -1,0 +1,117 @@
+"""Files, from an upload through every server to an answer and to a search."""
+
+import json
+
+from kari.chat_hub.v1.chat_hub_pb2 import SearchRequest
+from kari.conversation_models.v1.file_pb2 import FileState, HookVerdict
+from kari.conversation_models.v1.search_pb2 import FileResult
+from kari.errors.v1.errors_pb2 import Reason
+from tests.flow.conftest import QUOTING, Mesh
+from tests.flow.files import Drawer, settled
+from tests.hook_enabled_file.samples import pdf, picture
+from tests.hosting import until
+from tests.socket_client import SocketClient, opened, text_of
+
+PAGES = (
+    "The annual report of the ferry company.",
+    "Passengers grew by twelve percent over the year.",
+    "The captain of the ferry Aurora is called Ingeborg Halvorsen.",
+)
+EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+
+
+async def test_an_answer_comes_from_a_file_with_its_page(mesh: Mesh) -> None:
+    """And a search finds the page."""
+    token = await mesh.token()
+    drawer = Drawer(mesh.kari, token)
+    async with opened(mesh.kari, token) as client:
+        file = await settled(client, await drawer.upload("ferry.pdf", pdf(PAGES)))
+        assert (file.state, file.chunks) == (FileState.FILE_STATE_READY, 3)
+        _, events = await client.turn(
+            "Who is the captain of the Aurora?", model=QUOTING, file_ids=[file.id]
+        )
+        found = await until(lambda: captain(client))
+    message = events[-1].completed.message
+    assert "Ingeborg Halvorsen" in message.content == text_of(events)
+    assert "ferry.pdf, page 3" in message.content
+    assert events[0].accepted.message.file_ids == [file.id]
+    assert (found.name, found.chunk.anchor.page) == ("ferry.pdf", 3)
+
+
+async def captain(client: SocketClient) -> FileResult | None:
+    """The piece of a file that names the captain, once it is found."""
+    frame = await client.ask(search=SearchRequest(query="captain Halvorsen"))
+    return next(iter(frame.result.search.files), None)
+
+
+async def test_a_virus_is_refused_and_that_is_on_record(mesh: Mesh) -> None:
+    """Nobody reads it, nobody sends it."""
+    token = await mesh.token()
+    drawer = Drawer(mesh.kari, token)
+    async with opened(mesh.kari, token) as client:
+        file = await settled(client, await drawer.upload("notes.txt", EICAR))
+        assert file.state == FileState.FILE_STATE_REFUSED
+        status, body = await drawer.request("GET", f"/v1/files/{file.id}/content")
+        assert (status, body["reason"]) == (409, "REASON_FILE_REFUSED")
+        refused = await client.ask(
+            send_message={"content": "look", "request_id": file.id, "file_ids": [file.id]}
+        )
+    assert refused.error.reason == Reason.REASON_FILE_REFUSED
+    code, output = await mesh.kari.command(
+        "audit", "tail", "-n", "200", "--action", "file.hook", "--json"
+    )
+    assert code == 0, output
+    records = [json.loads(line) for line in output.splitlines()]
+    (record,) = [
+        r
+        for r in records
+        if r["entry"]["resource"] == file.id and "REFUSED" in r["entry"]["outcome"]
+    ]
+    assert record["entry"]["details"]["hook"] == "scan"
+
+
+async def test_a_model_that_sees_is_shown_an_image(mesh: Mesh) -> None:
+    """What is written on it is read as well."""
+    token = await mesh.token()
+    drawer = Drawer(mesh.kari, token)
+    async with opened(mesh.kari, token) as client:
+        file = await settled(client, await drawer.upload("picture.png", picture()))
+        verdicts = {report.hook: report.verdict for report in file.reports}
+        assert verdicts["text"] == HookVerdict.HOOK_VERDICT_PASSED
+        _, events = await client.turn("What is it?", model=QUOTING, file_ids=[file.id])
+    assert "[1 images]" in events[-1].completed.message.content
+
+
+async def test_files_of_others_are_not_there(mesh: Mesh) -> None:
+    """Neither to read nor to send."""
+    drawer = Drawer(mesh.kari, await mesh.token())
+    file = await drawer.upload("mine.txt", b"mine alone")
+    other = Drawer(mesh.kari, await mesh.plain_token())
+    for method, path in (
+        ("GET", f"/v1/files/{file.id}"),
+        ("GET", f"/v1/files/{file.id}/content"),
+        ("DELETE", f"/v1/files/{file.id}"),
+    ):
+        status, body = await other.request(method, path)
+        assert (status, body["reason"]) == (404, "REASON_FILE_NOT_FOUND")
+    async with opened(mesh.kari, await mesh.plain_token()) as client:
+        refused = await client.ask(
+            send_message={"content": "look", "request_id": file.id, "file_ids": [file.id]}
+        )
+    assert refused.error.reason == Reason.REASON_FILE_NOT_FOUND
+
+
+async def test_a_deleted_file_is_gone(mesh: Mesh) -> None:
+    """Its bytes and its words."""
+    token = await mesh.token()
+    drawer = Drawer(mesh.kari, token)
+    async with opened(mesh.kari, token) as client:
+        text = b"the word xylofonist is said nowhere else"
+        file = await settled(client, await drawer.upload("word.txt", text))
+        query = SearchRequest(query="xylofonist")
+        assert (await client.ask(search=query)).result.search.files
+        status, body = await drawer.request("DELETE", f"/v1/files/{file.id}")
+        assert (status, body) == (200, {"erased": True})
+        assert not (await client.ask(search=query)).result.search.files
+    status, _ = await drawer.request("GET", f"/v1/files/{file.id}/content")
+    assert status == 404

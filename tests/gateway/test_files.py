@@ -1,0 +1,247 @@
+"""Files over HTTP, and their way through the hooks over a WebSocket."""
+
+import asyncio
+import base64
+import io
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest
+import pytest_asyncio
+from aiohttp import FormData
+
+from gateway.app import Gateway
+from servers.runtime.ids import new_id
+from tests.gateway.client import Client, eventually
+from tests.gateway.http_client import Http, http
+from tests.gateway.mesh import Mesh
+
+TUS = {"tus-resumable": "1.0.0"}
+CHUNK = {**TUS, "content-type": "application/offset+octet-stream"}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def ada(gateway: Gateway, mesh: Mesh) -> AsyncIterator[Http]:
+    """Ada's HTTP client."""
+    async with http(gateway.url, authorization=f"Bearer {mesh.identity.token()}") as client:
+        yield client
+
+
+def form(data: bytes, name: str = "notes.txt", **fields: str) -> FormData:
+    """A form as browsers send it."""
+    made = FormData()
+    for field, value in fields.items():
+        made.add_field(field, value)
+    made.add_field("file", io.BytesIO(data), filename=name)
+    return made
+
+
+async def test_a_form_is_a_file(ada: Http, mesh: Mesh) -> None:
+    """With its fields; the answer says where it is."""
+    conversation_id = new_id("conv")
+    data = b"0123456789" * 300_000
+    answer = await ada.post(
+        "/v1/files", data=form(data, "a.txt", conversation_id=conversation_id, strip_metadata="1")
+    )
+    file = answer.json()["file"]
+    assert (answer.status, answer.headers["location"]) == (201, f"/v1/files/{file['id']}")
+    (upload,) = mesh.hub.uploads.values()
+    assert upload.data == data
+    assert (upload.start.name, upload.start.conversation_id) == ("a.txt", conversation_id)
+    assert upload.start.strip_metadata
+
+
+async def test_a_form_sent_again_gives_the_same_file(ada: Http) -> None:
+    """By its key, as a client does that heard no answer."""
+    key = {"idempotency-key": "k-1"}
+    first = await ada.post("/v1/files", data=form(b""), headers=key)
+    again = await ada.post("/v1/files", data=form(b""), headers=key)
+    assert first.json()["file"]["id"] == again.json()["file"]["id"]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "reason"),
+    [
+        (b"x", "text/plain", "REASON_FRAME_INVALID"),
+        (b"x", "multipart/form-data", "REASON_FRAME_INVALID"),
+        (b"rubbish", "multipart/form-data; boundary=b", "REASON_FRAME_INVALID"),
+        (b"--b\r\n\r\nx\r\n--b--", "multipart/form-data; boundary=b", "REASON_FIELD_INVALID"),
+        (b"", "multipart/form-data; boundary=b", "REASON_FIELD_INVALID"),
+    ],
+)
+async def test_what_is_no_form_is_refused(
+    ada: Http, body: bytes, content_type: str, reason: str
+) -> None:
+    answer = await ada.post("/v1/files", data=body, headers={"content-type": content_type})
+    assert (answer.status, answer.envelope()["reason"]) == (400, reason)
+
+
+async def test_two_files_in_a_form_are_refused(ada: Http) -> None:
+    """Which of them is meant?"""
+    two = form(b"one")
+    two.add_field("file", b"two", filename="two.txt")
+    assert (await ada.post("/v1/files", data=two)).status == 400
+
+
+async def test_half_a_form_is_no_file(ada: Http, gateway: Gateway, mesh: Mesh) -> None:
+    """A client that goes away in mid-file leaves an upload, not a file."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rsplit(":")[-1]))
+    head = (
+        f"POST /v1/files HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {mesh.identity.token()}\r\n"
+        "content-type: multipart/form-data; boundary=b\r\ncontent-length: 100000\r\n\r\n"
+        '--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    )
+    writer.write(head.encode() + b"half")
+    await writer.drain()
+    await asyncio.sleep(0.2)
+    writer.close()
+    with suppress(ConnectionError):
+        await reader.read()
+
+    async def given_up() -> bool:
+        return bool(mesh.hub.uploads) and not mesh.hub.files
+
+    await eventually(given_up)
+    assert mesh.hub.files == {}
+
+
+async def test_an_upload_goes_on_after_a_cut(ada: Http, mesh: Mesh) -> None:
+    """By tus: create, look, append."""
+    metadata = f"filename {base64.b64encode('Ä.bin'.encode()).decode()}"
+    created = await ada.post(
+        "/v1/uploads", headers={**TUS, "upload-length": "10", "upload-metadata": metadata}
+    )
+    assert created.status == 201
+    place = created.headers["location"]
+    part = await ada.request("PATCH", place, data=b"0123", headers={**CHUNK, "upload-offset": "0"})
+    assert (part.status, part.headers["upload-offset"]) == (204, "4")
+    looked = await ada.request("HEAD", place, headers=TUS)
+    assert (looked.headers["upload-offset"], looked.headers["upload-length"]) == ("4", "10")
+    elsewhere = {**CHUNK, "upload-offset": "3"}
+    assert (await ada.request("PATCH", place, data=b"3", headers=elsewhere)).status == 409
+    last = await ada.request(
+        "PATCH", place, data=b"456789", headers={**CHUNK, "upload-offset": "4"}
+    )
+    file, data = mesh.hub.files[last.headers["kari-file-id"]]
+    assert (file.name, data) == ("Ä.bin", b"0123456789")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"upload-length": "1"},
+        {**TUS},
+        {**TUS, "upload-length": "-1"},
+        {**TUS, "upload-length": "x"},
+        {**TUS, "upload-length": "1", "upload-metadata": "filename ###"},
+    ],
+)
+async def test_what_is_not_tus_is_refused(ada: Http, headers: dict[str, str]) -> None:
+    assert (await ada.post("/v1/uploads", headers=headers)).status == 400
+
+
+async def test_the_protocol_is_told(ada: Http) -> None:
+    """For clients that ask first."""
+    answer = await ada.request("OPTIONS", "/v1/uploads")
+    assert (answer.status, answer.headers["tus-version"]) == (204, "1.0.0")
+
+
+@pytest.mark.parametrize(
+    ("header", "status", "body", "content_range"),
+    [
+        ("", 200, "0123456789", None),
+        ("bytes=2-4", 206, "234", "bytes 2-4/10"),
+        ("bytes=7-", 206, "789", "bytes 7-9/10"),
+        ("bytes=-3", 206, "789", "bytes 7-9/10"),
+        ("bytes=0-99", 206, "0123456789", "bytes 0-9/10"),
+        ("bytes=0-1,4-5", 200, "0123456789", None),
+        ("lines=1-2", 200, "0123456789", None),
+        ("bytes=5-2", 200, "0123456789", None),
+        ("bytes=10-", 416, None, "bytes */10"),
+        ("bytes=-0", 416, None, "bytes */10"),
+    ],
+)
+async def test_ranges(
+    ada: Http, mesh: Mesh, header: str, status: int, body: str | None, content_range: str | None
+) -> None:
+    file = mesh.hub.keep("digits.txt", b"0123456789")
+    answer = await ada.get(f"/v1/files/{file.id}/content", headers={"range": header})
+    assert (answer.status, answer.headers.get("content-range")) == (status, content_range)
+    if body is not None:
+        assert (answer.body, answer.headers["content-length"]) == (body, str(len(body)))
+
+
+@pytest.mark.parametrize(
+    ("content_type", "shown"),
+    [
+        ("text/html", "attachment"),
+        ("image/svg+xml", "attachment"),
+        ("application/pdf", "attachment"),
+        ("image/png", "inline"),
+        ("text/plain", "inline"),
+    ],
+)
+async def test_nothing_in_a_file_runs(ada: Http, mesh: Mesh, content_type: str, shown: str) -> None:
+    """Active types are downloads, and even those that are shown are in a sandbox."""
+    file = mesh.hub.keep('"quoted" \r\nname.html', b"<script>", content_type)
+    answer = await ada.get(f"/v1/files/{file.id}/content")
+    assert answer.headers["content-disposition"].startswith(f"{shown}; filename*=UTF-8''%22quoted")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"].startswith("sandbox")
+    assert answer.headers["content-type"].startswith(content_type)
+
+
+async def test_a_refused_file_is_not_served(ada: Http, mesh: Mesh) -> None:
+    """It says why, before a byte."""
+    file = mesh.hub.keep("x.txt", b"virus")
+    answer = await ada.get(f"/v1/files/{file.id}/content")
+    assert (answer.status, answer.envelope()["reason"]) == (409, "REASON_FILE_REFUSED")
+
+
+async def test_files_are_listed_shown_and_deleted(ada: Http, mesh: Mesh) -> None:
+    file = mesh.hub.keep("a.txt", b"a")
+    listed = (await ada.get("/v1/files?page_size=5")).json()
+    assert [each["id"] for each in listed["files"]] == [file.id]
+    assert (await ada.get(f"/v1/files/{file.id}")).json()["file"]["name"] == "a.txt"
+    assert (await ada.request("DELETE", f"/v1/files/{file.id}")).json() == {"erased": True}
+    assert (await ada.get(f"/v1/files/{file.id}")).status == 404
+    assert (await ada.get("/v1/files?page_size=x")).status == 400
+    assert (await ada.get("/v1/files/nonsense")).status == 400
+
+
+async def test_strangers_get_nothing(gateway: Gateway, mesh: Mesh) -> None:
+    """Neither without a token nor with the cookie from another page."""
+    file = mesh.hub.keep("a.txt", b"a")
+    async with http(gateway.url) as nobody:
+        assert (await nobody.get(f"/v1/files/{file.id}/content")).status == 401
+        assert (await nobody.post("/v1/files", data=form(b"x"))).status == 401
+    foreign = {
+        "cookie": f"kari_access={mesh.identity.token()}",
+        "origin": "https://evil.example",
+    }
+    async with http(gateway.url, **foreign) as other_page:
+        assert (await other_page.post("/v1/files", data=form(b"x"))).status == 403
+    assert len(mesh.hub.files) == 1
+
+
+async def test_a_file_is_followed_through_the_hooks(client: Client, mesh: Mesh) -> None:
+    """As it stands, then each change."""
+    file = mesh.hub.keep("a.txt", b"virus")
+    frame_id = await client.send(followFile={"fileId": file.id})
+    first = await client.expect("fileChanged")
+    assert (first["id"], first["fileChanged"]["file"]["state"]) == (
+        frame_id,
+        "FILE_STATE_QUARANTINED",
+    )
+    mesh.hub.looked_at.set()
+    last = (await client.expect("fileChanged"))["fileChanged"]
+    assert (last["file"]["state"], last["done"]) == ("FILE_STATE_REFUSED", True)
+    await client.send(followFile={"fileId": new_id("file")})
+    assert (await client.refused())["reason"] == "REASON_FILE_NOT_FOUND"
+
+
+async def test_files_are_listed_over_the_socket(client: Client, mesh: Mesh) -> None:
+    file = mesh.hub.keep("a.txt", b"a")
+    await client.send(files={})
+    listed = (await client.expect("result"))["result"]["files"]["files"]
+    assert [each["id"] for each in listed] == [file.id]
