@@ -7,6 +7,7 @@ from kari.chat_hub.v1 import chat_hub_pb2 as pb
 from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
 from kari.conversation_models.v1.message_pb2 import MessageRole
 from kari.conversation_models.v1.search_pb2 import (
+    FileResult,
     SearchFilter,
     SearchResult,
     SearchWay,
@@ -39,6 +40,7 @@ async def test_what_is_found_comes_back_with_what_was_missing(house: House) -> N
         "results": [SearchResult(message_id=new_id("msg"), content="a bear", score=1.5)],
         "next_page_token": "here",
         "summaries": [SummaryResult(summary=ConversationSummary(summary="of bears"), score=0.5)],
+        "files": [FileResult(file_id=new_id("file"), name="bears.pdf", score=0.5)],
         "degradations": [Degradation(feature=Feature.FEATURE_SEMANTIC_RECALL, cause="milvus")],
     }
     house.search.response = SearchResponse(**answer)

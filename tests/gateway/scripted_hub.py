@@ -16,7 +16,7 @@ from kari.conversation_models.v1.instruction_pb2 import (
     InstructionStatus,
 )
 from kari.conversation_models.v1.message_pb2 import Message, MessageRole
-from kari.conversation_models.v1.search_pb2 import SummaryResult
+from kari.conversation_models.v1.search_pb2 import FileResult, SummaryResult
 from kari.conversation_models.v1.turn_pb2 import StreamPosition, Turn, TurnState
 from kari.errors.v1.errors_pb2 import Reason
 from servers.chat_hub.token_life import while_valid
@@ -59,6 +59,7 @@ class ScriptedHub(ScriptedTools, ScriptedFiles):
         self.request_ids: list[str] = []
         self.steps = asyncio.Semaphore(0)
         self.summaries: list[SummaryResult] = []
+        self.found_files: list[FileResult] = []
         self.searches: list[hub.SearchRequest] = []
         self.missing: list[Degradation] = []
         self.hanging = asyncio.Event()
@@ -195,6 +196,7 @@ class ScriptedHub(ScriptedTools, ScriptedFiles):
         response = page_of(request, [m for c in own for m in self.messages[c.id]])
         if not request.page_token and response.results:
             response.summaries.extend(self.summaries)
+            response.files.extend(self.found_files)
         response.degradations.extend(self.missing)
         return response
 

@@ -6,7 +6,8 @@ from playwright.async_api import Browser, Locator, Page, expect
 
 from gateway.app import Gateway
 from kari.conversation_models.v1.degradation_pb2 import Degradation, Feature
-from kari.conversation_models.v1.search_pb2 import SummaryResult
+from kari.conversation_models.v1.file_pb2 import Anchor, TextChunk
+from kari.conversation_models.v1.search_pb2 import FileResult, Highlight, SummaryResult
 from kari.conversation_models.v1.summary_pb2 import ConversationSummary, MessageRange
 from tests.gateway.browser import NEEDS_CHROMIUM, PHONE, sign_in, visiting
 from tests.gateway.conftest import Serve
@@ -162,6 +163,27 @@ async def test_summaries_stand_above_the_messages(page: Page, mesh: Mesh) -> Non
     await expect(options(page).first).to_contain_text("apples · pears")
     await summaries.get_by_role("option").click()
     await expect(page.locator("article.sought")).to_contain_text("of apples")
+
+
+async def test_files_stand_in_a_group_of_their_own(page: Page, mesh: Mesh) -> None:
+    """With name and place; one opens the conversation in which it is used."""
+    conversation_id = mesh.hub.past(ADA.id, "see the lease", title="Flat")
+    mesh.hub.found_files.append(
+        FileResult(
+            file_id="file_1",
+            name="lease.pdf",
+            conversation_id=conversation_id,
+            chunk=TextChunk(text="Pets are allowed.", anchor=Anchor(page=3)),
+            highlights=[Highlight(start=0, end=4)],
+        )
+    )
+    await signed_in(page)
+    await look_for(page, "lease")
+    found = page.get_by_role("group", name="Files").get_by_role("option")
+    await expect(found).to_contain_text(["lease.pdfpage 3Pets are allowed."])
+    await expect(found.locator("mark")).to_have_text("Pets")
+    await found.click()
+    await expect(page.locator("article").first).to_contain_text("see the lease")
 
 
 async def test_it_is_said_when_words_alone_decided(page: Page, mesh: Mesh) -> None:
