@@ -64,7 +64,7 @@ async def trace(
             text = await settled(client, await Drawer(kari, token).upload("a.txt", TEXT))
             files = [image.id, text.id]
             await client.turn("See?", ack.conversation_id, model=QUOTING, file_ids=files)
-            with_file = f'!code.run {{"code": "1", "file_ids": ["{text.id}"]}}'
+            with_file = f'!code.run {{"code": "1", "files": ["{text.id}"]}}'
             await client.turn(with_file, ack.conversation_id, model=OBEDIENT)
             _, frame_id = await client.say("/set mode analysis\ngo on", ack.conversation_id)
             await client.events(frame_id)
