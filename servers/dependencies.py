@@ -300,6 +300,7 @@ def chat_orchestrator(w: Wiring) -> Hosted:
         models=stub("model_factory", ModelFactoryServiceStub),
         streams=stub("stream_processor", StreamProcessorServiceStub),
         tools=stub("tool_integration", ToolIntegrationServiceStub),
+        trail=_trail(w, "chat_orchestrator"),
     )
     turns = Turns(peers, w.settings, w.mesh_key)
     return _hosted(

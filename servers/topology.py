@@ -66,6 +66,7 @@ SERVERS = (
             "model_factory",
             "tool_integration",
             "stream_processor",
+            "audit",
         ),
     ),
     Node("model_factory", port=6),

@@ -26,8 +26,11 @@ CALLS = """!code.run {"code": "6 * 7"}
 !conversation.search {"query": "hello"}
 !capsule.semantic_retriever {"query": "hello"}
 !capsule.task_executor {"task": "Say hello."}
+!time {}
+!time {}
+!time {}
 """
-"""Tools that lead over every arrow of theirs."""
+"""Tools that lead over every arrow of theirs, and a call that is refused the third time."""
 
 ARROWS = {(n.name, callee) for n in topology.NODES.values() for callee in n.calls}
 
