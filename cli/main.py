@@ -221,7 +221,7 @@ def audit_verify() -> None:
 
 
 @audit.command("tail")
-@click.option("-n", "count", default=20, show_default=True, help="How many of the last records.")
+@click.option("-n", "count", default=20, show_default=True, help="How many of the last of them.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with those that come. Ctrl-C ends it.")
 @click.option("--tenant", default="", metavar="ID", help="Only of this tenant.")
 @click.option("--user", default="", metavar="ID", help="Only of this user.")

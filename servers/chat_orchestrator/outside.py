@@ -38,7 +38,7 @@ class Outside:
         return ListToolsResponse(tools=page.tools, next_page_token=page.next_page_token)
 
     async def call(self, request: CallToolRequest) -> AsyncGenerator[CallToolResponse, None]:
-        """The steps of a call, the result last. Whoever stops reading ends the tool. A tool that asks
+        """The steps of a call, the result last. Whoever stops reading ends the tool. One that asks
         is called twice where the user allows it in advance: so the call is counted."""
         call = ToolCall(
             id=new_id("call"),
