@@ -75,7 +75,7 @@ async def search(kari: Kari, token: str) -> SearchResponse:
         found = await ChatHubServiceStub(channel).Search(
             SearchRequest(query="hello"), metadata=[("authorization", f"Bearer {token}")]
         )
-    assert found.results[0].content == "hello"
+    assert "hello" in [result.content for result in found.results]
     return found
 
 
