@@ -6,12 +6,11 @@ from datetime import UTC
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from cli.mesh import Mesh
+from cli.tool_listing import every_tool, print_table
 from cli.tool_notes import harmless
-from cli.tools import call, every_tool
+from cli.tools import call
 from kari.capsules.v1.capsules_pb2 import ListRunsRequest
 from kari.chat_hub.v1.chat_hub_pb2 import CallToolRequest
 from kari.conversation_models.v1.tool_pb2 import ToolSource
@@ -21,12 +20,10 @@ RESUME = "resume_run_id"
 
 async def show(mesh: Mesh) -> int:
     """Prints the capsules."""
-    table = Table("capsule", "what it does", "", box=None, pad_edge=False)
-    for tool in (await every_tool(mesh)).tools:
-        if tool.source == ToolSource.TOOL_SOURCE_CAPSULE:
-            remark = "" if tool.available else f"unavailable: {harmless(tool.unavailable_because)}"
-            table.add_row(harmless(tool.id), harmless(tool.description), remark)
-    Console(highlight=False, markup=False).print(table)
+    found = (await every_tool(mesh)).tools
+    print_table(
+        "capsule", (tool for tool in found if tool.source == ToolSource.TOOL_SOURCE_CAPSULE)
+    )
     return 0
 
 

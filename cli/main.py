@@ -122,14 +122,17 @@ def search(
 
 
 @kari.command()
+@click.argument("tool", default="")
 @click.option("--json", "as_json", is_flag=True, help="Print them as the contract has them.")
 @click.option("--user", default="demo", show_default=True, help="Name of the user.")
 @click.option("--tenant", default="demo", show_default=True, help="Name of the tenant.")
-def tools(as_json: bool, user: str, tenant: str) -> None:
-    """List the tools that a user may call, and why some cannot be called now."""
-    from cli.tools import run, show
+def tools(tool: str, as_json: bool, user: str, tenant: str) -> None:
+    """List the tools that a user may call, and why some cannot be called now; or say everything
+    about TOOL, with its arguments."""
+    from cli.tool_listing import show
+    from cli.tools import run
 
-    sys.exit(run(partial(show, as_json=as_json), user, tenant))
+    sys.exit(run(partial(show, tool_id=tool, as_json=as_json), user, tenant))
 
 
 @kari.command()
@@ -221,7 +224,7 @@ def audit_verify() -> None:
 
 
 @audit.command("tail")
-@click.option("-n", "count", default=20, show_default=True, help="How many of the last records.")
+@click.option("-n", "count", default=20, show_default=True, help="How many of the last of them.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with those that come. Ctrl-C ends it.")
 @click.option("--tenant", default="", metavar="ID", help="Only of this tenant.")
 @click.option("--user", default="", metavar="ID", help="Only of this user.")

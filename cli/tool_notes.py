@@ -6,6 +6,10 @@ from kari.conversation_models.v1.tool_pb2 import ToolProgress, ToolResult
 from kari.conversation_models.v1.turn_pb2 import ApprovalRequested, TurnEvent
 
 LONGEST = 300
+DIRECTIONS = frozenset(
+    map(chr, (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+)
+"""Marks that let text read otherwise than it stands: what is allowed has to be what is shown."""
 
 
 def tool_note(event: TurnEvent) -> str:
@@ -54,5 +58,11 @@ def line(text: str) -> str:
 
 def harmless(text: str) -> str:
     """A text without control characters, with which it could move the cursor or colour what
-    follows."""
-    return "".join(c if c in "\n\t" or unicodedata.category(c) != "Cc" else "\ufffd" for c in text)
+    follows, and without those that turn its direction."""
+    return "".join("\ufffd" if _harms(c) else c for c in text)
+
+
+def _harms(character: str) -> bool:
+    if character in DIRECTIONS:
+        return True
+    return character not in "\n\t" and unicodedata.category(character) == "Cc"

@@ -1,4 +1,4 @@
-"""`kari tools`, `kari call` and `kari approve`: tools, called and allowed by hand."""
+"""`kari call` and `kari approve`: tools, called and allowed by hand."""
 
 import asyncio
 import json
@@ -6,19 +6,14 @@ import sys
 from collections.abc import Awaitable, Callable
 
 import grpc
-from google.protobuf import json_format
-from rich.console import Console
-from rich.table import Table
 
 from cli.mesh import Mesh, NotRunning, connected
 from cli.tool_notes import harmless, progress_note
 from kari.chat_hub.v1.chat_hub_pb2 import (
     AnswerApprovalRequest,
     CallToolRequest,
-    ListToolsRequest,
-    ListToolsResponse,
 )
-from kari.conversation_models.v1.tool_pb2 import ApprovalPolicy, Tool, ToolResult
+from kari.conversation_models.v1.tool_pb2 import ToolResult
 from servers.runtime.errors import from_rpc
 from servers.runtime.settings import read_settings
 
@@ -43,30 +38,6 @@ async def _as_user(work: Callable[[Mesh], Awaitable[int]], user: str, tenant: st
     async with connected(read_settings()) as mesh:
         await mesh.sign_in(user, tenant)
         return await work(mesh)
-
-
-async def show(mesh: Mesh, *, as_json: bool) -> int:
-    """Prints the tools that the user may call."""
-    found = await every_tool(mesh)
-    if as_json:
-        sys.stdout.write(json_format.MessageToJson(found, ensure_ascii=False) + "\n")
-        return 0
-    table = Table("tool", "what it does", "", box=None, pad_edge=False)
-    for tool in found.tools:
-        table.add_row(harmless(tool.id), harmless(tool.description), _remark(tool))
-    Console(highlight=False, markup=False).print(table)
-    return 0
-
-
-async def every_tool(mesh: Mesh) -> ListToolsResponse:
-    """All pages as one."""
-    found, token = ListToolsResponse(), ""
-    while True:
-        page = await mesh.hub.ListTools(ListToolsRequest(page_size=200, page_token=token))
-        found.tools.extend(page.tools)
-        token = page.next_page_token
-        if not token:
-            return found
 
 
 async def call(mesh: Mesh, request: CallToolRequest) -> int:
@@ -119,9 +90,3 @@ def _pretty(result_json: str) -> str:
         return harmless(json.dumps(json.loads(result_json), ensure_ascii=False, indent=2))
     except ValueError:  # one that was cut short
         return harmless(result_json)
-
-
-def _remark(tool: Tool) -> str:
-    if not tool.available:
-        return f"unavailable: {harmless(tool.unavailable_because)}"
-    return "asks first" if tool.approval != ApprovalPolicy.APPROVAL_POLICY_NEVER else ""

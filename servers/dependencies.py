@@ -355,6 +355,7 @@ def chat_orchestrator(w: Wiring) -> Hosted:
         streams=stub("stream_processor", StreamProcessorServiceStub),
         tools=stub("tool_integration", ToolIntegrationServiceStub),
         media=stub("multimedia", MultimediaServiceStub),
+        trail=_trail(w, "chat_orchestrator"),
     )
     turns = Turns(peers, w.settings, w.mesh_key)
     return _hosted(

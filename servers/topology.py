@@ -68,6 +68,7 @@ SERVERS = (
             "tool_integration",
             "multimedia",
             "stream_processor",
+            "audit",
         ),
     ),
     Node("model_factory", port=6),

@@ -25,6 +25,15 @@ SELECT coalesce(max(sequence), 0) FROM records;
 -- $1 place, $2 most.
 SELECT * FROM records WHERE sequence > $1 ORDER BY sequence LIMIT $2;
 
+-- name: before_last
+-- $1 last place to look at, $2 tenant, $3 user, $4 beginning of the action; empty for all; $5 how many.
+SELECT coalesce(min(sequence) - 1, $1) FROM (
+  SELECT sequence FROM records
+  WHERE sequence <= $1
+    AND ($2 = '' OR tenant_id = $2) AND ($3 = '' OR user_id = $3) AND starts_with(action, $4)
+  ORDER BY sequence DESC LIMIT $5
+) found;
+
 -- name: matching
 -- $1 place, $2 last place to look at, $3 tenant, $4 user, $5 beginning of the action; empty for all.
 SELECT * FROM records

@@ -19,15 +19,14 @@ class Reading:
         self._key = key
 
     async def page(self, request: ListRecordsRequest) -> ListRecordsResponse:
-        """Records behind a place, or the last ones, that match."""
+        """Records that match behind a place, or the last of them."""
         last = await self._trail.last()
+        wanted = (request.tenant_id, request.user_id, request.action_prefix)
         after = request.after_sequence
         if after < 0:
-            after = max(0, last + after)
+            after = await self._trail.before_last(last, *wanted, -after)
         most = size_of(request.page_size)
-        records = await self._trail.matching(
-            after, last, request.tenant_id, request.user_id, request.action_prefix, most
-        )
+        records = await self._trail.matching(after, last, *wanted, most)
         through = records[-1].sequence if len(records) == most else max(last, after)
         return ListRecordsResponse(records=records, through_sequence=through)
 

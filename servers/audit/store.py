@@ -63,6 +63,16 @@ class Trail:
             )
         return [_record(row) for row in rows]
 
+    async def before_last(
+        self, through: int, tenant_id: str, user_id: str, action: str, count: int
+    ) -> int:
+        """The place behind which the last `count` records that match begin."""
+        async with (await self._database.get()).across_tenants() as connection:
+            place: int = await connection.fetchval(
+                QUERIES.before_last, through, tenant_id, user_id, action, count
+            )
+            return place
+
     async def last(self) -> int:
         """Place of the last record; 0 if there is none."""
         async with (await self._database.get()).across_tenants() as connection:

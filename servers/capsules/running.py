@@ -2,7 +2,6 @@
 recorded, counted."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -22,6 +21,7 @@ from kari.errors.v1.errors_pb2 import ErrorEnvelope, ErrorType, Reason
 from servers.capsules.admitting import Admitted, Admitting
 from servers.capsules.failing import error_of, failed
 from servers.capsules.granted import GrantedSkill
+from servers.capsules.outcome import Outcome, called_off, checked
 from servers.capsules.peers import Peers
 from servers.capsules.recording import Facts, Recording
 from servers.capsules.resting import Resting
@@ -30,27 +30,16 @@ from servers.capsules.skill import SkillError
 from servers.capsules.store import RunKey, Runs
 from servers.capsules.version import HandlerFailed
 from servers.runtime.call import Call, Principal, acting, current
-from servers.runtime.errors import CalledOff, Internal, KariError, TimedOut, from_rpc
+from servers.runtime.errors import Internal, KariError, TimedOut, from_rpc
 from servers.runtime.mesh_key import MeshKey
 
 NAME = "capsules"
 MOST_WAITING = 100
 """Pieces of progress that wait for their reader; the capsule waits for it too."""
-LARGEST_RESULT = 1_000_000
 MARGIN_SECONDS = 0.3
 """Of the caller's time: the result still has to reach it."""
 
 log = structlog.get_logger("kari.capsules")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a run. `own`: the failure is the capsule's."""
-
-    result_json: str = ""
-    error: KariError | None = None
-    status: str = "done"
-    own: bool = False
 
 
 @dataclass
@@ -60,9 +49,7 @@ class Underway:
     admitted: Admitted
     facts: Facts
     notes: Notes = field(default_factory=Notes)
-    outcome: Outcome = Outcome(
-        error=CalledOff(Reason.REASON_UNSPECIFIED, "the run was called off"), status="cancelled"
-    )
+    outcome: Outcome = field(default_factory=called_off)
 
 
 class Running:
@@ -178,7 +165,7 @@ class Running:
         try:
             async with asyncio.timeout(seconds):
                 value = await admitted.handler.run(skill, seconds)
-            return _checked(value, admitted)
+            return checked(value, admitted.version.result)
         except TimeoutError:
             limit = run.manifest.security_policy.max_execution_time
             error = TimedOut(
@@ -253,28 +240,6 @@ def _facts(request: ExecuteRequest, admitted: Admitted) -> Facts:
         signed_by=admitted.version.signed_by,
         in_full=admitted.version.manifest.auditable,
     )
-
-
-def _checked(value: object, admitted: Admitted) -> Outcome:
-    """A result, if it is one."""
-    try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-        plain = json.loads(text)
-    except (TypeError, ValueError, RecursionError):
-        return _no_result("its result is not JSON")
-    if not isinstance(plain, dict):
-        return _no_result(f"its result is no object but {type(value).__name__}")
-    if len(text.encode("utf-8", "replace")) > LARGEST_RESULT:
-        return _no_result(f"its result is larger than {LARGEST_RESULT} bytes")
-    schema = admitted.version.result
-    if schema is not None and (wrong := schema.violations(plain)):
-        path, message = wrong[0]
-        return _no_result(f"its result is not what its manifest says: result{path}: {message}")
-    return Outcome(text)
-
-
-def _no_result(message: str) -> Outcome:
-    return Outcome(error=failed(f"the capsule failed: {message}"), status="failed", own=True)
 
 
 def _result(underway: Underway) -> CapsuleResult:

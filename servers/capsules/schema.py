@@ -10,6 +10,8 @@ from jsonschema.exceptions import ValidationError as Mismatch
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from servers.runtime.bounded_schema import TooCostly, errors, unbounded, validator_of
+
 MOST_VIOLATIONS = 10
 LONGEST_MESSAGE = 300
 
@@ -24,20 +26,17 @@ class Schema:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         _check(schema)
-        nothing: Registry[Any] = Registry()
-        self._validator = Draft202012Validator(schema, registry=nothing)
+        self._validator = validator_of(schema)
 
     def violations(self, value: object) -> list[tuple[str, str]]:
         """Where a value breaks the schema, and how; empty if it does not. At most ten."""
-        found = list[tuple[str, str]]()
         try:
-            for error in self._validator.iter_errors(value):
-                found.append((_path(error), error.message[:LONGEST_MESSAGE]))
-                if len(found) == MOST_VIOLATIONS:
-                    break
+            found = errors(self._validator, value, MOST_VIOLATIONS)
         except RecursionError:
-            found.append(("", "is nested too deeply"))
-        return sorted(found)
+            return [("", "is nested too deeply")]
+        except TooCostly:
+            return [("", "takes too long to be checked")]
+        return sorted((_path(error), error.message[:LONGEST_MESSAGE]) for error in found)
 
 
 def _check(schema: Mapping[str, Any]) -> None:
@@ -52,6 +51,8 @@ def _check(schema: Mapping[str, Any]) -> None:
             _resolve(schema, reference)
         except Unresolvable:
             raise BadSchema(f": the reference {reference} leads nowhere within it") from None
+    if wrong := unbounded(schema):
+        raise BadSchema(f": {wrong}")
 
 
 def _references(value: object) -> list[str]:

@@ -1,6 +1,7 @@
 """Tools outside of turns, for a user who calls them."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import grpc
 
@@ -37,31 +38,50 @@ class Outside:
         return ListToolsResponse(tools=page.tools, next_page_token=page.next_page_token)
 
     async def call(self, request: CallToolRequest) -> AsyncGenerator[CallToolResponse, None]:
-        """The steps of a call, the result last. Whoever stops reading ends the tool."""
+        """The steps of a call, the result last. Whoever stops reading ends the tool. One that asks
+        is called twice where the user allows it in advance: so the call is counted."""
         call = ToolCall(
             id=new_id("call"),
             tool_id=request.tool_id,
             arguments_json=request.arguments_json or "{}",
         )
-        steps = self._peers.tools.CallTool(
-            request_of(call, conversation_id=request.conversation_id, approved=request.approved)
-        )
+        asked = request_of(call, conversation_id=request.conversation_id)
+        async with aclosing(self._steps(asked)) as steps:
+            async for step in steps:
+                if step.HasField("approval_required"):
+                    break
+                yield _passed_on(step)
+            else:
+                return
+        if not request.approved:
+            yield CallToolResponse(finished=_unasked(call, step.approval_required.tool))
+            return
+        asked.approved = True
+        async with aclosing(self._steps(asked)) as steps:
+            async for step in steps:
+                yield _passed_on(step)
+
+    async def _steps(
+        self, request: tool_integration_pb2.CallToolRequest
+    ) -> AsyncGenerator[tool_integration_pb2.CallToolResponse, None]:
+        """The steps of a call up to the one that ends it."""
+        steps = self._peers.tools.CallTool(request)
         try:
             async for step in steps:
-                match step.WhichOneof("event"):
-                    case "progress":
-                        yield CallToolResponse(progress=step.progress)
-                    case "approval_required":
-                        yield CallToolResponse(finished=_unasked(call, step.approval_required.tool))
-                        return
-                    case _:
-                        yield CallToolResponse(finished=step.finished)
-                        return
+                yield step
+                if not step.HasField("progress"):
+                    return
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error) from error
         finally:
             steps.cancel()
         raise Unavailable(Reason.REASON_SERVER_UNAVAILABLE, "the call was cut off on its way")
+
+
+def _passed_on(step: tool_integration_pb2.CallToolResponse) -> CallToolResponse:
+    if step.HasField("progress"):
+        return CallToolResponse(progress=step.progress)
+    return CallToolResponse(finished=step.finished)
 
 
 def _unasked(call: ToolCall, tool: Tool) -> ToolResult:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
+from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.errors import from_rpc
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ LONGEST_PAUSE = 2.0
 
 @dataclass(frozen=True)
 class Peers:
-    """Stubs of everything that a turn needs."""
+    """Stubs of everything that a turn needs, and the way to the audit trail."""
 
     conversations: "ConversationManagerServiceAsyncStub"
     context: "ContextIntegratorServiceAsyncStub"
@@ -42,6 +43,7 @@ class Peers:
     streams: "StreamProcessorServiceAsyncStub"
     tools: "ToolIntegrationServiceAsyncStub"
     media: "MultimediaServiceAsyncStub"
+    trail: AuditTrail
 
 
 async def patiently(call: Callable[[], Awaitable[T]], seconds: float) -> T:

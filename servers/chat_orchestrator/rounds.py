@@ -15,6 +15,7 @@ from servers.chat_orchestrator.answer import Answer
 from servers.chat_orchestrator.claim import Claim
 from servers.chat_orchestrator.offer import Offer
 from servers.chat_orchestrator.peers import Peers
+from servers.chat_orchestrator.recording import report_refused
 from servers.chat_orchestrator.stages import awaited, stage
 from servers.chat_orchestrator.step import ASKED, AWAITING, ENDED, RUNNING, asks, refused
 from servers.chat_orchestrator.tooling import call_tool, request_of
@@ -55,6 +56,7 @@ class Rounds:
             await self.claim.record(steps, self.answer.usage)
             for step in steps:
                 if step.state == ENDED:
+                    report_refused(self.peers.trail, self.turn, step)
                     self._tell_started(step)
                     self.tell(TurnEvent(tool_finished=step.result))
             return await self._run([step for step in steps if step.state == RUNNING])
@@ -71,6 +73,7 @@ class Rounds:
                 log.info("approval answered", tool=step.call.tool_id, approved=answer.approved)
                 self.tell(TurnEvent(approval_answered=answer))
                 if step.state == ENDED:
+                    report_refused(self.peers.trail, self.turn, step)
                     self.tell(TurnEvent(tool_finished=step.result))
             approved = [step for step in asked if step.state == RUNNING]
             return await self._run(approved, approved=True)

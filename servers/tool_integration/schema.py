@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
-from typing import Any
 
 import orjson
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
-from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from servers.runtime.bounded_schema import TooCostly, errors, unbounded, validator_of
 from servers.tool_integration.tool import Json, Schema, Tool
 
 Violation = tuple[str, str]
@@ -18,18 +17,18 @@ Violation = tuple[str, str]
 
 MOST_VIOLATIONS = 10
 MOST_CHARACTERS = 200
-NOWHERE: Registry[Any] = Registry()
-"""A schema refers to itself alone: without this, jsonschema would fetch what it refers to."""
 
 
 def violations(schema: Schema, value: Json) -> list[Violation]:
     """What is wrong with a value, at most ten of it, in the order of the schema; empty if it
     fits."""
     try:
-        errors = islice(_compiled(_text(schema)).iter_errors(value), MOST_VIOLATIONS)
-        return [violation for error in errors for violation in _told(error)][:MOST_VIOLATIONS]
+        found = errors(_compiled(_text(schema)), value, MOST_VIOLATIONS)
     except (Unresolvable, RecursionError):
         return [("", "the tool's schema refers to what is not in it")]
+    except TooCostly:
+        return [("", "takes too long to be checked against the tool's schema")]
+    return [violation for error in found for violation in _told(error)][:MOST_VIOLATIONS]
 
 
 def checked(tool: Tool) -> str:
@@ -42,6 +41,8 @@ def checked(tool: Tool) -> str:
         except (SchemaError, RecursionError) as error:
             said = getattr(error, "message", "it is too deep")[:MOST_CHARACTERS]
             return f"the schema of its {what} is no JSON Schema (2020-12): {said}"
+        if said := unbounded(schema):
+            return f"the schema of its {what}: {said}"
     if tool.parameters.get("type") != "object":
         return "the schema of its parameters has to say `type: object`"
     return ""
@@ -53,7 +54,7 @@ def _text(schema: Schema) -> bytes:
 
 @lru_cache(maxsize=512)
 def _compiled(schema: bytes) -> Draft202012Validator:
-    return Draft202012Validator(orjson.loads(schema), registry=NOWHERE)
+    return validator_of(orjson.loads(schema))
 
 
 def _told(error: ValidationError) -> Iterator[Violation]:

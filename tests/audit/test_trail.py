@@ -118,6 +118,9 @@ async def test_pages_and_filters(books: Books) -> None:
     assert [r.sequence for r in (await books.page(tenant_id="tenant_1")).records] == [2, 4, 6]
     assert [r.sequence for r in (await books.page(user_id="u3")).records] == [4]
     assert [r.sequence for r in (await books.page(action_prefix="code.")).records] == [7]
+    last = await books.page(after_sequence=-2, tenant_id="tenant_1")
+    assert [r.sequence for r in last.records] == [4, 6]
+    assert (await books.page(after_sequence=-9, user_id="nobody")).through_sequence == 7
     page = await books.page(page_size=3)
     assert page.through_sequence == 3
     rest = await books.page(page_size=5, after_sequence=page.through_sequence)

@@ -119,6 +119,10 @@ BREAKAGES = {
         GOOD + 'properties.n = {"$ref" = "https://example.org/x"}\n',
         "capsule.toml: input_schema: the reference https://example.org/x leads nowhere within it",
     ),
+    "pattern without bounds": (
+        GOOD.replace('type = "object"', 'type = "object"\nproperties.n.pattern = "(?=a)b"', 1),
+        "capsule.toml: input_schema: the pattern (?=a)b cannot be run in bounded time: look-around",
+    ),
     "no table": ("input_schema = 3\n" + GOOD.partition("[")[0], "capsule.toml: input_schema: "),
 }
 

@@ -1,6 +1,7 @@
 """A turn with tools, in short words."""
 
 import json
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from itertools import groupby
 from typing import Any
@@ -44,6 +45,7 @@ async def with_tools(
     after: Stage | None = None,
     models: ScriptedModels | None = None,
     tools: ScriptedTools | None = None,
+    peers: Sequence[str] = PEERS,
     **changes: Any,
 ) -> ToolStage:
     """A stage with a model that calls tools and a registry; with the user and the conversation of
@@ -53,7 +55,7 @@ async def with_tools(
     changed = settings.model_copy(update=changes)
     others = [models.hosted(), tools.hosted()]
     wiring = await stack.enter_async_context(
-        hosting(changed, *PEERS, "chat_orchestrator", others=others)
+        hosting(changed, *peers, "chat_orchestrator", others=others)
     )
     stage = ToolStage(wiring, models)
     stage.tools = tools

@@ -1,7 +1,7 @@
 """The turns of a process: each is led once, and a stopping process leaves none behind."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -11,6 +11,7 @@ from kari.conversation_manager.v1.conversation_manager_pb2 import GetConversatio
 from kari.conversation_manager.v1.conversation_manager_pb2_grpc import (
     ConversationManagerServiceStub,
 )
+from kari.conversation_models.v1.audit_pb2 import AuditEntry
 from kari.conversation_models.v1.turn_pb2 import Turn, TurnState, WhenBusy
 from kari.model_factory.v1.model_factory_pb2_grpc import ModelFactoryServiceStub
 from kari.multimedia.v1.multimedia_pb2_grpc import MultimediaServiceStub
@@ -19,11 +20,16 @@ from kari.stream_processor.v1.stream_processor_pb2_grpc import StreamProcessorSe
 from kari.tool_integration.v1.tool_integration_pb2_grpc import ToolIntegrationServiceStub
 from servers.chat_orchestrator.peers import Peers
 from servers.chat_orchestrator.turns import Turns
+from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.settings import Settings
 from tests.chat_orchestrator.conftest import Stage, staged, until_waiting
 from tests.hosting import connect_as, until
 
 ENQUEUE = WhenBusy.WHEN_BUSY_ENQUEUE
+
+
+async def nowhere(_entries: Sequence[AuditEntry]) -> None:
+    """A trail that nobody reads."""
 
 
 def turns_of(stage: Stage, settings: Settings) -> Turns:
@@ -37,6 +43,7 @@ def turns_of(stage: Stage, settings: Settings) -> Turns:
         streams=stub("stream_processor", StreamProcessorServiceStub),
         tools=stub("tool_integration", ToolIntegrationServiceStub),
         media=stub("multimedia", MultimediaServiceStub),
+        trail=AuditTrail(nowhere),
     )
     return Turns(peers, settings, stage.wiring.mesh_key)
 

@@ -60,3 +60,9 @@ def test_long_results_are_cut_in_notes() -> None:
     note = tool_note(TurnEvent(tool_finished=result))
     assert len(note) == 300
     assert note.endswith("…")
+
+
+def test_what_is_allowed_reads_as_it_stands() -> None:
+    """Marks of direction would show another order of its letters."""
+    asked = ApprovalRequested(call=ToolCall(tool_id="write", arguments_json="a\u202etxt.exe\u2066"))
+    assert question(asked).endswith("arguments: a\ufffdtxt.exe\ufffd")

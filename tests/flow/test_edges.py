@@ -28,8 +28,11 @@ CALLS = """!code.run {"code": "6 * 7"}
 !conversation.search {"query": "hello"}
 !capsule.semantic_retriever {"query": "hello"}
 !capsule.task_executor {"task": "Say hello."}
+!time {}
+!time {}
+!time {}
 """
-"""Tools that lead over every arrow of theirs."""
+"""Tools that lead over every arrow of theirs, and a call that is refused the third time."""
 TEXT = b"A text that is long enough to be summarized. " * 20
 
 ARROWS = {(n.name, callee) for n in topology.NODES.values() for callee in n.calls}
@@ -81,7 +84,7 @@ async def search(kari: Kari, token: str) -> SearchResponse:
         found = await ChatHubServiceStub(channel).Search(
             SearchRequest(query="hello"), metadata=[("authorization", f"Bearer {token}")]
         )
-    assert found.results[0].content == "hello"
+    assert "hello" in [result.content for result in found.results]
     return found
 
 

@@ -152,7 +152,9 @@ class ListRecordsRequest(_message.Message):
     ACTION_PREFIX_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     after_sequence: _builtins.int
-    """Only records behind this place; negative counts from the end: -20 are the last 20."""
+    """Only records behind this place; negative counts from the end: -20 are the last 20
+    of those that match.
+    """
     tenant_id: _builtins.str
     """Only records of this tenant; empty means all."""
     user_id: _builtins.str

@@ -1,0 +1,32 @@
+"""Calls that a turn does not pass on to tool_integration, in the audit trail beside those that it
+does: the same action, and never what was said."""
+
+import hashlib
+
+from kari.conversation_models.v1.audit_pb2 import AuditOutcome
+from kari.conversation_models.v1.tool_pb2 import ToolStep
+from kari.conversation_models.v1.turn_pb2 import Turn
+from kari.errors.v1.errors_pb2 import Reason
+from servers.runtime.audit_trail import AuditTrail, entry
+
+ACTION = "tool.call"
+
+
+def report_refused(trail: AuditTrail, turn: Turn, step: ToolStep) -> None:
+    """A step ended without its call: beyond a bound of the turn, or not allowed by its user."""
+    call = step.call
+    digest = hashlib.sha256(call.arguments_json.encode("utf-8", "surrogatepass")).hexdigest()
+    trail.report(
+        entry(
+            ACTION,
+            AuditOutcome.AUDIT_OUTCOME_REFUSED,
+            resource=call.tool_id,
+            reason=Reason.Name(step.result.error.reason),
+            details={
+                "call": call.id,
+                "arguments_sha256": digest,
+                "turn": turn.id,
+                "conversation": turn.conversation_id,
+            },
+        )
+    )
