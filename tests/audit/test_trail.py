@@ -112,7 +112,7 @@ async def test_a_repeated_entry_is_kept_once(books: Books) -> None:
 
 
 async def test_names_that_somebody_made_up_are_kept_as_far_as_postgres_can(books: Books) -> None:
-    """U+0000 is not for Postgres; such a record neither is lost nor keeps others from being kept."""
+    """U+0000 is not for Postgres; such a record is not lost and keeps no other from being kept."""
     odd = happened(resource="a\0b", reason="\0", details={"k\0": "v\0"})
     places = await asyncio.gather(*(books.append(each) for each in (happened(), odd, happened())))
     assert sorted(place for (place,) in places) == [1, 2, 3]

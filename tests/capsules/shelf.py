@@ -156,6 +156,36 @@ import asyncio
 await asyncio.sleep(10)
 """,
     ),
+    "half_a_character": Shelved(
+        """
+import asyncio, os
+os.write(skill._line._write, b'{"result": {"a": "\\\\ud800"}}\\n')
+await asyncio.sleep(10)
+""",
+    ),
+    "half_a_character_raw": Shelved(
+        """
+import asyncio, os
+os.write(skill._line._write, b'{"failed": "\\xed\\xa0\\x80"}\\n')
+await asyncio.sleep(10)
+""",
+    ),
+    "huge_measure": Shelved(
+        """
+import os
+os.write(skill._line._write, b'{"measure": "x", "value": ' + b"9" * 400 + b"}\\n")
+return {"measured": True}
+""",
+    ),
+    "asks_without_a_prompt": Shelved(
+        """
+from servers.capsules.skill import SkillError
+try:
+    await skill._next(skill._put("stream"))
+except SkillError as error:
+    return {"caught": error.reason}
+""",
+    ),
     "many_at_once": Shelved(
         """
 import asyncio

@@ -113,6 +113,8 @@ async def test_what_does_not_end_is_ended(workshop: Workshop, name: str) -> None
         ("not_a_number", "its result is not JSON"),
         ("breaks_its_schema", "result.n: 'one' is not of type 'integer'"),
         ("forges_messages", "it wrote something that is no message"),
+        ("half_a_character", "it wrote something that is no message"),
+        ("half_a_character_raw", "it wrote something that is no message"),
         ("too_many_at_once", "it asked for more than 64 things at once"),
     ],
 )
@@ -125,6 +127,14 @@ async def test_a_capsule_that_fails_is_told_from_one_that_works(
     assert says in error.message
     assert "secret words" not in error.message
     assert not error.retryable
+
+
+async def test_arguments_that_are_missing_or_numbers_that_are_too_large_are_no_defect(
+    workshop: Workshop,
+) -> None:
+    """The capsule is told, or the measure left out; it does not wait for ever."""
+    assert await workshop.result("asks_without_a_prompt") == {"caught": "REASON_FIELD_INVALID"}
+    assert await workshop.result("huge_measure") == {"measured": True}
 
 
 async def test_many_things_asked_for_at_once_wait_for_their_turn(workshop: Workshop) -> None:
