@@ -1,6 +1,9 @@
 """Capsules from outside the tree: each in a process of its own that can do nothing by itself."""
 
 import asyncio
+import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -243,3 +246,15 @@ def test_the_worker_needs_nothing_but_the_skill_and_the_prompts() -> None:
     source = (Path(__file__).parents[2] / "servers/capsules/worker.py").read_text()
     imported = {w.split()[1] for w in source.splitlines() if w.strip().startswith("from servers")}
     assert imported == {"servers.capsules.skill", "servers.capsules.prompts"}
+
+
+async def test_what_tidies_up_temporary_files_is_no_end_of_capsules(workshop: Workshop) -> None:
+    """What jails read is written anew when it is missing."""
+    await asyncio.to_thread(_tidy_up)
+    assert (await workshop.run("hello", {"who": "x"})).success
+    assert (await workshop.run("hello", {"who": "x"})).success
+
+
+def _tidy_up() -> None:
+    for folder in Path(tempfile.gettempdir()).glob(f"kari-capsules-{os.getpid()}-*"):
+        shutil.rmtree(folder)
