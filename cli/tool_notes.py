@@ -6,6 +6,8 @@ from kari.conversation_models.v1.tool_pb2 import ToolProgress, ToolResult
 from kari.conversation_models.v1.turn_pb2 import ApprovalRequested, TurnEvent
 
 LONGEST = 300
+REORDERING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Unicode's marks of direction: with them a text can be shown as another one than it is."""
 
 
 def tool_note(event: TurnEvent) -> str:
@@ -54,5 +56,9 @@ def line(text: str) -> str:
 
 def harmless(text: str) -> str:
     """A text without control characters, with which it could move the cursor or colour what
-    follows."""
-    return "".join(c if c in "\n\t" or unicodedata.category(c) != "Cc" else "\ufffd" for c in text)
+    follows, and without those that reorder what is around them."""
+    return "".join(c if c in "\n\t" or not _moves(c) else "\ufffd" for c in text)
+
+
+def _moves(character: str) -> bool:
+    return unicodedata.category(character) == "Cc" or character in REORDERING
