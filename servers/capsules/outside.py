@@ -103,9 +103,11 @@ class Outside:
 
     async def _ready(self) -> Path:
         async with self._lock:
-            if self._jail is None or self._folder is None or not _is_whole(self._folder):
-                self._jail, self._folder = await asyncio.to_thread(_made)
-            return self._folder
+            if self._folder is not None and _is_whole(self._folder):
+                return self._folder
+            self._jail, folder = await asyncio.to_thread(_made)
+            self._folder = folder
+            return folder
 
 
 class OutsideHandler:

@@ -223,7 +223,7 @@ class Settings(BaseSettings):
         ge=1,
         le=10_000,
         description="Runs of capsules of all users at once in a process; each of one from outside "
-        "has a process of its own with up to 256 MB.",
+        "may have four processes with 256 MB each.",
     )
 
     code_runners: str = Field(
