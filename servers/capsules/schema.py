@@ -10,6 +10,8 @@ from jsonschema.exceptions import ValidationError as Mismatch
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from servers.runtime.bounded_schema import TooMuch, bounded, bounded_errors
+
 MOST_VIOLATIONS = 10
 LONGEST_MESSAGE = 300
 
@@ -24,19 +26,18 @@ class Schema:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         _check(schema)
-        nothing: Registry[Any] = Registry()
-        self._validator = Draft202012Validator(schema, registry=nothing)
+        self._validator = bounded(schema)
 
     def violations(self, value: object) -> list[tuple[str, str]]:
         """Where a value breaks the schema, and how; empty if it does not. At most ten."""
         found = list[tuple[str, str]]()
         try:
-            for error in self._validator.iter_errors(value):
+            for error in bounded_errors(self._validator, value, MOST_VIOLATIONS):
                 found.append((_path(error), error.message[:LONGEST_MESSAGE]))
-                if len(found) == MOST_VIOLATIONS:
-                    break
         except RecursionError:
             found.append(("", "is nested too deeply"))
+        except TooMuch:
+            found.append(("", "takes too long to check by this schema"))
         return sorted(found)
 
 

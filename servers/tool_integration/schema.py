@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
-from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from servers.runtime.bounded_schema import TooMuch, bounded, bounded_errors
 from servers.tool_integration.tool import Json, Schema, Tool
 
 Violation = tuple[str, str]
@@ -18,18 +18,18 @@ Violation = tuple[str, str]
 
 MOST_VIOLATIONS = 10
 MOST_CHARACTERS = 200
-NOWHERE: Registry[Any] = Registry()
-"""A schema refers to itself alone: without this, jsonschema would fetch what it refers to."""
 
 
 def violations(schema: Schema, value: Json) -> list[Violation]:
     """What is wrong with a value, at most ten of it, in the order of the schema; empty if it
     fits."""
     try:
-        errors = islice(_compiled(_text(schema)).iter_errors(value), MOST_VIOLATIONS)
+        errors = bounded_errors(_compiled(_text(schema)), value, MOST_VIOLATIONS)
         return [violation for error in errors for violation in _told(error)][:MOST_VIOLATIONS]
     except (Unresolvable, RecursionError):
         return [("", "the tool's schema refers to what is not in it")]
+    except TooMuch:
+        return [("", "it takes too long to check by the tool's schema")]
 
 
 def checked(tool: Tool) -> str:
@@ -52,8 +52,8 @@ def _text(schema: Schema) -> bytes:
 
 
 @lru_cache(maxsize=512)
-def _compiled(schema: bytes) -> Draft202012Validator:
-    return Draft202012Validator(orjson.loads(schema), registry=NOWHERE)
+def _compiled(schema: bytes) -> Any:
+    return bounded(orjson.loads(schema))
 
 
 def _told(error: ValidationError) -> Iterator[Violation]:
