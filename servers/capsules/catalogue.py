@@ -168,7 +168,7 @@ class Catalogue:
 def _read(place: Place, folder: Path, stamp: Stamp) -> Entry:
     unread = Entry("", folder, place.built_in, stamp)
     try:
-        version = read_version(folder, place.keys, signed=place.signed)
+        version = read_version(folder, place.keys, signed=place.signed, expressions=place.built_in)
     except BrokenCapsule as error:
         return replace(unread, id=_id_of(folder), wrong=str(error))
     except OSError as error:

@@ -47,7 +47,7 @@ class Rehearsal:
         self.warnings: list[str] = []
         self.metrics: dict[str, float] = {}
         self._folder = folder
-        self._version: Version = read_version(folder, {}, signed=False)
+        self._version: Version = read_version(folder, {}, signed=False, expressions=True)
         self._texts, self._tools, self._found = list(texts), dict(tools or {}), list(found)
         self._capable = capable
 

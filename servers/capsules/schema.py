@@ -41,6 +41,21 @@ class Schema:
         return sorted(found)
 
 
+def has_expressions(schema: object) -> bool:
+    """Whether a regular expression is anywhere in it."""
+    left = [schema]
+    while left:
+        part = left.pop()
+        if isinstance(part, Mapping):
+            expressions = part.get("patternProperties")
+            if isinstance(part.get("pattern"), str) or isinstance(expressions, Mapping):
+                return True
+            left += part.values()
+        elif isinstance(part, list):
+            left += part
+    return False
+
+
 def _check(schema: Mapping[str, Any]) -> None:
     try:
         Draft202012Validator.check_schema(schema)

@@ -10,7 +10,7 @@ from servers.capsules import signature
 from servers.capsules.folder import read_folder
 from servers.capsules.manifest import HANDLER, BrokenCapsule, Manifest, manifest_of
 from servers.capsules.prompts import Prompts
-from servers.capsules.schema import Schema
+from servers.capsules.schema import Schema, has_expressions
 from servers.capsules.signature import TrustedKeys
 from servers.capsules.skill import Skill
 
@@ -43,9 +43,12 @@ class Version:
     signed_by: str = ""
 
 
-def read_version(folder: Path, keys: TrustedKeys, *, signed: bool) -> Version:
+def read_version(
+    folder: Path, keys: TrustedKeys, *, signed: bool, expressions: bool = False
+) -> Version:
     """Reads and checks a folder; BrokenCapsule says what is wrong with it. The signature is that of
-    the very bytes that are in the version."""
+    the very bytes that are in the version. Regular expressions in schemas, which are checked in the
+    server and can keep it busy for ever, are let through only with `expressions`."""
     files = read_folder(folder)
     signed_by = signature.signer_of(files, keys, required=signed)
     manifest = manifest_of(files)
@@ -53,6 +56,13 @@ def read_version(folder: Path, keys: TrustedKeys, *, signed: bool) -> Version:
     if wrong := prompts.first_error():
         raise BrokenCapsule(wrong)
     check_handler(files[HANDLER])
+    for name, schema in (("input", manifest.input_schema), ("result", manifest.result_schema)):
+        if not expressions and has_expressions(schema):
+            raise BrokenCapsule(
+                f"capsule.toml: {name}_schema: regular expressions (`pattern`, "
+                "`patternProperties`) are not run for capsules from outside; look at the text in "
+                f"{HANDLER}"
+            )
     result = None if manifest.result_schema is None else Schema(manifest.result_schema)
     return Version(manifest, files, prompts, Schema(manifest.input_schema), result, signed_by)
 

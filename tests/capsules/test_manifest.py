@@ -1,9 +1,11 @@
 """What is wrong with a folder is told by file and field, so that whoever wrote it finds it."""
 
+from pathlib import Path
+
 import pytest
 
 from servers.capsules.manifest import BrokenCapsule, Manifest, manifest_of
-from servers.capsules.version import check_handler
+from servers.capsules.version import check_handler, read_version
 
 GOOD = """\
 id = "capsule.good"
@@ -182,3 +184,17 @@ def test_a_handler_is_looked_at_without_running_it(source: bytes, message: str) 
     with pytest.raises(BrokenCapsule) as broken:
         check_handler(source)
     assert str(broken.value) == message
+
+
+@pytest.mark.parametrize("keyword", ['pattern = "(a+)+$"', 'patternProperties = { "(a+)+$" = {} }'])
+def test_regular_expressions_of_strangers_are_not_run_in_the_server(
+    tmp_path: Path, keyword: str
+) -> None:
+    """One can keep it busy for ever on a short text; built-in ones may have them."""
+    schema = f"properties.x = {{ {keyword} }}"
+    text = GOOD.replace("[input_schema]\n", f"[input_schema]\n{schema}\n")
+    (tmp_path / "capsule.toml").write_text(text)
+    (tmp_path / "handler.py").write_text("async def run(skill): return {}\n")
+    with pytest.raises(BrokenCapsule, match=r"capsule\.toml: input_schema: regular"):
+        read_version(tmp_path, {}, signed=False)
+    assert read_version(tmp_path, {}, signed=False, expressions=True)
