@@ -54,6 +54,7 @@ class McpServer:
         """Keeps it running until cancelled, which ends it."""
         while True:
             lived = await self._once()
+            _end_if_cancelled()
             wait = self._backoff.wait(lived)
             log.info("an MCP server is started anew", server=self.name, wait=round(wait, 2))
             await asyncio.sleep(wait)
@@ -173,6 +174,14 @@ def _log(server: str, found: Described) -> None:
     log.info("the tools of an MCP server are known", server=server, tools=known, left_out=refused)
     metrics.TOOLS.labels(server).set(known)
     metrics.REFUSED.labels(server).inc(refused)
+
+
+def _end_if_cancelled() -> None:
+    """A cancellation that comes while the SDK takes down a connection that failed is lost in it:
+    what it raises then is the failure alone."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _report(

@@ -233,6 +233,20 @@ async def test_an_address_where_nobody_listens_is_said_to_be_one() -> None:
         await until(said)
 
 
+@pytest.mark.parametrize("steps", [0, 20, 40, 60])
+async def test_it_ends_whenever_it_is_told_to(steps: int) -> None:
+    """In the midst of a failure too, of which its libraries make one cancellation out of two."""
+    entry = McpServerEntry(url=f"http://127.0.0.1:{free_block(1)}/mcp")
+    servers = McpServers({"s": entry}, uniform=lambda _low, _high: 0.0)
+    task = asyncio.create_task(servers.run())
+    for _ in range(100 + steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    async with asyncio.timeout(20):
+        await asyncio.wait({task})
+    assert task.cancelled()
+
+
 async def test_a_banner_does_no_harm() -> None:
     async with running(rough("chatty")) as servers:
         offer = await offer_of(servers)
