@@ -32,7 +32,8 @@ def tail(request: ListRecordsRequest, *, follow: bool, as_json: bool) -> int:
 
 
 def line(record: Record) -> str:
-    """A record in a line: place, time, who, what came of what."""
+    """A record in a line: place, time, who, what came of what. Names in it may be made up by users
+    and models: they cannot begin a line or move the cursor."""
     entry = record.entry
     when = entry.happened_at.ToDatetime(UTC).isoformat(timespec="seconds")
     outcome = short(AuditOutcome, entry.outcome)
@@ -40,7 +41,7 @@ def line(record: Record) -> str:
     details = " ".join(f"{key}={value}" for key, value in sorted(entry.details.items()))
     who = entry.user_id or record.server
     words = (f"{record.sequence:>6}", when, who, outcome, what, entry.reason, details)
-    return "  ".join(filter(None, words))
+    return "".join(c if c.isprintable() else "\ufffd" for c in "  ".join(filter(None, words)))
 
 
 def _answered(work: Coroutine[None, None, int]) -> int:

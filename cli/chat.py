@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from cli.mesh import Mesh, NotRunning, connected
-from cli.tool_notes import question, tool_note
+from cli.tool_notes import harmless, question, tool_note
 from kari.chat_hub.v1.chat_hub_pb2 import (
     AnswerApprovalRequest,
     AnswerProposalRequest,
@@ -103,7 +103,7 @@ class Terminal:
         return [f"/{command.name}" for command in response.commands if command.allowed]
 
     async def _show_result(self, result: InstructionResult) -> None:
-        console.print(Markdown(result.text))
+        console.print(Markdown(harmless(result.text)))
         if result.status != InstructionStatus.INSTRUCTION_STATUS_NEEDS_CONFIRMATION:
             return
         response = await self._mesh.hub.AnswerProposal(
@@ -113,7 +113,7 @@ class Terminal:
                 accepted=await _says_yes("Go ahead? [y/N] "),
             )
         )
-        console.print(Markdown(response.result.text))
+        console.print(Markdown(harmless(response.result.text)))
 
     async def _follow(self, turn: Turn) -> bool:
         """Shows a turn to its end. Ctrl-C calls it off and shows how it ended."""
@@ -194,7 +194,7 @@ class Terminal:
             self._write("\n")
 
     def _write(self, text: str) -> None:
-        sys.stdout.write(text)
+        sys.stdout.write(harmless(text))
         sys.stdout.flush()
         self._wrote += text
 

@@ -23,6 +23,7 @@ from servers.runtime.errors import from_rpc
 from servers.runtime.settings import Settings, read_settings
 from servers.runtime.telemetry import configure_logging
 
+SHORTEST_TOKEN = 16
 TOKEN_FILE = "mcp-token"  # noqa: S105  # its name, not its content
 
 
@@ -72,7 +73,10 @@ async def _serve(server: "Server[dict[str, object]]", host: str, port: int, file
 def _token(file: Path) -> str:
     """The token of the data folder, which is made the first time."""
     private_files.create(file, f"{secrets.token_urlsafe(32)}\n".encode())
-    return file.read_text().strip()
+    token = file.read_text().strip()
+    if len(token) < SHORTEST_TOKEN:
+        raise NotRunning(f"{file} holds no token; remove it, and start anew for another one")
+    return token
 
 
 class Guarded:

@@ -7,12 +7,12 @@ from typing import Any
 
 import mcp_types as mcp
 
+from cli.tool_notes import harmless
 from kari.conversation_models.v1.tool_pb2 import SideEffects, Tool, ToolResult, ToolSource
 from kari.errors.v1.errors_pb2 import ErrorEnvelope
 
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 """What MCP recommends for names; every id of a tool that is not longer is one."""
-LONGEST_SHOWN = 2000
 
 
 def offered(tools: Iterable[Tool]) -> list[mcp.Tool]:
@@ -58,8 +58,9 @@ def complaint_of(error: ErrorEnvelope) -> str:
 
 
 def question_of(tool_id: str, arguments: str) -> str:
-    """What the user is asked before a tool runs."""
-    shown = arguments if len(arguments) <= LONGEST_SHOWN else f"{arguments[:LONGEST_SHOWN]}…"
+    """What the user is asked before a tool runs, with the arguments in full: they are what is
+    allowed."""
+    shown = harmless(arguments)
     return f"Kari asks before it runs the tool {tool_id}. Allow this call?\n{shown}"
 
 

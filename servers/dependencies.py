@@ -94,6 +94,7 @@ from servers.capsules.recording import Recording as CapsuleRecording
 from servers.capsules.resting import Resting
 from servers.capsules.running import Running as CapsuleRunning
 from servers.capsules.servicer import Capsules
+from servers.capsules.slots import Slots as CapsuleSlots
 from servers.capsules.store import Runs
 from servers.chat_hub.admitted import Admitted
 from servers.chat_hub.attending import Attending
@@ -607,6 +608,7 @@ def capsules(w: Wiring) -> Hosted:
         CapsuleRecording(_trail(w, "capsules")),
         resting,
         w.mesh_key,
+        CapsuleSlots(settings.capsule_runs_per_user, settings.capsule_runs),
     )
     return _hosted(
         "capsules",

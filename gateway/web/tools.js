@@ -4,6 +4,8 @@ import { button, make } from "./elements.js";
 import { sentence } from "./words.js";
 
 const LONGEST = 4000;
+const LONG_NUMBER = /\d{16}/;
+const REORDERING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 export class ToolList {
   element = make("ol", { className: "tools", "aria-label": "Tools" });
@@ -34,7 +36,7 @@ export class ToolList {
     const row = this.#rows.get(result.callId) ?? this.#row({ id: result.callId, toolId: result.toolId });
     if (result.success) row.tell("done", result.truncated ? "done, cut short" : "done");
     else row.tell("failed", sentence(result.error ?? {}));
-    if (result.resultJson) row.show("Result", pretty(result.resultJson));
+    if (result.resultJson) row.show("Result", beginning(pretty(result.resultJson)));
   }
 
   // `answer` is called with the user's decision and gives a promise of its being kept.
@@ -77,6 +79,7 @@ class Row {
     const head = make("summary", {}, make("span", { className: "tool-name", textContent: name }), this.#state);
     this.#details = make("details", {}, head);
     this.element = make("li", { className: "tool" }, this.#details);
+    // In full: they are what is allowed.
     if (argumentsJson) this.show("Arguments", pretty(argumentsJson));
   }
 
@@ -139,14 +142,19 @@ class Row {
 }
 
 // JSON as people read it; anything else as it is. Never more than fits a screen or two.
+// Exactly what it is: no number is rounded, and marks of direction are shown, not followed.
 function pretty(text) {
   let shown = text;
   try {
-    shown = JSON.stringify(JSON.parse(text), null, 2);
+    if (!LONG_NUMBER.test(text)) shown = JSON.stringify(JSON.parse(text), null, 2);
   } catch {
     // A model may write arguments that are no JSON.
   }
-  return shown.length > LONGEST ? `${shown.slice(0, LONGEST)}\u2026` : shown;
+  return shown.replace(REORDERING, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+function beginning(text) {
+  return text.length > LONGEST ? `${text.slice(0, LONGEST)}\u2026` : text;
 }
 
 function moment(time) {

@@ -13,6 +13,9 @@ from servers.runtime.names import short
 MOST_TOGETHER = 50
 """Requests of one transaction: with 200 entries each it still takes well under a second."""
 
+TEXTS = ("tenant_id", "user_id", "action", "resource", "reason", "correlation_id")
+NUL, IN_ITS_PLACE = "\0", "\N{REPLACEMENT CHARACTER}"
+
 RECORDS = Counter("kari_audit_records_total", "Records of the audit trail.", ("action", "outcome"))
 
 
@@ -25,7 +28,8 @@ class Appending:
 
     async def append(self, server: str, entries: Sequence[AuditEntry]) -> Sequence[int]:
         """Places of the entries, once they are kept. Unavailable if Postgres is away."""
-        _store_microseconds(entries)
+        for entry in entries:
+            _make_storable(entry)
         sequences = await self._gathering.ask([Reported(server, entry) for entry in entries])
         for entry in entries:
             action = entry.action.rpartition("/")[2]
@@ -45,7 +49,14 @@ class Appending:
         return answers
 
 
-def _store_microseconds(entries: Sequence[AuditEntry]) -> None:
-    """Postgres keeps no more of a time than that; the code is over what is kept."""
-    for entry in entries:
-        entry.happened_at.nanos -= entry.happened_at.nanos % 1000
+def _make_storable(entry: AuditEntry) -> None:
+    """Postgres keeps no more of a time than microseconds, and no U+0000, which names that users
+    and models make up may hold; the code is over what is kept."""
+    entry.happened_at.nanos -= entry.happened_at.nanos % 1000
+    for field in TEXTS:
+        if NUL in (text := getattr(entry, field)):
+            setattr(entry, field, text.replace(NUL, IN_ITS_PLACE))
+    told = {name: text for name, text in entry.details.items() if NUL in name + text}
+    for name, text in told.items():
+        del entry.details[name]
+        entry.details[name.replace(NUL, IN_ITS_PLACE)] = text.replace(NUL, IN_ITS_PLACE)

@@ -23,6 +23,7 @@ import structlog
 
 from servers.capsules import prompts, skill, worker
 from servers.capsules.folder import write_folder
+from servers.capsules.manifest import HANDLER
 from servers.capsules.skill import Skill
 from servers.capsules.talking import Talk
 from servers.capsules.version import Handler, HandlerFailed, Version, templates_of
@@ -41,6 +42,7 @@ FILE_BYTES = 67_108_864
 MOST_LOGGED = 16_384
 MOST_PRINTED = 10_000_000
 PREFIX = "kari-capsules-"
+LIBRARY = "library"
 WORKER = (PYTHON, *ISOLATED, f"{worker.LIBRARY}/servers/capsules/worker.py")
 
 log = structlog.get_logger("kari.capsules")
@@ -101,10 +103,11 @@ class Outside:
 
     async def _ready(self) -> Path:
         async with self._lock:
-            if self._jail is None:
-                self._jail, self._folder = await asyncio.to_thread(_made)
-            assert self._folder is not None  # noqa: S101  # made with the jail
-            return self._folder
+            if self._folder is not None and _is_whole(self._folder):
+                return self._folder
+            self._jail, folder = await asyncio.to_thread(_made)
+            self._folder = folder
+            return folder
 
 
 class OutsideHandler:
@@ -147,11 +150,18 @@ class OutsideHandler:
         return ""
 
     async def _placed(self) -> Path:
-        if self._place is None:
+        # Folders for temporary files are tidied up, under a server that runs for weeks as well.
+        if self._place is None or not (self._place / HANDLER).exists():
             self._place = await self._outside.place(self._version)
             # A version that was replaced goes when its last run has ended.
             weakref.finalize(self, shutil.rmtree, self._place, ignore_errors=True)
         return self._place
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether what jails read is still there, as far as can be told at a glance."""
+    library = folder / LIBRARY
+    return all((library / each).exists() for each in ("servers/capsules/worker.py", "jinja2"))
 
 
 def _made() -> tuple[Jail, Path]:
@@ -160,7 +170,7 @@ def _made() -> tuple[Jail, Path]:
     _sweep()
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     folder.chmod(0o755)
-    library = folder / "library"
+    library = folder / LIBRARY
     _write_library(library)
     binds, hidden = with_python(programs)
     jail = Jail(

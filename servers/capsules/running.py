@@ -27,6 +27,7 @@ from servers.capsules.recording import Facts, Recording
 from servers.capsules.resting import Resting
 from servers.capsules.run import Notes, Run, Tell
 from servers.capsules.skill import SkillError
+from servers.capsules.slots import Slots
 from servers.capsules.store import RunKey, Runs
 from servers.capsules.version import HandlerFailed
 from servers.runtime.call import Call, Principal, acting, current
@@ -63,6 +64,7 @@ class Running:
         recording: Recording,
         resting: Resting,
         mesh_key: MeshKey,
+        slots: Slots,
     ) -> None:
         self._admitting = admitting
         self._peers = peers
@@ -70,6 +72,7 @@ class Running:
         self._recording = recording
         self._resting = resting
         self._mesh_key = mesh_key
+        self._slots = slots
 
     async def run(
         self, request: ExecuteRequest, who: Principal
@@ -83,17 +86,28 @@ class Running:
             conversation_id=request.conversation_id,
             call_id=request.call_id,
         )
-        try:
-            admitted = await self._admitted(request, who)
-        except KariError as refusal:
-            known = refusal.reason != Reason.REASON_CAPSULE_NOT_FOUND
-            self._recording.refused(facts, refusal.reason, known=known)
-            yield _finished(CapsuleResult(error=_envelope(refusal)))
+        full = self._slots.refusal(who)
+        if full is not None:
+            yield self._refused(facts, full)
             return
-        underway = Underway(admitted, _facts(request, admitted))
-        async with aclosing(self._recorded(request, who, underway)) as steps:
-            async for step in steps:
-                yield step
+        with self._slots.taken(who):
+            try:
+                admitted = await self._admitted(request, who)
+            except KariError as refusal:
+                yield self._refused(facts, refusal)
+                return
+            underway = Underway(admitted, _facts(request, admitted))
+            async with aclosing(self._recorded(request, who, underway)) as steps:
+                async for step in steps:
+                    yield step
+
+    def _refused(self, facts: Facts, refusal: KariError) -> ExecuteResponse:
+        known = refusal.reason not in (
+            Reason.REASON_CAPSULE_NOT_FOUND,
+            Reason.REASON_TOOL_RATE,  # it was not looked for
+        )
+        self._recording.refused(facts, refusal.reason, known=known)
+        return _finished(CapsuleResult(error=_envelope(refusal)))
 
     async def _admitted(self, request: ExecuteRequest, who: Principal) -> Admitted:
         try:

@@ -6,6 +6,8 @@ anything else ends the run.
 
 import asyncio
 import json
+import math
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -21,6 +23,8 @@ LONGEST_LINE = 2_000_000
 MOST_AT_ONCE = 64
 """The worker keeps to fewer."""
 MOST_MESSAGES = 50_000
+
+_HALVES = re.compile(r"\\u[dD][89a-fA-F]")
 
 log = structlog.get_logger("kari.capsules")
 
@@ -101,7 +105,7 @@ class Talk:
         except SkillError as error:
             self._failures = {(error.reason, error.message): error}
             await self._say({"answer": asked, "reason": error.reason, "message": error.message})
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
             # Arguments of a wrong kind: the capsule's own doing, or that of who plays one.
             log.warning("a capsule asked wrongly", call=message.get("call"), error=str(error))
             wrong = {"reason": "REASON_FIELD_INVALID", "message": "an argument is of a wrong kind"}
@@ -139,7 +143,12 @@ class Talk:
 
 def _parsed(line: bytes) -> dict[str, Any]:
     try:
-        message = json.loads(line)
+        # Strictly UTF-8, and no half a character as an escape: it would be in results and errors,
+        # which could not be sent on.
+        text = line.decode()
+        message = json.loads(text)
+        if _HALVES.search(text):
+            json.dumps(message, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         message = None
     if not isinstance(message, dict):
@@ -148,4 +157,7 @@ def _parsed(line: bytes) -> dict[str, Any]:
 
 
 def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+    try:
+        return float(value) if isinstance(value, int | float) else 0.0
+    except OverflowError:
+        return math.inf

@@ -64,7 +64,7 @@ def cpython(machine: Machine, starter: Starter, policy: Policy, keep: int) -> Ja
     )
     jail = replace(_python_jail(machine, bounds), scratch_bytes=SCRATCH_BYTES)
     script = bundled("servers.code_execution.within.cpython")
-    start = partial(Worker.start, starter, jail, script)
+    start = partial(Worker.start, starter, jail, script, memory_files=2)
     modules = None if policy.modules is None else sorted(policy.modules)
     workers = WarmWorkers("cpython", start, keep)
     return JailedRunner(Runner.RUNNER_CPYTHON, workers, {"modules": modules}, CPYTHON_BYTES)

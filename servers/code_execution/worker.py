@@ -25,21 +25,24 @@ class Worker:
         self._report: asyncio.StreamReader
 
     @classmethod
-    async def start(cls, starter: Starter, jail: Jail, script: str) -> "Worker":
-        """Starts one; NoJail with what bubblewrap or Python said if it does not come up."""
+    async def start(
+        cls, starter: Starter, jail: Jail, script: str, *, memory_files: int = 0
+    ) -> "Worker":
+        """Starts one, with so many files in memory beside its report; NoJail with what bubblewrap
+        or Python said if it does not come up."""
         worker = cls()
         read, write = os.pipe()
-        program = [PYTHON, *ISOLATED, "-c", script, str(write)]
+        further = (write, *(os.memfd_create("worker") for _ in range(memory_files)))
+        program = [PYTHON, *ISOLATED, "-c", script, *map(str, further)]
         pipe = os.fdopen(read, "rb", 0)
         try:
-            worker.jailed = await starter.start(
-                jail, program, further=(write,), taking=worker._take
-            )
+            worker.jailed = await starter.start(jail, program, further=further, taking=worker._take)
         except BaseException:
             pipe.close()
             raise
         finally:
-            os.close(write)
+            for descriptor in further:
+                os.close(descriptor)
         try:
             worker._report = await worker.jailed.reader(pipe)
             await worker._ready()

@@ -51,7 +51,7 @@ class Approving:
                 if row["user_id"] != who.user_id:
                     raise _nobody_asks()
                 if asks(row) and await _keep(connection, request):
-                    answered = await _lead_on(connection, request)
+                    answered = await _lead_on(connection, request, who)
                 else:
                     answered = await _repeated(connection, request, row)
         log.info("approval answered", turn=request.turn_id, repeated=answered.repeated)
@@ -65,9 +65,15 @@ async def _keep(connection: Connection, request: AnswerApprovalRequest) -> bool:
     return kept is not None
 
 
-async def _lead_on(connection: Connection, request: AnswerApprovalRequest) -> Answered:
+async def _lead_on(
+    connection: Connection, request: AnswerApprovalRequest, who: Principal
+) -> Answered:
+    """Leases the turn if nothing is asked any more. What its user may has to hold now: a question
+    can wait for longer than a role is held."""
     owner, duration = request.lease.owner, request.lease.duration.ToTimedelta()
-    row = await one(connection, STEPS.lead_if_answered, request.turn_id, owner, duration)
+    row = await one(
+        connection, STEPS.lead_if_answered, request.turn_id, owner, duration, sorted(who.roles)
+    )
     if asks(row):
         return Answered(await turn_with_pending(connection, row))
     led = await led_turn(connection, row, owner)

@@ -51,11 +51,14 @@ SELECT EXISTS (
 );
 
 -- name: lead_if_answered
--- $1 turn, $2 owner, $3 lease. The turn: leased, or waiting until the last question has lapsed that is
--- still open.
+-- $1 turn, $2 owner, $3 lease, $4 roles that its user has now. The turn: leased, or waiting until the last
+-- question has lapsed that is still open. It goes on without the roles that its user has lost meanwhile.
 UPDATE turns SET lease_owner = CASE WHEN asked.until IS NULL THEN $2 ELSE '' END,
   lease_number = lease_number + CASE WHEN asked.until IS NULL THEN 1 ELSE 0 END,
-  lease_expires_at = coalesce(asked.until, statement_timestamp() + $3::interval)
+  lease_expires_at = coalesce(asked.until, statement_timestamp() + $3::interval),
+  roles = ARRAY(
+    SELECT role FROM unnest(roles) AS role WHERE role = ANY ($4::text[]) OR 'chat.admin' = ANY ($4::text[])
+  )
 FROM (
   SELECT max(answer_by) AS until FROM tool_steps
   WHERE turn_id = $1 AND state = 'awaiting_approval' AND answer_by > statement_timestamp()

@@ -17,7 +17,7 @@ from prometheus_client import Counter, Gauge
 from kari.conversation_models.v1.audit_pb2 import AuditEntry, AuditOutcome
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import Call, acting, current
-from servers.runtime.errors import Unavailable, from_rpc
+from servers.runtime.errors import InvalidRequest, Unavailable, from_rpc
 from servers.runtime.ids import new_correlation_id, new_id
 
 Append = Callable[[Sequence[AuditEntry]], Awaitable[object]]
@@ -136,11 +136,34 @@ class AuditTrail:
                 await self._append(group)
         except grpc.aio.AioRpcError as failure:
             error = from_rpc(failure)
+            if isinstance(error, InvalidRequest):
+                return await self._refused(group, error)
             log.warning("the audit trail does not answer", error=error.message)
             return False
-        for _ in group:
+        self._sent(len(group))
+        return True
+
+    async def _refused(self, group: Sequence[AuditEntry], error: InvalidRequest) -> bool:
+        """Sends the records of a group one by one: one that the trail will never take must not
+        hold up those behind it for ever."""
+        if len(group) > 1:
+            for each in group:
+                if not await self._send_group((each,)):
+                    return False
+            return True
+        LOST.inc()
+        log.error(
+            "record refused by the trail",
+            action=group[0].action,
+            id=group[0].id,
+            error=error.message,
+        )
+        self._sent(1)
+        return True
+
+    def _sent(self, count: int) -> None:
+        for _ in range(count):
             self._waiting.popleft()
-        WAITING.dec(len(group))
+        WAITING.dec(count)
         if not self._waiting:
             self._some.clear()
-        return True

@@ -232,6 +232,17 @@ class Settings(BaseSettings):
         False, description="Run only capsules from outside that one of these keys has signed."
     )
 
+    capsule_runs_per_user: int = Field(
+        8, ge=1, le=1000, description="Runs of capsules of one user at once in a process."
+    )
+    capsule_runs: int = Field(
+        32,
+        ge=1,
+        le=10_000,
+        description="Runs of capsules of all users at once in a process; each of one from outside "
+        "may have four processes with 256 MB each.",
+    )
+
     code_runners: str = Field(
         "monty",
         description="What runs code, separated by commas, the default first: `monty` (a subset of "
@@ -259,7 +270,7 @@ class Settings(BaseSettings):
         8, ge=1, le=64, description="Most processes and threads of a program of CPython."
     )
     code_runs_per_user: int = Field(
-        2, ge=1, le=100, description="Programs of one user that may run at once."
+        2, ge=1, le=100, description="Programs of one user that may run at once in a process."
     )
     code_runs: int = Field(
         8, ge=1, le=1000, description="Programs of all users that may run at once in a process."

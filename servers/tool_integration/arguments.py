@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -13,10 +14,14 @@ from servers.tool_integration.tool import Json, Tool
 MOST_BYTES = 64 * 1024
 MOST_LEVELS = 32
 
+_HALVES = re.compile(r"\\u[dD][89a-fA-F]")
+"""The escapes of which two make a character."""
+
 
 def parsed(text: str) -> dict[str, Json]:
     """The object that a text holds; nothing is a call without arguments. InvalidRequest if it is
-    no JSON, no object, over 64 KiB, deeper than 32 levels, or says anything twice."""
+    no JSON, no object, over 64 KiB, deeper than 32 levels, says anything twice, or holds half a
+    character, which is JSON as an escape and no text that could be passed on."""
     if len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
         _refuse(f"they are larger than {MOST_BYTES} bytes")
     if not text.strip():
@@ -33,6 +38,8 @@ def parsed(text: str) -> dict[str, Json]:
         _refuse("they are not a JSON object")
     if _levels(value) > MOST_LEVELS:
         _refuse(f"they are deeper than {MOST_LEVELS} levels")
+    if _HALVES.search(text):
+        _require_text(value)
     return value
 
 
@@ -55,6 +62,13 @@ def _refuse(wrong: str) -> NoReturn:
         f"the arguments cannot be read: {wrong}",
         violations=[("arguments_json", wrong)],
     )
+
+
+def _require_text(value: Json) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        _refuse("they hold half a character (a lone surrogate)")
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

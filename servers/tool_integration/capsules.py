@@ -1,6 +1,7 @@
 """Capsules as tools: listed by their server, which runs them."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -131,7 +132,7 @@ class Capsules:
         request = ExecuteRequest(
             capsule_id=invocation.tool_id,
             resume_run_id=str(given.pop(RESUME, "")),
-            input_json=orjson.dumps(given).decode(),
+            input_json=json.dumps(given, ensure_ascii=False),
             conversation_id=invocation.conversation_id,
             turn_id=invocation.turn_id,
             call_id=invocation.call_id,

@@ -34,16 +34,23 @@ class Checking:
         self._limits = limits
 
     async def check(self, offer: Offer | None, asked: Asked) -> Admitted:
-        """The call if it may run; KariError with the reason if not. A call that the user has
-        allowed was counted when it was asked about."""
+        """The call if it may run; KariError with the reason if not."""
         invocation = asked.invocation
         offer = checks.known(offer, invocation.tool_id)
         checks.allowed(offer, asked.allowed_tool_ids)
         checks.role(offer, invocation.principal)
         checks.available(offer)
-        if not asked.approved:
+        if _counts(offer, asked):
             await self._limits.take(offer.tool, invocation.principal)
         given = arguments.parsed(asked.arguments_json)
         arguments.check(offer.tool, given)
         checks.policy(offer, given, invocation)
         return Admitted(offer, given, asks=offer.tool.needs_approval and not asked.approved)
+
+
+def _counts(offer: Offer, asked: Asked) -> bool:
+    """Each call counts once. A turn's was counted when its user was asked about it; outside of a
+    turn `approved` is the caller's own word, so there it is the call with it that counts."""
+    if asked.invocation.turn_id:
+        return not asked.approved
+    return asked.approved or not offer.tool.needs_approval

@@ -21,6 +21,7 @@ from kari.audit.v1.audit_pb2 import (
 from kari.audit.v1.audit_pb2_grpc import AuditServiceStub
 from kari.conversation_models.v1.audit_pb2 import AuditEntry, AuditOutcome
 from kari.errors.v1.errors_pb2 import Reason
+from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.channels import Channels
 from servers.runtime.ids import new_id
 from servers.runtime.mesh_key import OPERATOR
@@ -108,6 +109,27 @@ async def test_a_repeated_entry_is_kept_once(books: Books) -> None:
     assert await books.append(one) == [1]
     assert await books.append(one, two, two) == [1, 2, 2]
     assert (await books.verdict()).whole
+
+
+async def test_names_that_somebody_made_up_are_kept_as_far_as_postgres_can(books: Books) -> None:
+    """U+0000 is not for Postgres; such a record is not lost and keeps no other from being kept."""
+    odd = happened(resource="a\0b", reason="\0", details={"k\0": "v\0"})
+    places = await asyncio.gather(*(books.append(each) for each in (happened(), odd, happened())))
+    assert sorted(place for (place,) in places) == [1, 2, 3]
+    (kept,) = [r.entry for r in (await books.page()).records if r.entry.id == odd.id]
+    assert (kept.resource, dict(kept.details)) == ("a\ufffdb", {"k\ufffd": "v\ufffd"})
+    assert (await books.verdict()).whole
+
+
+async def test_a_record_that_the_trail_refuses_holds_up_none_behind_it(books: Books) -> None:
+    """It is logged and counted as lost; those before and behind it are kept."""
+    trail = AuditTrail(lambda entries: books.append(*entries))
+    reported = [happened(), happened(resource="x" * 201), happened()]
+    for each in reported:
+        trail.report(each)
+    await trail.flush()
+    kept = [record.entry.id for record in (await books.page()).records]
+    assert kept == [reported[0].id, reported[2].id]
 
 
 async def test_pages_and_filters(books: Books) -> None:

@@ -92,6 +92,7 @@ return {"found": found}
 """
     ),
     "loop": Shelved("while True:\n    pass", seconds=1),
+    "waiter": Shelved("import asyncio\nawait asyncio.sleep(600)"),
     "sleeper": Shelved("import asyncio\nawait asyncio.sleep(600)", seconds=1),
     "stubborn": Shelved(
         """
@@ -154,6 +155,36 @@ import os
 os.write(skill._line._write, b"no json\\n")
 import asyncio
 await asyncio.sleep(10)
+""",
+    ),
+    "half_a_character": Shelved(
+        """
+import asyncio, os
+os.write(skill._line._write, b'{"result": {"a": "\\\\ud800"}}\\n')
+await asyncio.sleep(10)
+""",
+    ),
+    "half_a_character_raw": Shelved(
+        """
+import asyncio, os
+os.write(skill._line._write, b'{"failed": "\\xed\\xa0\\x80"}\\n')
+await asyncio.sleep(10)
+""",
+    ),
+    "huge_measure": Shelved(
+        """
+import os
+os.write(skill._line._write, b'{"measure": "x", "value": ' + b"9" * 400 + b"}\\n")
+return {"measured": True}
+""",
+    ),
+    "asks_without_a_prompt": Shelved(
+        """
+from servers.capsules.skill import SkillError
+try:
+    await skill._next(skill._put("stream"))
+except SkillError as error:
+    return {"caught": error.reason}
 """,
     ),
     "many_at_once": Shelved(

@@ -1,10 +1,12 @@
 """What is enforced on every run, and what is left of it."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from prometheus_client import REGISTRY
 
+from kari.capsules.v1.capsules_pb2 import ExecuteRequest
 from kari.conversation_models.v1.audit_pb2 import AuditOutcome
 from kari.errors.v1.errors_pb2 import ErrorType, Reason
 from servers.runtime.ids import new_id
@@ -227,3 +229,34 @@ async def test_of_two_with_one_id_the_first_counts(workshop: Workshop) -> None:
         if taken == "story_generator":
             await workshop.until_listed_twice(f"capsule.{taken}", "the id is taken by a built-in")
             assert (await workshop.find(f"capsule.{taken}")).built_in  # type: ignore[union-attr]
+
+
+async def test_a_user_has_so_many_runs_at_once_and_others_have_theirs(workshop: Workshop) -> None:
+    """What is one too many is refused at once, and told; a run that ends makes room."""
+    started = asyncio.Queue[None]()
+
+    async def wait() -> None:
+        request = ExecuteRequest(capsule_id="capsule.waiter", input_json="{}")
+        with workshop.somebody.acts(workshop.wiring):
+            async for _ in workshop.stub.Execute(request):
+                started.put_nowait(None)
+
+    most = workshop.wiring.settings.capsule_runs_per_user
+    waiting = [asyncio.create_task(wait()) for _ in range(most)]
+    try:
+        for _ in waiting:
+            await started.get()
+        error = await workshop.error("hello", {"who": "x"})
+        assert error.reason == Reason.REASON_TOOL_RATE
+        assert "KARI_CAPSULE_RUNS_PER_USER" in error.message
+        other = replace(workshop, somebody=Somebody())
+        assert (await other.run("hello", {"who": "x"})).success
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting)
+
+    async def has_room() -> bool:
+        return (await workshop.run("hello", {"who": "x"})).success
+
+    await until(has_room)

@@ -1,6 +1,9 @@
 """Capsules from outside the tree: each in a process of its own that can do nothing by itself."""
 
 import asyncio
+import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -113,6 +116,8 @@ async def test_what_does_not_end_is_ended(workshop: Workshop, name: str) -> None
         ("not_a_number", "its result is not JSON"),
         ("breaks_its_schema", "result.n: 'one' is not of type 'integer'"),
         ("forges_messages", "it wrote something that is no message"),
+        ("half_a_character", "it wrote something that is no message"),
+        ("half_a_character_raw", "it wrote something that is no message"),
         ("too_many_at_once", "it asked for more than 64 things at once"),
     ],
 )
@@ -125,6 +130,14 @@ async def test_a_capsule_that_fails_is_told_from_one_that_works(
     assert says in error.message
     assert "secret words" not in error.message
     assert not error.retryable
+
+
+async def test_arguments_that_are_missing_or_numbers_that_are_too_large_are_no_defect(
+    workshop: Workshop,
+) -> None:
+    """The capsule is told, or the measure left out; it does not wait for ever."""
+    assert await workshop.result("asks_without_a_prompt") == {"caught": "REASON_FIELD_INVALID"}
+    assert await workshop.result("huge_measure") == {"measured": True}
 
 
 async def test_many_things_asked_for_at_once_wait_for_their_turn(workshop: Workshop) -> None:
@@ -233,3 +246,15 @@ def test_the_worker_needs_nothing_but_the_skill_and_the_prompts() -> None:
     source = (Path(__file__).parents[2] / "servers/capsules/worker.py").read_text()
     imported = {w.split()[1] for w in source.splitlines() if w.strip().startswith("from servers")}
     assert imported == {"servers.capsules.skill", "servers.capsules.prompts"}
+
+
+async def test_what_tidies_up_temporary_files_is_no_end_of_capsules(workshop: Workshop) -> None:
+    """What jails read is written anew when it is missing."""
+    await asyncio.to_thread(_tidy_up)
+    assert (await workshop.run("hello", {"who": "x"})).success
+    assert (await workshop.run("hello", {"who": "x"})).success
+
+
+def _tidy_up() -> None:
+    for folder in Path(tempfile.gettempdir()).glob(f"kari-capsules-{os.getpid()}-*"):
+        shutil.rmtree(folder)

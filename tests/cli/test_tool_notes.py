@@ -10,7 +10,7 @@ from kari.conversation_models.v1.turn_pb2 import (
 )
 from kari.errors.v1.errors_pb2 import ErrorEnvelope
 
-HOSTILE = '{"x": "\x1b[2J\r"}'
+HOSTILE = '{"x": "\x1b[2J\r\u202e"}'
 
 
 def test_a_call_and_its_result_are_a_line_each() -> None:
@@ -52,6 +52,7 @@ def test_a_question_shows_all_arguments_and_none_can_move_the_cursor() -> None:
     assert "x" * 1000 in asked
     assert "\x1b" not in asked
     assert "\r" not in asked
+    assert "\u202e" not in asked
 
 
 def test_long_results_are_cut_in_notes() -> None:

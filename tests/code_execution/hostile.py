@@ -149,6 +149,13 @@ PROGRAMS = (
         (*ERRORS, OUT_OF_MEMORY),
     ),
     Hostile(
+        "memory in many memfds",
+        "hide more memory than it may have where nothing counts it",
+        "import os\nfor _ in range(60):\n  f = os.dup(os.memfd_create('x'))\n"
+        "  for _ in range(15): os.write(f, b'x' * 1000000)\nTrue",
+        ERRORS,
+    ),
+    Hostile(
         "raised limit",
         "raise its own limits",
         "import resource\nresource.setrlimit(resource.RLIMIT_AS, (-1, -1))\nTrue",

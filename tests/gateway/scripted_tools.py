@@ -63,9 +63,14 @@ def calculated() -> list[TurnEvent]:
     ]
 
 
+LETTER_ARGUMENTS = (
+    '{"to":"<b>Bob</b>\u202e","account":12345678901234567891,"text":"' + "x" * 5000 + ' the end"}'
+)
+
+
 def asked() -> list[TurnEvent]:
     """What is told of a call that asks first; the answer comes after."""
-    call = ToolCall(id=new_id("call"), tool_id="letter", arguments_json='{"to":"<b>Bob</b>"}')
+    call = ToolCall(id=new_id("call"), tool_id="letter", arguments_json=LETTER_ARGUMENTS)
     requested = ApprovalRequested(call=call, tool_name=LETTER.name, description=LETTER.description)
     requested.answer_by.GetCurrentTime()
     requested.answer_by.seconds += 3600

@@ -39,6 +39,15 @@ async def test_a_tool_that_asks_runs_when_it_is_allowed(page: Page) -> None:
     await expect(answer_of(page).locator(".prose")).to_have_text("Words arrive")
 
 
+async def test_a_question_shows_exactly_what_is_allowed(page: Page) -> None:
+    """To the end, no number rounded, and no mark of direction followed."""
+    await say(page, "ask 2")
+    shown = answer_of(page).locator(".tool").locator("pre")
+    await expect(shown).to_contain_text('12345678901234567891,"text":"xxx')
+    await expect(shown).to_contain_text("the end")
+    await expect(shown).to_contain_text("<b>Bob</b>\\u202e")
+
+
 async def test_a_tool_that_is_not_allowed_does_not_run(page: Page) -> None:
     """The answer is written without it."""
     await say(page, "ask 2")

@@ -83,6 +83,27 @@ async def test_the_last_answer_leads_the_turn_on(memory: Memory) -> None:
     assert all(each.HasField("answered_at") for each in kept)
 
 
+@pytest.mark.parametrize(
+    ("now", "left"),
+    [
+        ({"chat.user"}, {"chat.user"}),
+        ({"chat.user", "chat.tools.search", "chat.tools.code"}, {"chat.user", "chat.tools.code"}),
+        ({"chat.user", "chat.admin"}, {"chat.user", "chat.tools.code"}),
+    ],
+)
+async def test_a_turn_goes_on_without_the_roles_that_its_user_has_lost(
+    memory: Memory, now: set[str], left: set[str]
+) -> None:
+    """While it waited; one that came meanwhile it does not get."""
+    somebody = replace(memory.somebody, roles=frozenset({"chat.user", "chat.tools.code"}))
+    question = asked()
+    with somebody.acts(memory.wiring):
+        turn_id = await asking(memory, question)
+    with replace(somebody, roles=frozenset(now)).acts(memory.wiring):
+        led = (await answer(memory, turn_id, question)).led_turn
+    assert set(led.roles) == left
+
+
 async def test_who_was_answered_leads_the_turn_to_its_end(memory: Memory) -> None:
     question = asked("mail.send")
     turn_id = await asking(memory, question)

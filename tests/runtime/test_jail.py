@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -24,7 +25,7 @@ from servers.runtime.jail.command import (
     with_python,
 )
 from servers.runtime.jail.errors import NoJail
-from servers.runtime.jail.programs import Programs, find_programs
+from servers.runtime.jail.programs import Programs, find_programs, restore
 from servers.runtime.jail.starting import Jailed, Starter, within
 from servers.runtime.jail.syscalls import allow_list
 
@@ -185,3 +186,20 @@ def test_a_copy_that_cannot_be_made_is_told_the_way_out(
     (tmp_path / "file").touch()
     with pytest.raises(NoJail, match="run it as an ordinary user"):
         find_programs(system=tmp_path / "file" / "under")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user copies nothing")
+@pytest.mark.parametrize("gone", [".", "programs/lib", "programs/bin/bwrap"])
+def test_a_copy_that_was_removed_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    """Whole, where it was, while the server runs."""
+    monkeypatch.setattr(programs_module, "_anybodys", lambda _: False)
+    monkeypatch.setattr(programs_module, "UNUSED", ("[a-z]*",))
+    found = find_programs(system=tmp_path)
+    removed = Path(found.bwrap).parents[2] / gone
+    shutil.rmtree(removed) if removed.is_dir() else removed.unlink()
+    restore(found)
+    for path in (found.bwrap, found.python, found.library, *found.shared):
+        assert Path(path).exists()
+    assert find_programs(system=tmp_path) == found

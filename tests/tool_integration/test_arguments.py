@@ -41,6 +41,9 @@ def test_nothing_is_a_call_without_arguments(text: str) -> None:
         ('{"a":' * 10000, "deeper than 32 levels"),
         ('{"a": 1} trailing', "not JSON"),
         ("{'a': 1}", "not JSON"),
+        ('{"a": "\\ud800"}', "half a character"),
+        ('{"\\uDFFF": [1]}', "half a character"),
+        ('{"a": ["\\ude00\\ud83d"]}', "half a character"),
     ],
 )
 def test_what_is_no_strict_json_object_is_refused(text: str, wrong: str) -> None:
@@ -50,6 +53,10 @@ def test_what_is_no_strict_json_object_is_refused(text: str, wrong: str) -> None
     assert caught.value.reason == Reason.REASON_TOOL_ARGUMENTS
     assert wrong in caught.value.message
     assert caught.value.violations[0][0] == "arguments_json"
+
+
+def test_two_halves_are_a_character() -> None:
+    assert arguments.parsed('{"a": "\\ud83d\\ude00"}') == {"a": "\U0001f600"}
 
 
 JSON = st.recursive(

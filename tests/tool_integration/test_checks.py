@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from kari.conversation_models.v1.tool_pb2 import ApprovalPolicy
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import Principal
 from servers.runtime.errors import Forbidden, KariError, RateLimited
@@ -80,8 +81,21 @@ async def test_the_first_thing_that_is_wrong_is_told(mended: int, reason: Reason
 
 
 async def test_a_call_that_was_allowed_is_not_counted_again() -> None:
-    """It was when the user was asked about it."""
+    """It was when the user was asked about it, in the turn."""
     offer = Offer(Tool("t", "t", "t", {"type": "object"}), nothing)
     full: Any = FullLimits()
-    asked = Asked(Invocation("call_1", "t", WHO), "{}", approved=True)
+    asked = Asked(Invocation("call_1", "t", WHO, turn_id="turn_1"), "{}", approved=True)
     assert not (await Checking(full).check(offer, asked)).asks
+
+
+@pytest.mark.parametrize("approval", ApprovalPolicy.values())
+async def test_outside_of_a_turn_no_word_of_the_callers_is_a_way_around_the_limit(
+    approval: ApprovalPolicy.ValueType,
+) -> None:
+    """Whoever says at once that the call is allowed is counted like everybody."""
+    offer = Offer(Tool("t", "t", "t", {"type": "object"}, approval=approval), nothing)
+    full: Any = FullLimits()
+    with pytest.raises(RateLimited):
+        await Checking(full).check(
+            offer, Asked(Invocation("call_1", "t", WHO), "{}", approved=True)
+        )

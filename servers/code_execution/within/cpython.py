@@ -39,17 +39,17 @@ OWN_PROCESSES = 2
 """Bubblewrap's and this one."""
 
 
-def main(report: int) -> None:
-    """Waits for the job, has it done, reports."""
-    keep_only(report)
+def main(report: int, said: int, stdin: int) -> None:
+    """Waits for the job, has it done, reports. `said` and `stdin` are empty files in memory that
+    the server made: the jail lets nobody make any, since nothing counts what is in them."""
+    keep_only(report, said, stdin)
     os.mkdir(f"{BOX}/.tmp")
     os.write(report, READY)
     job = receive(0)
     given = put_files(job["files"])
-    said = os.memfd_create("said")
     most = job["processes"] + OWN_PROCESSES
     resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
-    stdin = prepared_stdin(job["stdin"].encode())
+    put_stdin(stdin, job["stdin"].encode())
     child = os.fork()
     if child == 0:
         os.close(report)
@@ -73,12 +73,10 @@ def put_files(files: Sequence[Json]) -> dict[str, bytes]:
     return given
 
 
-def prepared_stdin(content: bytes) -> int:
-    """A descriptor from which it can be read."""
-    descriptor = os.memfd_create("stdin")
+def put_stdin(descriptor: int, content: bytes) -> None:
+    """Writes what the program reads."""
     os.write(descriptor, content)
     os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
 
 
 def ended(child: int) -> int:
@@ -316,4 +314,4 @@ def flush() -> None:
 if __name__ == "__main__":
     printing = open(1, "wb", closefd=False)  # noqa: SIM115  # for as long as the program runs
     sys.stdout = io.TextIOWrapper(printing, "utf-8", "backslashreplace", line_buffering=True)
-    main(int(sys.argv[1]))
+    main(*map(int, sys.argv[1:]))

@@ -24,10 +24,13 @@ def send(descriptor: int, answer: Json) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def keep_only(descriptor: int) -> None:
+def keep_only(*descriptors: int) -> None:
     """Closes whatever else a worker was born with."""
-    os.closerange(3, descriptor)
-    os.closerange(descriptor + 1, 4096)
+    first = 3
+    for descriptor in sorted(descriptors):
+        os.closerange(first, descriptor)
+        first = descriptor + 1
+    os.closerange(first, 4096)
 
 
 def _read(descriptor: int, length: int) -> bytes:

@@ -40,6 +40,8 @@ class Programs:
     shared: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
+    copied: "Programs | None" = None
+    """What these are a copy of; None if they are used where they are installed."""
 
 
 def find_programs(*extra: Path, system: Path = SYSTEM_FOLDER) -> Programs:
@@ -55,6 +57,19 @@ def find_programs(*extra: Path, system: Path = SYSTEM_FOLDER) -> Programs:
             f"the programs of the jail cannot be copied to {system}: {error}; as root Kari needs "
             "that folder, or run it as an ordinary user"
         ) from error
+
+
+def restore(programs: Programs) -> None:
+    """Copies them once more if the copy was removed meanwhile, as by somebody who tidies up.
+    OSError if it cannot be."""
+    if programs.copied is None or _is_whole(programs):
+        return
+    copy = Path(programs.bwrap).parents[2]
+    copy.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with _sole_copier(copy.parent):
+        if not _is_whole(programs):
+            shutil.rmtree(copy, ignore_errors=True)
+            _make(programs.copied, copy.with_name(f".draft-{copy.name}"), copy)
 
 
 def find_bwrap() -> Path:
@@ -90,6 +105,10 @@ def _paths(programs: Programs) -> list[str]:
     return [programs.bwrap, programs.python, programs.library, *programs.shared, *programs.extra]
 
 
+def _is_whole(programs: Programs) -> bool:
+    return all(os.path.exists(path) for path in _paths(programs))
+
+
 def _anybodys(path: Path) -> bool:
     """Whether everybody may read a file and enter the folders above it."""
     needed = [(path, 0o5 if path.is_dir() else 0o4), *((each, 0o1) for each in path.parents)]
@@ -115,6 +134,7 @@ def _copied(found: Programs, system: Path) -> Programs:
         shared=tuple(str(programs / "lib" / Path(each).name) for each in found.shared),
         hidden=(),
         extra=tuple(str(programs / Path(each).name) for each in found.extra),
+        copied=found,
     )
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from servers.runtime.jail.command import ISOLATED, PYTHON, Jail, command
+from servers.runtime.jail.programs import restore
 
 ENTER = Path(__file__).with_name("enter.py").read_text()
 WITHIN = Path(__file__).with_name("within.py").read_text()
@@ -214,6 +215,7 @@ class Started:
 
 
 def _start(jail: Jail, program: Sequence[str], further: tuple[int, ...]) -> Started:
+    restore(jail.programs)
     with ExitStack() as ours, ExitStack() as theirs:
         read, write = zip(*(_pipe() for _ in range(4)), strict=True)
         stdin, stdout, stderr, status = read[0], *write[1:]

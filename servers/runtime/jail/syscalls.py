@@ -17,7 +17,7 @@ READING = """
 WRITING = """
     rename renameat renameat2 mkdir mkdirat rmdir unlink unlinkat link linkat symlink symlinkat
     chmod fchmod fchmodat fchmodat2 utime utimes utimensat futimesat truncate ftruncate fallocate
-    fsync fdatasync sync_file_range msync memfd_create
+    fsync fdatasync sync_file_range msync
 """
 ITSELF = """
     mmap mprotect munmap mremap madvise mincore brk membarrier exit exit_group restart_syscall

@@ -1,5 +1,6 @@
 """The tool `code.run`: a program, run in the sandbox of code execution."""
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ class CodeRun:
             stdin=arguments.get("stdin", ""),
         )
         if "inputs" in arguments:
-            request.inputs_json = orjson.dumps(arguments["inputs"]).decode()
+            request.inputs_json = json.dumps(arguments["inputs"], ensure_ascii=False)
         if "seconds" in arguments:
             request.limits.CopyFrom(RunLimits(time=duration(arguments["seconds"])))
         if wanted := arguments.get("files", ()):

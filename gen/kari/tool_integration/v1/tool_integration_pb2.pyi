@@ -90,8 +90,8 @@ class CallToolRequest(_message.Message):
     turn_id: _builtins.str
     """Turn for which it is called; empty if none."""
     approved: _builtins.bool
-    """True if the user has allowed this very call. Only the orchestrator may say so. Such a call was counted
-    when it was refused for want of the answer and is not counted again.
+    """True if the user has allowed this very call. Only the orchestrator may say so. Each call counts once: one
+    of a turn when its user is asked about it, one outside of a turn when it is made with this.
     """
     depth: _builtins.int
     """How many tools are around this call: 0 for one of a model or a user, 1 for one of a capsule."""
