@@ -8,6 +8,7 @@ import pytest
 from kari.chat_orchestrator.v1.chat_orchestrator_pb2 import CancelTurnRequest
 from kari.conversation_models.v1.degradation_pb2 import Feature
 from kari.conversation_models.v1.message_pb2 import MessageRole
+from kari.conversation_models.v1.model_pb2 import Model
 from kari.conversation_models.v1.tool_pb2 import ToolCall, ToolStepState
 from kari.conversation_models.v1.turn_pb2 import TurnState
 from kari.errors.v1.errors_pb2 import Reason
@@ -249,9 +250,14 @@ async def test_without_the_registry_a_turn_goes_on_and_says_so(
     assert events[-1].HasField("completed")
 
 
-async def test_tools_are_taken_off_the_context(stack: AsyncExitStack, settings: Settings) -> None:
-    """So that both fit the prompt."""
-    stage = await with_tools(stack, settings, context_tokens=512)
+async def test_tools_are_taken_off_a_small_window(
+    stack: AsyncExitStack, settings: Settings
+) -> None:
+    """So that both fit beside the answer."""
+    stage = await with_tools(stack, settings)
+    stage.models.model = Model()
+    stage.models.model.CopyFrom(CALLER)
+    stage.models.model.context_window = 1536
     for each in stage.tools.tools:
         each.description = "It does what it does. " * 10
     stage.say(["yes"])
@@ -261,7 +267,7 @@ async def test_tools_are_taken_off_the_context(stack: AsyncExitStack, settings: 
         found = await stage.memory.GetTurnManifest(GetTurnManifestRequest(turn_id=turn.id))
     offered = stage.models.requests[-1].tools
     assert 0 < len(offered) < len(stage.tools.tools)
-    assert found.manifest.budget_tokens == 512 - sum(map(declaration_tokens, offered))
+    assert found.manifest.budget_tokens == 1536 - 512 - sum(map(declaration_tokens, offered))
 
 
 async def test_for_a_model_that_calls_none_a_rule_calls_the_tool(
