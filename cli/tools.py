@@ -59,12 +59,12 @@ async def call(mesh: Mesh, request: CallToolRequest) -> int:
 
 
 async def approve(mesh: Mesh, request: AnswerApprovalRequest) -> int:
-    """Answers whether a tool may run; says what is still asked."""
+    """Answers whether a tool may run; says what is still asked. Of several answers to a question
+    the first holds, so it is not said which way this one went."""
     response = await mesh.hub.AnswerApproval(request)
     left = len(response.turn.pending_steps)
-    done = "allowed" if request.approved else "refused"
     rest = f"{left} more questions wait" if left else "the turn goes on"
-    sys.stdout.write(f"{done}; {rest}\n")
+    sys.stdout.write(f"answered; {rest}\n")
     return 0
 
 

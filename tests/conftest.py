@@ -77,6 +77,12 @@ class BySystem(LoadScopeScheduling):  # type: ignore[misc]
         return "mesh" if Path(file).stem in MESH else file
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Long bytes are no names; those of packed files even tell the time, and the workers have to
+    agree on the names of tests."""
+    return argname if isinstance(val, bytes) and len(val) > 40 else None
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> BySystem:
     """How tests are shared out."""
     return BySystem(config, log)

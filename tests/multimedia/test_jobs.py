@@ -14,7 +14,7 @@ from servers.multimedia.configuration import Media as MediaLimits
 from servers.multimedia.jobs import Jobs
 from servers.multimedia.said import SightWish
 from servers.runtime.limited import BytesSource
-from servers.runtime.limited.room import COMMAND
+from servers.runtime.limited.zygote_process import COMMAND
 from tests.hosting import until
 from tests.multimedia.media import Media
 from tests.multimedia.samples import drawn, filmed, recorded, saved
