@@ -3,24 +3,14 @@
 import json
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import IO, cast
 
 from kari.conversation_models.v1.file_pb2 import TextChunk
 from servers.hook_enabled_file import extracted
 from servers.hook_enabled_file.kinds import HTML, MAIL, OFFICE, PDF
+from servers.hook_enabled_file.reading.segments import Bounds
 from servers.runtime.limited.failures import Unreadable
 from servers.runtime.limited.job import JobFile
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """How much of a document is read."""
-
-    pages: int = 2000
-    characters: int = 8_000_000
-    rows: int = 200_000
-
 
 Reader = Callable[[IO[bytes], Bounds], Iterator[bytes]]
 
@@ -71,16 +61,3 @@ def _office(stream: IO[bytes]) -> str:
         if any(name.startswith(f"{kind}/") for name in names):
             return kind
     raise Unreadable("the zip file holds no document")
-
-
-def segment(text: str, **place: int) -> bytes:
-    """A piece of text at a page or a line."""
-    chunk = TextChunk(text=clean(text))
-    for name, number in place.items():
-        setattr(chunk.anchor, name, number)
-    return extracted.text(chunk)
-
-
-def clean(text: str) -> str:
-    """Text without what no store takes: NUL and lone surrogates."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()

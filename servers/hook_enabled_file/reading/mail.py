@@ -9,9 +9,9 @@ from typing import IO
 from selectolax.lexbor import LexborHTMLParser
 
 from servers.hook_enabled_file import extracted
-from servers.hook_enabled_file.reading.documents import Bounds, segment
 from servers.hook_enabled_file.reading.markup import UNSHOWN
 from servers.hook_enabled_file.reading.plain import decoded
+from servers.hook_enabled_file.reading.segments import Bounds, segment
 
 HEADERS = ("From", "To", "Cc", "Date", "Subject")
 MOST_PARTS = 500

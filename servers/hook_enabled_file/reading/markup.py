@@ -6,8 +6,8 @@ from typing import IO
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from servers.hook_enabled_file import extracted
-from servers.hook_enabled_file.reading.documents import Bounds, segment
 from servers.hook_enabled_file.reading.plain import decoded
+from servers.hook_enabled_file.reading.segments import Bounds, segment
 
 UNSHOWN = ("script", "style", "template", "noscript", "svg", "iframe", "object")
 BLOCKS = frozenset(

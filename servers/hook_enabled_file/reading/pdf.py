@@ -6,7 +6,7 @@ from typing import IO
 import pypdfium2 as pdfium
 
 from servers.hook_enabled_file import extracted
-from servers.hook_enabled_file.reading.documents import Bounds, segment
+from servers.hook_enabled_file.reading.segments import Bounds, segment
 from servers.runtime.limited.failures import Unreadable
 
 

@@ -7,7 +7,7 @@ from typing import IO
 import charset_normalizer
 
 from servers.hook_enabled_file import extracted
-from servers.hook_enabled_file.reading.documents import Bounds, segment
+from servers.hook_enabled_file.reading.segments import Bounds, segment
 
 LINES = 20
 """Lines that make a piece at most: whole enough for sentences, short enough to be found again."""

@@ -7,7 +7,7 @@ import openpyxl
 
 from kari.conversation_models.v1.file_pb2 import Anchor, SheetRow, TextChunk
 from servers.hook_enabled_file import extracted
-from servers.hook_enabled_file.reading.documents import Bounds, clean
+from servers.hook_enabled_file.reading.segments import Bounds, clean
 
 
 def read(stream: IO[bytes], bounds: Bounds) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ from typing import IO, Any
 import pptx
 
 from servers.hook_enabled_file import extracted
-from servers.hook_enabled_file.reading.documents import Bounds, segment
+from servers.hook_enabled_file.reading.segments import Bounds, segment
 
 DEEPEST = 20
 """Groups within groups."""

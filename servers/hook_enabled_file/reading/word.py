@@ -7,7 +7,7 @@ import docx
 from docx.table import Table
 
 from servers.hook_enabled_file import extracted
-from servers.hook_enabled_file.reading.documents import Bounds, segment
+from servers.hook_enabled_file.reading.segments import Bounds, segment
 
 
 def read(stream: IO[bytes], bounds: Bounds) -> Iterator[bytes]:

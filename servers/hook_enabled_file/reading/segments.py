@@ -1,0 +1,28 @@
+"""Pieces of a document's text, and how much of it is read. Pure."""
+
+from dataclasses import dataclass
+
+from kari.conversation_models.v1.file_pb2 import TextChunk
+from servers.hook_enabled_file import extracted
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much of a document is read."""
+
+    pages: int = 2000
+    characters: int = 8_000_000
+    rows: int = 200_000
+
+
+def segment(text: str, **place: int) -> bytes:
+    """A piece of text at a page or a line."""
+    chunk = TextChunk(text=clean(text))
+    for name, number in place.items():
+        setattr(chunk.anchor, name, number)
+    return extracted.text(chunk)
+
+
+def clean(text: str) -> str:
+    """Text without what no store takes: NUL and lone surrogates."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
