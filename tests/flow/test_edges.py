@@ -52,6 +52,7 @@ async def trace(
             spread=True,
             KARI_OTLP_ENDPOINT=collector.endpoint,
             KARI_MODELS_FILE=str(models_file(folder, upstream)),
+            KARI_FILES_FILE=str(captions_file(folder)),
             KARI_SUMMARY_TURNS="2",
         )
         await kari.start()
@@ -69,6 +70,7 @@ async def trace(
             await client.turn("See?", ack.conversation_id, model=QUOTING, file_ids=files)
             with_file = f'!code.run {{"code": "1", "files": ["{text.id}"]}}'
             await client.turn(with_file, ack.conversation_id, model=OBEDIENT)
+            await Drawer(kari, token).request("DELETE", f"/v1/files/{text.id}")
             _, frame_id = await client.say("/set mode analysis\ngo on", ack.conversation_id)
             await client.events(frame_id)
         await search(kari, token)
@@ -76,6 +78,13 @@ async def trace(
         await collector.quiet()
         await kari.stop()
     yield collector.spans
+
+
+def captions_file(folder: Path) -> Path:
+    """Images are looked at by a model that sees, for everybody."""
+    file = folder / "files.toml"
+    file.write_text(f'[caption]\nmodel = "{QUOTING}"\nrole = "chat.user"\n')
+    return file
 
 
 async def search(kari: Kari, token: str) -> SearchResponse:
