@@ -72,10 +72,11 @@ async def test_the_user_is_asked_before_a_tool_that_may_change_something(bench: 
 
 
 async def test_limits_of_the_tools_file_hold(bench: Bench) -> None:
-    """For one tool of a server."""
+    """For one tool of a server. Outside of a turn a question counts for nothing."""
     asked = await bench.events("local.shout", {"text": "hi"})
     assert asked[-1].HasField("approval_required")
-    result = await bench.call("local.shout", {"text": "hi"})
+    assert (await bench.call("local.shout", {"text": "hi"}, approved=True)).success
+    result = await bench.call("local.shout", {"text": "hi"}, approved=True)
     assert result.error.reason == Reason.REASON_TOOL_RATE
 
 
