@@ -22,7 +22,7 @@ from servers.chat_orchestrator.claim import Claim
 from servers.chat_orchestrator.detection import calls_of, detected
 from servers.chat_orchestrator.exchange import Room, messages_of, text_of
 from servers.chat_orchestrator.images import IMAGE_TOKENS, images_of, with_images
-from servers.chat_orchestrator.offer import Offer, offer
+from servers.chat_orchestrator.offer import Offer, offer, room_for_tools
 from servers.chat_orchestrator.peers import Peers, patiently
 from servers.chat_orchestrator.prompt import minimal
 from servers.chat_orchestrator.replaying import Replaying
@@ -201,7 +201,7 @@ class Course:
             log.warning("turn goes on without tools", error=str(error))
             self._writing.miss(Feature.FEATURE_TOOLS, "tool_integration")
             return
-        found = offer(tools, model.context_window) if model.calls_tools else Offer(tuple(tools))
+        found = offer(tools, room_for_tools(model)) if model.calls_tools else Offer(tuple(tools))
         log.info("tools offered", tools=found.ids, left_out=found.left_out)
         self._rounds.offer = found
 

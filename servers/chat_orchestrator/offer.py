@@ -3,12 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from kari.conversation_models.v1.model_pb2 import Model
 from kari.conversation_models.v1.tool_pb2 import Tool
 
 MOST = 128
 """The contract's largest number of tools in one request."""
-SHARE = 0.25
-"""Most that the tools may take of a model's window, beside the context."""
+AROUND = 350
+"""Tokens that say how tools are called, whatever they are; the most that a vendor names."""
+SURE = 0.85
+"""Sizes are estimates: what a model's factory counts may be more."""
 CHARACTERS_PER_TOKEN = 4
 """Of English and JSON, about."""
 OVERHEAD = 12
@@ -34,13 +37,22 @@ class Offer:
         return next((tool for tool in self.tools if tool.id == tool_id), None)
 
 
-def offer(tools: Iterable[Tool], window: int) -> Offer:
-    """What can be offered to a model with a window of so many tokens: Kari's own first, then
-    capsules, then those of MCP servers, each by id. What does not fit any more is left out."""
+def room_for_tools(model: Model) -> int:
+    """Tokens that tools may take of a model's window, beside the context: a quarter of it, and no
+    more than half of what an answer leaves, which is the most that its factory declares."""
+    window = model.context_window
+    answer = min(model.max_output_tokens or window, window // 2)
+    declared = int(((window - answer) // 2 - AROUND) * SURE)
+    return max(0, min(window // 4, declared))
+
+
+def offer(tools: Iterable[Tool], room: int) -> Offer:
+    """What can be offered in so many tokens: Kari's own first, then capsules, then those of MCP
+    servers, each by id. What does not fit any more is left out."""
     kept, left, tokens = list[Tool](), list[str](), 0
     for tool in sorted(tools, key=lambda tool: (tool.source, tool.id)):
         size = declaration_tokens(tool)
-        if len(kept) < MOST and tokens + size <= window * SHARE:
+        if len(kept) < MOST and tokens + size <= room:
             kept.append(tool)
             tokens += size
         else:

@@ -108,7 +108,7 @@ def test_tools_that_do_not_fit_are_left_out_from_the_end() -> None:
     mcp, own = ToolSource.TOOL_SOURCE_MCP, ToolSource.TOOL_SOURCE_BUILT_IN
     tools = [Tool(id=f"m.{n}", source=mcp, description="x" * 400) for n in range(9)]
     tools.append(Tool(id="time", source=own, description="x" * 400))
-    found = offer(tools, 2000)
+    found = offer(tools, 500)
     assert found.ids[0] == "time"
     assert found.tokens <= 500
     assert len(found.tools) + len(found.left_out) == 10

@@ -1,6 +1,7 @@
 """Tools that other servers do: code, capsules, searches."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -72,7 +73,7 @@ async def test_code_is_run_and_how_it_ended_is_the_result(site: Site) -> None:
         ],
     }
     (asked,) = site.code.asked
-    assert (asked.code, asked.inputs_json, asked.stdin) == ("1/0", '{"n":1}', "s")
+    assert (asked.code, json.loads(asked.inputs_json), asked.stdin) == ("1/0", {"n": 1}, "s")
     assert asked.runner == Runner.RUNNER_CPYTHON
     assert asked.limits.time.ToMilliseconds() == 2500
 
