@@ -82,7 +82,7 @@ async def publishing(
         channels = Channels(OPERATOR, names, wiring.address_of, wiring.mesh_key)
         stub: Any = StreamProcessorServiceStub(channels.to("stream_processor", service))
         unused: Any = None
-        peers = Peers(unused, unused, unused, unused, stub, unused, unused)
+        peers = Peers(unused, unused, unused, unused, stub, unused, unused, unused)
         with Somebody().acts(wiring):
             yield Publisher(peers, new_id("turn")), streams
         await channels.close()
