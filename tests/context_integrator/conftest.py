@@ -6,6 +6,8 @@ import pytest
 import pytest_asyncio
 
 from embedded.stores import EmbeddedStores
+from kari.model_factory.v1.model_factory_pb2 import EmbedRequest
+from kari.model_factory.v1.model_factory_pb2_grpc import ModelFactoryServiceStub
 from tests.context_integrator.desk import Desk
 from tests.conversation_search.library import Library
 from tests.hosting import hosting, settings_for
@@ -27,6 +29,9 @@ async def desk_servers(
     """Gone with its package: another production memory on the same stores takes its jobs."""
     settings = settings_for(stores, tmp_path_factory.mktemp("context_integrator"))
     async with hosting(settings, *SERVERS) as wiring:
+        # The embedder is loaded when first asked, which is longer than a context waits.
+        models = wiring.stub("production_memory", "model_factory", ModelFactoryServiceStub)
+        await models.Embed(EmbedRequest(texts=["hello"]))
         yield Desk(Library(wiring))
 
 
