@@ -22,7 +22,6 @@ from servers.runtime.jail.programs import restore
 ENTER = Path(__file__).with_name("enter.py").read_text()
 WITHIN = Path(__file__).with_name("within.py").read_text()
 BUFFER_BYTES = 65_536
-STATUS_BYTES = 4096
 LAST_RESORT_SECONDS = 2.0
 
 
