@@ -16,14 +16,3 @@ class Source(Protocol):
 
     async def offers(self) -> Sequence[Offer]:
         """The tools it has for the caller, each id once. Never raises for want of a peer."""
-
-
-class Fixed:
-    """Tools that are there from the start to the end."""
-
-    def __init__(self, offers: Sequence[Offer]) -> None:
-        self._offers = tuple(offers)
-
-    async def offers(self) -> Sequence[Offer]:
-        """All of them."""
-        return self._offers

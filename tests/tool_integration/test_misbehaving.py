@@ -18,11 +18,11 @@ from kari.tool_integration.v1.tool_integration_pb2 import CallToolRequest, ListT
 from kari.tool_integration.v1.tool_integration_pb2_grpc import ToolIntegrationServiceStub
 from servers.runtime.errors import NotFound
 from servers.runtime.ids import new_id
-from servers.tool_integration.source import Fixed
 from servers.tool_integration.tool import Invocation, Offer, Told
 from servers.wiring import Wiring
 from tests.hosting import settings_for
 from tests.tool_integration.bench import Bench
+from tests.tool_integration.fixed_source import Fixed
 from tests.tool_integration.workshop import offer, workshop
 
 ran = list[str]()
