@@ -1,7 +1,3 @@
--- name: lock
--- One appends at a time: each record needs the code of the one before it.
-SELECT pg_advisory_xact_lock(hashtext('kari.audit'));
-
 -- name: head
 SELECT sequence, code, mac FROM head;
 
@@ -9,14 +5,22 @@ SELECT sequence, code, mac FROM head;
 SELECT id, sequence FROM records WHERE id = ANY($1);
 
 -- name: append
-INSERT INTO records (sequence, id, happened_at, server, tenant_id, user_id, action, resource, outcome,
-  reason, correlation_id, details, mac)
-SELECT * FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
-  $7::text[], $8::text[], $9::integer[], $10::text[], $11::text[], $12::jsonb[], $13::bytea[]);
-
--- name: set_head
-INSERT INTO head (sequence, code, mac) VALUES ($1, $2, $3)
-ON CONFLICT (single) DO UPDATE SET sequence = $1, code = $2, mac = $3;
+-- $1, $2: where the trail ends for who writes; nothing is written, and nothing returned, if it ends
+-- somewhere else by now. $3, $4, $5: its new end.
+WITH moved AS (
+  INSERT INTO head (sequence, code, mac)
+  SELECT $3::bigint, $4::bytea, $5::bytea WHERE $1::bigint = 0 OR EXISTS (SELECT FROM head)
+  ON CONFLICT (single) DO UPDATE SET sequence = $3, code = $4, mac = $5
+    WHERE head.sequence = $1 AND head.code = $2::bytea
+  RETURNING sequence
+), added AS (
+  INSERT INTO records (sequence, id, happened_at, server, tenant_id, user_id, action, resource, outcome,
+    reason, correlation_id, details, mac)
+  SELECT new.* FROM moved, unnest($6::bigint[], $7::text[], $8::timestamptz[], $9::text[], $10::text[],
+    $11::text[], $12::text[], $13::text[], $14::integer[], $15::text[], $16::text[], $17::jsonb[],
+    $18::bytea[]) AS new
+)
+SELECT sequence FROM moved;
 
 -- name: last
 SELECT coalesce(max(sequence), 0) FROM records;

@@ -1,12 +1,13 @@
 """The trail in Postgres: appended to, one group of entries at a time, and read."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
 
 from asyncpg import Record as Row
+from asyncpg import UniqueViolationError
 
 from kari.audit.v1.audit_pb2 import Record
 from kari.conversation_models.v1.audit_pb2 import AuditEntry
@@ -28,25 +29,38 @@ class Reported:
 
 
 class Trail:
-    """The only writer of the trail."""
+    """The only writer of the trail. Its end is remembered: a write says from which end it goes
+    on, and does nothing if somebody else has moved that meanwhile, so that nobody is locked out."""
 
     def __init__(self, database: Resource[Database], key: Key) -> None:
         self._database = database
         self._key = key
+        self._end: Record | None = None
 
     async def append(self, reports: Sequence[Reported]) -> list[int]:
-        """Keeps entries, in one transaction; gives the place of each. One that is known has the
-        place that it was given first."""
-        async with (await self._database.get()).across_tenants() as connection:
-            await connection.execute(QUERIES.lock)
-            ids = [report.entry.id for report in reports]
-            known = {row["id"]: row["sequence"] for row in await _known(connection, ids)}
+        """Keeps entries, all or none; gives the place of each. One that is known has the place that
+        it was given first. One call at a time."""
+        database = await self._database.get()
+        while True:
+            # Forgotten until it is known what became of the write.
+            end, self._end = self._end, None
+            known, looked = dict[str, int](), end is None
+            if end is None:
+                # The end first: `_write` notices what others add after that.
+                end = await _end(database)
+                known = await _known(database, reports)
             new = {r.entry.id: r for r in reports if r.entry.id not in known}
-            if new:
-                records = await self._chained(connection, list(new.values()))
-                await self._write(connection, records)
-                known |= {record.entry.id: record.sequence for record in records}
-        return [known[id_] for id_ in ids]
+            records = self._chained(end, new.values())
+            try:
+                if not await self._write(database, end, records):
+                    continue
+            except UniqueViolationError:
+                if looked:
+                    raise
+                continue
+            self._end = records[-1] if records else end
+            known |= {record.entry.id: record.sequence for record in records}
+            return [known[report.entry.id] for report in reports]
 
     async def after(self, sequence: int, most: int) -> list[Record]:
         """The next records behind a place, the oldest first."""
@@ -84,25 +98,34 @@ class Trail:
         async with (await self._database.get()).across_tenants() as connection:
             return await _head(connection)
 
-    async def _chained(self, connection: Connection, new: Sequence[Reported]) -> list[Record]:
-        head = await _head(connection)
-        last = Record(sequence=head.sequence, mac=head.code) if head else Record()
-        records = list[Record]()
+    def _chained(self, end: Record, new: Iterable[Reported]) -> list[Record]:
+        records, last = list[Record](), end
         for report in new:
             records += chained(self._key, last, report.server, [report.entry])
             last = records[-1]
         return records
 
-    async def _write(self, connection: Connection, records: Sequence[Record]) -> None:
-        await connection.execute(QUERIES.append, *zip(*map(_row, records), strict=True))
+    async def _write(self, database: Database, end: Record, records: Sequence[Record]) -> bool:
+        """False if the trail ends somewhere else by now."""
+        if not records:
+            return True
         last = records[-1]
         mac = self._key.head(last.sequence, last.mac)
-        await connection.execute(QUERIES.set_head, last.sequence, last.mac, mac)
+        columns = zip(*map(_row, records), strict=True)
+        moved = await database.value(
+            "", QUERIES.append, end.sequence, end.mac, last.sequence, last.mac, mac, *columns
+        )
+        return moved is not None
 
 
-async def _known(connection: Connection, ids: Sequence[str]) -> Sequence[Row]:
-    rows: Sequence[Row] = await connection.fetch(QUERIES.known, list(ids))
-    return rows
+async def _known(database: Database, reports: Sequence[Reported]) -> dict[str, int]:
+    ids = [report.entry.id for report in reports]
+    return {row["id"]: row["sequence"] for row in await database.rows("", QUERIES.known, ids)}
+
+
+async def _end(database: Database) -> Record:
+    row = await database.row("", QUERIES.head)
+    return Record() if row is None else Record(sequence=row["sequence"], mac=row["code"])
 
 
 async def _head(connection: Connection) -> Head | None:

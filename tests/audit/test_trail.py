@@ -111,6 +111,22 @@ async def test_a_repeated_entry_is_kept_once(books: Books) -> None:
     assert (await books.verdict()).whole
 
 
+async def test_two_servers_write_one_trail(tmp_path: Path) -> None:
+    """Each goes on from where the other left off, what one sends again to the other is known."""
+    async with BreakableStores(tmp_path) as stores:
+        settings = stores.settings()
+        async with hosting(settings, "audit") as one, hosting(settings, "audit") as other:
+            books = Books(one, stores), Books(other, stores)
+            entries = [happened() for _ in range(60)]
+            places = await asyncio.gather(
+                *(books[n % 2].append(entry) for n, entry in enumerate(entries))
+            )
+            assert sorted(place for (place,) in places) == list(range(1, 61))
+            again = [await books[1 - n % 2].append(entry) for n, entry in enumerate(entries[:6])]
+            assert again == places[:6]
+            assert (await books[0].verdict()).whole
+
+
 async def test_names_that_somebody_made_up_are_kept_as_far_as_postgres_can(books: Books) -> None:
     """U+0000 is not for Postgres; such a record is not lost and keeps no other from being kept."""
     odd = happened(resource="a\0b", reason="\0", details={"k\0": "v\0"})
