@@ -51,6 +51,7 @@ class Stage:
     conversation_id: str = ""
 
     def __post_init__(self) -> None:
+        self.models.tenant_id = self.user.tenant_id
         names = frozenset((*PEERS, "chat_orchestrator"))
         self.channels = Channels(OPERATOR, names, self.wiring.address_of, self.wiring.mesh_key)
         self.orchestrator = chat_orchestrator_pb2_grpc.ChatOrchestratorServiceStub(

@@ -14,7 +14,7 @@ from servers.runtime.settings import Settings
 from tests.chat_orchestrator.conftest import PEERS, Stage
 from tests.chat_orchestrator.scripted_models import CALLER, ScriptedModels
 from tests.chat_orchestrator.scripted_tools import ScriptedTools
-from tests.hosting import hosting
+from tests.hosting import Somebody, hosting
 
 
 class ToolStage(Stage):
@@ -52,18 +52,20 @@ async def with_tools(
     an earlier one."""
     models, tools = models or ScriptedModels(), tools or ScriptedTools()
     models.model = CALLER
+    user = after.user if after is not None else Somebody()
+    models.tenant_id = user.tenant_id
     changed = settings.model_copy(update=changes)
     others = [models.hosted(), tools.hosted()]
     wiring = await stack.enter_async_context(
         hosting(changed, *peers, "chat_orchestrator", others=others)
     )
-    stage = ToolStage(wiring, models)
+    stage = ToolStage(wiring, models, user)
     stage.tools = tools
     stack.push_async_callback(stage.close)
     if after is None:
         await stage.begin()
     else:
-        stage.user, stage.conversation_id = after.user, after.conversation_id
+        stage.conversation_id = after.conversation_id
     return stage
 
 

@@ -25,6 +25,7 @@ from kari.model_factory.v1.model_factory_pb2_grpc import (
     add_ModelFactoryServiceServicer_to_server,
 )
 from servers.runtime.bootstrap import Hosted
+from servers.runtime.call import principal
 from servers.runtime.errors import Unavailable
 from servers.runtime.ids import new_id
 from servers.wiring import contract_of
@@ -50,6 +51,9 @@ class ScriptedModels(ModelFactoryServiceServicer):  # type: ignore[misc]
     def __init__(self) -> None:
         self.requests: list[GenerateRequest] = []
         self.model = MODEL
+        self.tenant_id = ""
+        """Whose requests are kept and play the rounds. Turns of others that a test left behind are
+        taken over by whoever looks first, and get a plain answer."""
         self.rounds: list[list[str | ToolCall]] = []
         """What is answered to one request after the other, the last for ever."""
         self.cancelled = 0
@@ -75,6 +79,10 @@ class ScriptedModels(ModelFactoryServiceServicer):  # type: ignore[misc]
         self, request: GenerateRequest, context: Any
     ) -> AsyncIterator[GenerateResponse]:
         """Plays the script that the message asks for."""
+        if principal().tenant_id != self.tenant_id:
+            yield GenerateResponse(delta="Hello")
+            yield GenerateResponse(finished=Finished(reason=FinishReason.FINISH_REASON_STOP))
+            return
         self.requests.append(request)
         if self.rounds:
             for step in self._round():
