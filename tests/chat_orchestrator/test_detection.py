@@ -225,7 +225,9 @@ def test_a_message_needs_a_few_tools_at_the_most() -> None:
     assert len(detected("\n".join(f"```python\nprint({n})\n```" for n in range(50)))) == MOST
 
 
-@pytest.mark.parametrize("piece", ["find it ", "search for ", "```\n", "what is ", " ", "in A ", "read a.pdf "])
+@pytest.mark.parametrize(
+    "piece", ["find it ", "search for ", "```\n", "what is ", " ", "in A ", "read a.pdf "]
+)
 def test_no_message_takes_long_to_look_at(piece: str) -> None:
     """However often it nearly asks for something; looked at by rules that went back and forth it
     would take minutes."""

@@ -1,6 +1,6 @@
 """How the terminal tells what tools do."""
 
-from cli.tool_notes import question, tool_note
+from cli.tool_notes import answered_before, question, tool_note
 from kari.conversation_models.v1.tool_pb2 import ToolCall, ToolProgress, ToolResult
 from kari.conversation_models.v1.turn_pb2 import (
     ApprovalAnswered,
