@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from cli.mesh import Mesh, NotRunning, connected
-from cli.tool_notes import harmless, question, tool_note
+from cli.tool_notes import answered_before, harmless, question, tool_note
 from kari.chat_hub.v1.chat_hub_pb2 import (
     AnswerApprovalRequest,
     AnswerProposalRequest,

@@ -42,7 +42,7 @@ def step_of(row: Row) -> ToolStep:
 
 
 def fitting(steps: Sequence[ToolStep], most: int) -> list[ToolStep]:
-    """The calls with the arguments and results that together have `most` bytes. Where there is more,
+    """The calls with arguments and results that together have `most` bytes. Where there is more,
     calls that have ended come without their results, which say so, and then without their
     arguments, the oldest first. One that has not ended is whole: it may still be asked, or run."""
     over = sum(map(_size, steps)) - most

@@ -137,15 +137,17 @@ async def staged(
     settings: Settings,
     *,
     without: str = "",
+    user: Somebody | None = None,
     beside: Sequence[str] = (),
     **changes: Any,
 ) -> Stage:
     """A stage with all peers but one, others beside them, and changed settings."""
     names = [n for n in (*PEERS, *beside, "chat_orchestrator") if n != without]
-    models = ScriptedModels()
+    models, user = ScriptedModels(), user or Somebody()
+    models.tenant_id = user.tenant_id
     changed = settings.model_copy(update=changes)
     wiring = await stack.enter_async_context(hosting(changed, *names, others=[models.hosted()]))
-    stage = Stage(wiring, models)
+    stage = Stage(wiring, models, user)
     stack.push_async_callback(stage.close)
     await stage.begin()
     return stage

@@ -6,7 +6,10 @@ from contextlib import AsyncExitStack
 from itertools import groupby
 from typing import Any
 
-from kari.chat_orchestrator.v1.chat_orchestrator_pb2 import AnswerApprovalRequest
+from kari.chat_orchestrator.v1.chat_orchestrator_pb2 import (
+    AnswerApprovalRequest,
+    AnswerApprovalResponse,
+)
 from kari.conversation_models.v1.context_pb2 import PromptMessage
 from kari.conversation_models.v1.tool_pb2 import ToolCall, ToolResult
 from kari.conversation_models.v1.turn_pb2 import Turn, TurnEvent
@@ -31,10 +34,14 @@ class ToolStage(Stage):
         return list(self.models.requests[request].messages)
 
     async def answer(self, turn: Turn, call_id: str, *, approved: bool) -> Turn:
+        """Answers a question; the turn."""
+        return (await self.answered(turn, call_id, approved=approved)).turn
+
+    async def answered(self, turn: Turn, call_id: str, *, approved: bool) -> AnswerApprovalResponse:
         """Answers a question."""
         request = AnswerApprovalRequest(turn_id=turn.id, call_id=call_id, approved=approved)
         with self.user.acts(self.wiring):
-            answered: Turn = (await self.orchestrator.AnswerApproval(request)).turn
+            answered: AnswerApprovalResponse = await self.orchestrator.AnswerApproval(request)
         return answered
 
 

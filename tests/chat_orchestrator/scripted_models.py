@@ -89,7 +89,8 @@ class ScriptedModels(ModelFactoryServiceServicer):  # type: ignore[misc]
                 yield step
             return
         script = request.messages[-1].content.split()[0]
-        yield GenerateResponse(started=Started(model=MODEL.id, attempt=1))
+        model = "m" * 300 if script == "misnamed" else MODEL.id
+        yield GenerateResponse(started=Started(model=model, attempt=1))
         if script == "fail" or (script == "stumble" and len(self.requests) == 1):
             raise Unavailable(Reason.REASON_PROVIDERS_FAILED, "no provider answers")
         yield GenerateResponse(delta="Hello")
