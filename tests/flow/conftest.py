@@ -38,6 +38,8 @@ SCRIPTS = (
 )
 OBEDIENT, READER = f"{PROVIDER}/obedient", f"{PROVIDER}/reader"
 """A model that calls what its user names, and one that calls no tools."""
+RETELLING = f"{PROVIDER}/retelling"
+"""A model that calls no tools either, and answers with what it is told that they gave."""
 WINDOWS = {"obedient": 32768}
 """Room for all tools where they are called."""
 QUOTING = f"{PROVIDER}/quoting"
@@ -54,6 +56,8 @@ def models_file(folder: Path, upstream: Upstream) -> Path:
     )
     models += (
         f'[[providers.{PROVIDER}.models]]\nid = "reader"\ncontext_window = 8192\n'
+        "calls_tools = false\n"
+        f'[[providers.{PROVIDER}.models]]\nid = "retelling"\ncontext_window = 8192\n'
         "calls_tools = false\n"
         f'[[providers.{PROVIDER}.models]]\nid = "quoting"\ncontext_window = 32768\n'
         "calls_tools = false\nsees = true\n"

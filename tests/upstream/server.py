@@ -173,7 +173,9 @@ class Upstream:
         if not scripts:
             if model == "quoting":
                 return quote(received.body)
-            return obey(received.body) if model == "obedient" else named(model)
+            if model in ("obedient", "retelling"):
+                return obey(received.body)
+            return named(model)
         return scripts[min(len(self.asked(model)), len(scripts)) - 1]
 
     async def _put_scripts(self, request: web.Request) -> web.Response:
