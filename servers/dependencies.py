@@ -570,17 +570,14 @@ def code_execution(w: Wiring) -> Hosted:
         name = f"code_execution.{short(Runner, kind)}"
         w.resources.add(name, partial(runners.health, kind), runners.ping, required=False)
     slots = Slots(settings.code_runs_per_user, settings.code_runs)
-    # What a run ended with may wait; that it begins may not.
-    ends = _trail(w, "code_execution")
-    running = Running(policy, runners, slots, _append(w, "code_execution"), ends.report)
-    hosted = _hosted(
+    running = Running(policy, runners, slots, _trail(w, "code_execution"))
+    return _hosted(
         "code_execution",
         add_CodeExecutionServiceServicer_to_server,
         CodeExecution(running),
         loops=(runners.run,),
         close=runners.close,
     )
-    return _reporting(hosted, ends)
 
 
 def capsules(w: Wiring) -> Hosted:
