@@ -267,6 +267,7 @@ async def test_broken_schemas_spoil_their_own_tool_alone() -> None:
         found = {offer.tool.id: offer.tool for offer in await servers.offers()}
     assert set(found) == {"s.nonsense", "s.elsewhere", "s.slow", "s.plain"}
     assert "is no JSON Schema" in checked(found["s.nonsense"])
+    assert "leads nowhere within it" in checked(found["s.elsewhere"])
     assert checked(found["s.plain"]) == ""
     assert "pattern" not in str(found["s.slow"].parameters)
 
