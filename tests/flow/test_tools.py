@@ -17,6 +17,7 @@ from kari.conversation_models.v1.turn_pb2 import TurnEvent
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import from_rpc
 from tests.flow.conftest import OBEDIENT, READER, Mesh
+from tests.hosting import until
 from tests.socket_client import kinds_of, opened, text_of
 from tests.upstream.script import Script, asks
 
@@ -95,15 +96,36 @@ async def test_whoever_has_not_the_role_is_refused_and_the_turn_goes_on(mesh: Me
     """The tool is not listed either."""
     async with opened(mesh.kari, await mesh.plain_token()) as client:
         listed = await client.ask(tools=ListToolsRequest())
-        _, events = await client.turn('!memory.search {"query": "me"}', model=OBEDIENT)
+        ack, events = await client.turn('!memory.search {"query": "me"}', model=OBEDIENT)
     ids = [tool.id for tool in listed.result.tools.tools]
     assert "calculator" in ids
     assert "memory.search" not in ids
     (result,) = results(events)
-    assert result.error.reason == Reason.REASON_TOOL_NOT_FOUND
+    assert result.error.reason == Reason.REASON_ROLE_MISSING
     assert events[-1].HasField("completed")
+    assert await recorded(mesh, ack.turn.id, 1) == [
+        ("REFUSED", "memory.search", "REASON_ROLE_MISSING")
+    ]
     called = await outside(mesh, await mesh.plain_token(), "memory.search", query="me")
     assert called.error.reason == Reason.REASON_ROLE_MISSING
+
+
+async def recorded(mesh: Mesh, turn_id: str, count: int) -> list[tuple[str, str, str]]:
+    """What is on record of a turn's calls, once there is so much: outcome, tool, reason."""
+
+    async def enough() -> list[tuple[str, str, str]]:
+        words = ("audit", "tail", "-n", "200", "--action", "tool.call", "--json")
+        code, output = await mesh.kari.command(*words)
+        assert code == 0, output
+        entries = [json.loads(line)["entry"] for line in output.splitlines()]
+        found = [
+            (each["outcome"].rpartition("_")[2], each["resource"], each.get("reason", ""))
+            for each in entries
+            if each["details"].get("turn") == turn_id
+        ]
+        return found if len(found) >= count else []
+
+    return await until(enough)
 
 
 async def test_a_user_calls_a_tool_outside_of_a_turn(mesh: Mesh) -> None:
