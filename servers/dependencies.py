@@ -238,7 +238,7 @@ from servers.summarizer.servicer import Summarizer
 from servers.summarizer.summarizing import Summarizing
 from servers.summarizer.writing import Writing
 from servers.tool_integration import configured
-from servers.tool_integration.built_in.offers import IDS as TOOL_IDS
+from servers.tool_integration.built_in.ids import IDS as TOOL_IDS
 from servers.tool_integration.built_in.offers import BuiltIn
 from servers.tool_integration.built_in.offers import Peers as ToolPeers
 from servers.tool_integration.calling import Calling
@@ -548,6 +548,8 @@ def tool_integration(w: Wiring) -> Hosted:
     configuration = configured.read(w.settings, TOOL_IDS)
     built_in = BuiltIn(configuration, peers)
     mcp = mcp_servers(configuration.mcp)
+    for name in mcp.names:
+        w.resources.add(f"mcp.{name}", partial(mcp.health, name), mcp.ping, required=False)
     sources = (built_in, CapsuleTools(stub("capsules", CapsulesServiceStub)), mcp)
     registry = Registry(sources, configured.adjusting(configuration))
     recording = CallRecording(_trail(w, "tool_integration"))
