@@ -13,8 +13,9 @@ from servers.tool_integration.tool import Offer
 class Attached(Source, Protocol):
     """A source of tools that has to be kept running."""
 
-    names: Sequence[str]
-    """Of what it is attached to."""
+    @property
+    def names(self) -> Sequence[str]:
+        """Of what it is attached to."""
 
     def health(self, name: str) -> AbstractAsyncContextManager[str]:
         """One of them as a resource, for health."""
@@ -32,7 +33,10 @@ class Attached(Source, Protocol):
 class NoServers:
     """Without MCP servers."""
 
-    names: Sequence[str] = ()
+    @property
+    def names(self) -> Sequence[str]:
+        """None."""
+        return ()
 
     @asynccontextmanager
     async def health(self, name: str) -> AsyncIterator[str]:
