@@ -12,7 +12,7 @@ from servers.code_execution.running import Running
 from servers.code_execution.servicer import CodeExecution
 from servers.code_execution.slots import Slots
 from servers.composition.serving import served
-from servers.composition.trails import append_of, trail_of
+from servers.composition.trails import trail_of
 from servers.runtime.bootstrap import Hosted
 from servers.runtime.names import short
 from servers.wiring import Wiring
@@ -27,9 +27,7 @@ def put_together(w: Wiring) -> Hosted:
         name = f"code_execution.{short(Runner, kind)}"
         w.resources.add(name, partial(runners.health, kind), runners.ping, required=False)
     slots = Slots(settings.code_runs_per_user, settings.code_runs)
-    # What a run ended with may wait; that it begins may not.
-    ends = trail_of(w, "code_execution")
-    running = Running(policy, runners, slots, append_of(w, "code_execution"), ends.report)
+    running = Running(policy, runners, slots, trail_of(w, "code_execution"))
     return served(
         "code_execution",
         add_CodeExecutionServiceServicer_to_server,

@@ -14,7 +14,8 @@ from servers.composition.serving import closed, served
 from servers.composition.trails import trail_of
 from servers.runtime.bootstrap import Hosted
 from servers.tool_integration import configured
-from servers.tool_integration.built_in.offers import IDS, BuiltIn, Peers
+from servers.tool_integration.built_in.ids import IDS
+from servers.tool_integration.built_in.offers import BuiltIn, Peers
 from servers.tool_integration.calling import Calling
 from servers.tool_integration.capsules import Capsules
 from servers.tool_integration.checking import Checking
@@ -39,6 +40,8 @@ def put_together(w: Wiring) -> Hosted:
     configuration = configured.read(w.settings, IDS)
     built_in = BuiltIn(configuration, peers)
     mcp = mcp_servers(configuration.mcp)
+    for name in mcp.names:
+        w.resources.add(f"mcp.{name}", partial(mcp.health, name), mcp.ping, required=False)
     sources = (built_in, Capsules(stub("capsules", CapsulesServiceStub)), mcp)
     registry = Registry(sources, configured.adjusting(configuration))
     recording = Recording(trail_of(w, "tool_integration"))
