@@ -33,6 +33,7 @@ SCRIPTS = (
     "silent",
     "plain-20000",
     "obedient",
+    "gullible",
     "fickle-together",
     "fickle-spread",
 )
@@ -40,7 +41,9 @@ OBEDIENT, READER = f"{PROVIDER}/obedient", f"{PROVIDER}/reader"
 """A model that calls what its user names, and one that calls no tools."""
 RETELLING = f"{PROVIDER}/retelling"
 """A model that calls no tools either, and answers with what it is told that they gave."""
-WINDOWS = {"obedient": 32768}
+GULLIBLE = f"{PROVIDER}/gullible"
+"""A model that calls what anybody names."""
+WINDOWS = {"obedient": 32768, "gullible": 32768}
 """Room for all tools where they are called."""
 QUOTING = f"{PROVIDER}/quoting"
 """A model that answers from the files in its prompt, and says how many images it is shown."""
