@@ -95,21 +95,21 @@ async def test_a_server_that_dies_is_started_again(spread: Kari) -> None:
 async def test_a_tool_whose_registry_dies_has_failed(spread: Kari) -> None:
     """The turn goes on without it, and tools are called again once it is back."""
     async with opened(spread, await login(spread)) as client:
+
+        async def calculates() -> bool:
+            _, events = await client.turn('!calculator {"expression": "6*7"}', model=OBEDIENT)
+            return any(result.success for result in results(events))
+
+        await until(calculates, 60)
         endless = '!code.run {"code": "while True: pass"}'
-        ack, frame_id = await client.say(endless, model=OBEDIENT)
+        _, frame_id = await client.say(endless, model=OBEDIENT)
         await client.until(frame_id, "tool_started")
         spread.part("tool_integration").kill()
         events = await client.events(frame_id)
         (result,) = results(events)
         assert result.error.reason == Reason.REASON_TOOL_UNAVAILABLE
         assert "REASON_TOOL_UNAVAILABLE" in events[-1].completed.message.content
-
-        async def again() -> bool:
-            asked = '!calculator {"expression": "6*7"}'
-            _, events = await client.turn(asked, ack.conversation_id, model=OBEDIENT)
-            return any(result.success for result in results(events))
-
-        await until(again, 60)
+        await until(calculates, 60)
 
 
 async def test_a_question_outlives_every_process_of_a_spread_mesh(spread: Kari) -> None:
@@ -123,7 +123,9 @@ async def test_a_question_outlives_every_process_of_a_spread_mesh(spread: Kari) 
         frame_id = await client.send(ClientFrame(resume=resume))
         await client.ask(answer_approval=answer(ack, call_id))
         events = await client.events(frame_id)
-    assert kinds_of(events)[:2] == ["approval_answered", "tool_started"]
+    # Right after a start it may have to do without something, which it says.
+    told = [kind for kind in kinds_of(events) if kind != "degraded"]
+    assert told[:2] == ["approval_answered", "tool_started"]
     assert "3000" in events[-1].completed.message.content
 
 
