@@ -47,7 +47,7 @@ CALLS = """!calculator {"expression": "6*7"}
 !capsule.semantic_retriever {"query": "hello"}
 !no.such.tool {}
 """
-TEXT = b"A text that is long enough to be summarized. " * 20
+TEXT = b"A text that is long enough to be summarized. " * 8
 
 
 async def test_whatever_is_done_is_counted_and_timed(mesh: Mesh) -> None:
