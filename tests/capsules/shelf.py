@@ -278,6 +278,18 @@ return {"done": done, "from": skill.state, "asked": skill.input["stop_at"]}
 """,
         "resumable = true",
     ),
+    "keeper": Shelved(
+        """
+import asyncio
+if skill.state is None:
+    await skill.checkpoint(1)
+    await skill.progress("kept")
+    await asyncio.sleep(skill.input["seconds"])
+return {"from": skill.state}
+""",
+        "resumable = true",
+        seconds=60,
+    ),
     "large_state": Shelved('await skill.checkpoint("x" * 300_000)', "resumable = true"),
     "slow_then_done": Shelved(
         """
