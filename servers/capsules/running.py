@@ -19,7 +19,7 @@ from kari.conversation_models.v1.tool_pb2 import ToolProgress
 from kari.errors.v1.errors_pb2 import Reason
 from servers.capsules.admitting import Admitted, Admitting
 from servers.capsules.claiming import Claim
-from servers.capsules.failing import error_of, failed
+from servers.capsules.failing import error_of, failed, trace
 from servers.capsules.granted import GrantedSkill
 from servers.capsules.outcome import Outcome, checked
 from servers.capsules.peers import Peers
@@ -152,7 +152,11 @@ class Running:
             progress.call_id = request.call_id
             await queue.put(progress)
 
-        run = run_of(request, who, underway, tell)
+        def deny(kind: str, name: str) -> None:
+            if underway.notes.deny(kind, name):
+                self._recording.denied(underway.facts, kind, name)
+
+        run = run_of(request, who, underway, tell, deny)
         task = asyncio.create_task(self._ended(run, underway, queue))
         try:
             while (progress := await queue.get()) is not None:
@@ -185,7 +189,7 @@ class Running:
         skill = GrantedSkill(run, self._peers, self._runs)
         try:
             async with claim.within(seconds):
-                value = await admitted.handler.run(skill, seconds)
+                value = await admitted.handler.run(skill, seconds, run.deny)
             return checked(value, admitted.version.result)
         except TimeoutError:
             if claim.lost:
@@ -197,8 +201,8 @@ class Running:
             return Outcome(
                 error=failed(f"the capsule failed: {failure}"), status="failed", own=True
             )
-        except Exception as defect:  # of ours: the run ends like any other
-            log.error("a run failed", capsule=run.manifest.id, exc_info=defect)
+        except Exception as defect:  # noqa: BLE001  # ours: the run ends like any other
+            log.error("a run failed", capsule=run.manifest.id, **trace(defect))
             return Outcome(error=Internal(), status="failed")
 
     def _call(self, who: Principal, seconds: float) -> Call:

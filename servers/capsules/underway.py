@@ -8,7 +8,7 @@ from kari.errors.v1.errors_pb2 import ErrorEnvelope, ErrorType, Reason
 from servers.capsules.admitting import Admitted
 from servers.capsules.outcome import Outcome, called_off
 from servers.capsules.recording import Facts
-from servers.capsules.run import Notes, Run, Tell
+from servers.capsules.run import Deny, Notes, Run, Tell
 from servers.runtime.call import Principal, current
 from servers.runtime.errors import KariError
 
@@ -38,7 +38,9 @@ def seconds_of(admitted: Admitted) -> float:
     return min(limit, remaining - min(MARGIN_SECONDS, remaining / 4))
 
 
-def run_of(request: ExecuteRequest, who: Principal, underway: Underway, tell: Tell) -> Run:
+def run_of(
+    request: ExecuteRequest, who: Principal, underway: Underway, tell: Tell, deny: Deny
+) -> Run:
     """The run, as its skill has it."""
     admitted = underway.admitted
     return Run(
@@ -50,6 +52,7 @@ def run_of(request: ExecuteRequest, who: Principal, underway: Underway, tell: Te
         input_json=admitted.input_json,
         holder=admitted.holder,
         tell=tell,
+        deny=deny,
         state=underway.state,
         conversation=admitted.conversation,
         turn_id=request.turn_id,

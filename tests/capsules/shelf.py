@@ -240,10 +240,22 @@ return {"size": os.path.getsize("note.txt"), "before": len(os.listdir("."))}
     ),
     "networked": Shelved(
         """
-import socket
-with socket.create_connection(("127.0.0.1", skill.input["port"]), 5) as peer:
-    peer.sendall(b"hello")
-return {}
+import socket, urllib.error, urllib.request
+found = {}
+try:
+    socket.create_connection(("127.0.0.1", skill.input["port"]), 5).close()
+    found["direct"] = "connected"
+except OSError as error:
+    found["direct"] = type(error).__name__
+for name, url in skill.input["urls"].items():
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            found[name] = answer.read().decode()
+    except urllib.error.HTTPError as error:
+        found[name] = f"{error.code} {error.read().decode()}"
+    except OSError as error:
+        found[name] = str(error)
+return found
 """,
         policy="allow_network_access = true",
     ),

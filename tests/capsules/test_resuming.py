@@ -1,5 +1,5 @@
-"""A run goes on in one place at a time: who resumes one that is under way, or is refused for another
-reason, harms nothing."""
+"""A run goes on in one place at a time: who resumes one that is under way, or is refused for some
+other reason, harms nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator

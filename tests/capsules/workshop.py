@@ -18,7 +18,7 @@ from kari.capsules.v1.capsules_pb2 import (
     Run,
 )
 from kari.capsules.v1.capsules_pb2_grpc import CapsulesServiceStub
-from kari.conversation_models.v1.audit_pb2 import AuditEntry
+from kari.conversation_models.v1.audit_pb2 import AuditEntry, AuditOutcome
 from kari.conversation_models.v1.tool_pb2 import ToolProgress
 from servers.runtime.channels import Channels
 from servers.runtime.ids import new_id
@@ -198,8 +198,9 @@ class Workshop:
 
         await until(twice)
 
-    async def audited(self, outcome: int) -> list[AuditEntry]:
-        """What the trail says of the user's runs, once it says anything with this outcome."""
+    async def audited(self, outcome: int, resource: str = "capsule.") -> list[AuditEntry]:
+        """What the trail says of the user's runs, once it says anything with this outcome of a
+        capsule whose id begins so."""
         channels = Channels(
             OPERATOR, frozenset({"audit"}), self.wiring.address_of, self.wiring.mesh_key
         )
@@ -210,12 +211,19 @@ class Workshop:
                 user_id=self.somebody.user_id, action_prefix="capsule.", page_size=200
             )
             entries = [r.entry for r in (await stub.ListRecords(request)).records]
-            return entries if any(e.outcome == outcome for e in entries) else []
+            return entries if any(_is(e, outcome, resource) for e in entries) else []
 
         try:
             return await until(found)
         finally:
             await channels.close()
+
+    async def denied(self) -> list[AuditEntry]:
+        """What the trail says that the user's runs asked for and may not have, once their ends are
+        in it."""
+        await self.run("hello")
+        entries = await self.audited(AuditOutcome.AUDIT_OUTCOME_DONE, "capsule.hello")
+        return [entry for entry in entries if entry.action == "capsule.wish"]
 
     def clear(self) -> None:
         """Removes every capsule of the folder."""
@@ -224,3 +232,7 @@ class Workshop:
                 os.unlink(each)
             else:
                 shutil.rmtree(each)
+
+
+def _is(entry: AuditEntry, outcome: int, resource: str) -> bool:
+    return entry.outcome == outcome and entry.resource.startswith(resource)
