@@ -82,6 +82,7 @@ from kari.tool_integration.v1.tool_integration_pb2_grpc import (
 )
 from servers.audit.appending import Appending
 from servers.audit.chain import Key as AuditKey
+from servers.audit.checkpoint import Checkpoint
 from servers.audit.reading import Reading as TrailReading
 from servers.audit.servicer import Audit
 from servers.audit.store import Trail
@@ -513,11 +514,13 @@ def audit(w: Wiring) -> Hosted:
     key = AuditKey(audit_key(w.keys.audit))
     trail = Trail(w.database("audit", largest=4), key)
     appending = Appending(trail)
+    checkpoint = Checkpoint(w.settings.data / "audit.checkpoint", trail, key)
     return _hosted(
         "audit",
         add_AuditServiceServicer_to_server,
-        Audit(appending, TrailReading(trail, key)),
-        close=appending.close,
+        Audit(appending, TrailReading(trail, key, checkpoint)),
+        loops=(checkpoint.run,),
+        close=partial(_closed, appending.close, checkpoint.write),
     )
 
 
