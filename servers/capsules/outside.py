@@ -216,6 +216,8 @@ def _made() -> tuple[Jail, Path]:
         Bounds(memory_bytes=MEMORY_BYTES, file_bytes=FILE_BYTES),
         (*binds, Bind(str(library), worker.LIBRARY)),
         hidden,
+        # The interpreter's own library, before one that the machine may have beside it.
+        environment={"LD_LIBRARY_PATH": "/python/lib"},
     )
     return jail, folder
 

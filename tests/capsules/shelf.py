@@ -93,6 +93,7 @@ return {"found": found}
     ),
     "loop": Shelved("while True:\n    pass", seconds=1),
     "waiter": Shelved("import asyncio\nawait asyncio.sleep(600)"),
+    "overruns": Shelved("import asyncio\nawait asyncio.sleep(600)", seconds=1),
     "sleeper": Shelved("import asyncio\nawait asyncio.sleep(600)", seconds=1),
     "stubborn": Shelved(
         """

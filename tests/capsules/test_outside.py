@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import psutil
 import pytest
+from structlog.testing import capture_logs
 
 from kari.errors.v1.errors_pb2 import ErrorType, Reason
+from servers.capsules.failing import trace
 from tests.capsules.conftest import PUBLIC
-from tests.capsules.workshop import Workshop
+from tests.capsules.workshop import Workshop, no_process_is_left, worker_processes
 from tests.hosting import until
 from tests.tool_integration.web import Web, serving_web
 from tests.upstream.server import Upstream
@@ -110,7 +111,7 @@ async def test_what_does_not_end_is_ended(workshop: Workshop, name: str) -> None
     error = await workshop.error(name)
     assert error.reason == Reason.REASON_TOOL_TIMEOUT
     assert "took longer than 1 s" in error.message
-    await until(_no_process_is_left, 10)
+    await until(no_process_is_left, 10)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,7 @@ async def test_a_fork_bomb_is_small(workshop: Workshop) -> None:
     result = await workshop.result("forker")
     assert result["made"] < 8
     assert result["error"]
-    await until(_no_process_is_left, 10)
+    await until(no_process_is_left, 10)
 
 
 async def test_a_capsule_sees_and_writes_nothing(workshop: Workshop) -> None:
@@ -257,26 +258,9 @@ async def test_a_caller_that_goes_away_ends_the_capsule(workshop: Workshop) -> N
         return bool(workshop.told)
 
     await until(begun)
-    assert _worker_processes()
+    assert worker_processes()
     running.cancel()
-    await until(_no_process_is_left, 10)
-
-
-def _worker_processes() -> list[psutil.Process]:
-    mine = psutil.Process().children(recursive=True)
-    return [p for p in mine if any("/library/servers/capsules/worker.py" in w for w in _words(p))]
-
-
-def _words(process: psutil.Process) -> list[str]:
-    try:
-        words: list[str] = process.cmdline()
-    except psutil.Error:
-        return []
-    return words
-
-
-async def _no_process_is_left() -> bool:
-    return not _worker_processes()
+    await until(no_process_is_left, 10)
 
 
 def test_the_worker_needs_nothing_but_the_skill_and_the_prompts() -> None:
@@ -296,3 +280,30 @@ async def test_what_tidies_up_temporary_files_is_no_end_of_capsules(workshop: Wo
 def _tidy_up() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"kari-capsules-{os.getpid()}-*"):
         shutil.rmtree(folder)
+
+
+async def test_what_a_capsule_prints_or_says_in_errors_is_not_logged(workshop: Workshop) -> None:
+    """How much it was, and its digest; who debugs has the text."""
+    with capture_logs() as logged:
+        await workshop.error("raises")
+    (told,) = [entry for entry in logged if entry["event"] == "a capsule printed"]
+    assert told["capsule"] == "capsule.raises"
+    assert told["bytes"] > 100
+    assert len(told["sha256"]) == 64
+    assert "secret words" not in str([e for e in logged if e["log_level"] != "debug"])
+    assert "secret words" in str([e for e in logged if e["log_level"] == "debug"])
+
+
+def test_a_built_in_that_fails_is_logged_by_its_lines() -> None:
+    """Those of what caused it too, without what either said."""
+    try:
+        try:
+            int("secret words")
+        except ValueError as error:
+            raise TypeError("more secret words") from error
+    except TypeError as error:
+        told = trace(error)
+    assert told["error"] == "TypeError"
+    assert "ValueError" in str(told)
+    assert __file__ in str(told)
+    assert "secret" not in str(told)

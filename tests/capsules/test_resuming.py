@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 from kari.capsules.v1.capsules_pb2 import CapsuleResult, Run
 from kari.conversation_models.v1.audit_pb2 import AuditOutcome
 from kari.errors.v1.errors_pb2 import ErrorType, Reason
-from tests.capsules.workshop import Workshop, manifest, write
+from tests.capsules.workshop import Workshop, manifest, worker_processes, write
 from tests.hosting import connect_as, until
 
+FAILED = AuditOutcome.AUDIT_OUTCOME_FAILED
 UNDER_WAY = Reason.REASON_RUN_UNDER_WAY
 TIRES = """
 await skill.checkpoint(1)
@@ -106,3 +107,48 @@ async def test_a_refused_resume_leaves_the_run_as_it_was(workshop: Workshop) -> 
     assert error.reason == Reason.REASON_TOOL_ARGUMENTS
     await workshop.put("tires", TIRES, "resumable = true")
     assert await workshop.result("tires", {}, **first) == {"from": 1}
+
+
+async def test_a_run_whose_process_is_killed_can_go_on(workshop: Workshop) -> None:
+    """The run fails with a sentence, is in the trail, and is released."""
+    async with under_way(workshop) as (run, running):
+        for process in worker_processes():
+            process.kill()
+        finished = await running
+    error = finished.error
+    assert error.reason == Reason.REASON_CAPSULE_FAILED
+    assert "its process ended before the run did" in error.message
+    assert (finished.run_id, finished.resumable) == (run.id, True)
+    assert dict(error.details) == {"run_id": run.id, "resumable": "true"}
+    entry = (await workshop.audited(FAILED))[-1]
+    assert (entry.reason, entry.details["run"]) == ("REASON_CAPSULE_FAILED", run.id)
+    assert await workshop.result("keeper", {}, resume_run_id=run.id) == {"from": 1}
+
+
+async def test_a_caller_without_time_is_told_that_the_run_can_go_on(workshop: Workshop) -> None:
+    """The capsule is ended before the call is; the trail knows how."""
+    finished = await workshop.run("keeper", {"seconds": 600}, within=8)
+    error = finished.error
+    assert (error.reason, error.type) == (
+        Reason.REASON_TOOL_TIMEOUT,
+        ErrorType.ERROR_TYPE_TIMEOUT,
+    )
+    assert dict(error.details)["resumable"] == "true"
+    assert error.details["run_id"] == finished.run_id
+    entry = (await workshop.audited(FAILED))[-1]
+    assert (entry.reason, entry.details["status"]) == ("REASON_TOOL_TIMEOUT", "timeout")
+    again = await workshop.result("keeper", {}, resume_run_id=finished.run_id)
+    assert again == {"from": 1}
+
+
+async def test_a_capsule_rests_for_its_own_time_and_not_for_that_of_callers(
+    workshop: Workshop,
+) -> None:
+    """Whoever has little time says nothing of the capsule."""
+    timeout = Reason.REASON_TOOL_TIMEOUT
+    runs = await asyncio.gather(*(workshop.run("waiter", within=3) for _ in range(6)))
+    assert {run.error.reason for run in runs} == {timeout}
+    assert (await workshop.error("waiter", within=3)).reason == timeout
+    runs = await asyncio.gather(*(workshop.run("overruns") for _ in range(6)))
+    assert {run.error.reason for run in runs} == {timeout}
+    assert (await workshop.error("overruns")).reason == Reason.REASON_CAPSULE_RESTING

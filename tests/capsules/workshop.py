@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from kari.audit.v1.audit_pb2 import ListRecordsRequest
 from kari.audit.v1.audit_pb2_grpc import AuditServiceStub
 from kari.capsules.v1.capsules_pb2 import (
@@ -129,14 +131,17 @@ class Workshop:
             page = await self.stub.ListCapsules(ListCapsulesRequest(page_size=200))
         return next((c for c in page.capsules if c.id == capsule_id), None)
 
-    async def run(self, name: str, given: Any = None, **fields: Any) -> CapsuleResult:
-        """Runs a capsule to its end; what it told is in `told`."""
+    async def run(
+        self, name: str, given: Any = None, *, within: float | None = None, **fields: Any
+    ) -> CapsuleResult:
+        """Runs a capsule to its end, for which the call has so many seconds; what it told is in
+        `told`."""
         self.told.clear()
         request = ExecuteRequest(
             capsule_id=f"capsule.{name}", input_json=json.dumps(given or {}), **fields
         )
         with self.somebody.acts(self.wiring):
-            async for step in self.stub.Execute(request):
+            async for step in self.stub.Execute(request, timeout=within):
                 if step.HasField("progress"):
                     self.told.append(step.progress)
         return step.finished
@@ -236,3 +241,22 @@ class Workshop:
 
 def _is(entry: AuditEntry, outcome: int, resource: str) -> bool:
     return entry.outcome == outcome and entry.resource.startswith(resource)
+
+
+def worker_processes() -> list[psutil.Process]:
+    """The processes of capsules from outside that run now."""
+    mine = psutil.Process().children(recursive=True)
+    return [p for p in mine if any("/library/servers/capsules/worker.py" in w for w in _words(p))]
+
+
+async def no_process_is_left() -> bool:
+    """Whether none runs."""
+    return not worker_processes()
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        words: list[str] = process.cmdline()
+    except psutil.Error:
+        return []
+    return words
