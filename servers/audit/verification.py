@@ -56,7 +56,9 @@ class Verification:
         if checkpoint is not None and not self._is_own(checkpoint):
             return Verdict(damage=FORGED, explanation=NO_CHECKPOINT)
         if checkpoint is not None and checkpoint.sequence > self.verified:
-            return self._verdict(Damage.DAMAGE_CUT_OFF)
+            cut = self._verdict(Damage.DAMAGE_CUT_OFF)
+            cut.explanation += REMEMBERED.format(sequence=checkpoint.sequence)
+            return cut
         if head is None and not self.verified:
             return Verdict(whole=True, explanation=NOTHING)
         if head is None:
@@ -103,6 +105,10 @@ EXPLANATIONS = {
 }
 """What people are told."""
 NOTHING = "0 records: nothing was ever written, or all of it was removed"
+REMEMBERED = (
+    "; the file audit.checkpoint in the data folder remembers record {sequence}. If you put back "
+    "an older backup, or took another database, remove that file"
+)
 NO_CHECKPOINT = (
     "the file audit.checkpoint in the data folder is not as it was written: somebody changed it, "
     "or the audit key is another one"

@@ -79,24 +79,17 @@ EMPTY = (
 )
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def stores_of_all(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BreakableStores]:
-    """Stores of these tests alone."""
-    async with BreakableStores(tmp_path_factory.mktemp("audit")) as stores:
-        yield stores
-
-
 @pytest.fixture
-def trail_settings(stores_of_all: BreakableStores, tmp_path: Path) -> Settings:
+def trail_settings(trail_stores: BreakableStores, tmp_path: Path) -> Settings:
     """Those of a server with keys of its own."""
-    return stores_of_all.settings().model_copy(update={"data": tmp_path / "data"})
+    return trail_stores.settings().model_copy(update={"data": tmp_path / "data"})
 
 
 @pytest_asyncio.fixture
-async def books(stores_of_all: BreakableStores, trail_settings: Settings) -> AsyncIterator[Books]:
+async def books(trail_stores: BreakableStores, trail_settings: Settings) -> AsyncIterator[Books]:
     """A trail of its own."""
     async with hosting(trail_settings, "audit") as wiring:
-        made = Books(wiring, stores_of_all)
+        made = Books(wiring, trail_stores)
         await made.owner(*EMPTY)
         yield made
 

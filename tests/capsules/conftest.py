@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from embedded.stores import EmbeddedStores
 from servers import dependencies
+from servers.capsules.catalogue import Catalogue
 from servers.capsules.outside import Outside
 from servers.runtime.lookup import looked_up
 from servers.runtime.public_addresses import refusal
@@ -66,6 +67,8 @@ async def capsule_servers(
     with pytest.MonkeyPatch.context() as patch:
         outside = partial(Outside, lookup=resolved, refuses=refused)
         patch.setattr(dependencies, "OutsideCapsules", outside)
+        # Tests put many capsules into folders and wait for each.
+        patch.setattr(dependencies, "Catalogue", partial(Catalogue, look_seconds=0.2))
         async with hosting(settings, *SERVERS) as wiring:
             await Workshop(wiring, bench).settled()
             yield wiring
