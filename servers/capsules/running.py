@@ -44,6 +44,7 @@ from servers.runtime.errors import Internal, KariError, TimedOut, from_rpc
 from servers.runtime.mesh_key import MeshKey
 
 NAME = "capsules"
+GRACE_SECONDS = 0.2
 MOST_WAITING = 100
 """Pieces of progress that wait for their reader; the capsule waits for it too."""
 
@@ -206,12 +207,13 @@ class Running:
             return Outcome(error=Internal(), status="failed")
 
     def _call(self, who: Principal, seconds: float) -> Call:
-        """The call under which a run acts: its user's token may end before it does."""
+        """The call under which a run acts: its user's token may end before it does. Peers have a
+        little longer than the run, or it would end by what they say of their deadline."""
         now = current()
         delegated = self._mesh_key.delegate(
             NAME, user_id=who.user_id, tenant_id=who.tenant_id, roles=who.roles
         )
-        deadline = asyncio.get_running_loop().time() + seconds
+        deadline = asyncio.get_running_loop().time() + seconds + GRACE_SECONDS
         return Call(now.correlation_id, now.method, delegated, now.caller, deadline, now.turn_id)
 
 
