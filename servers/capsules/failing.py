@@ -1,6 +1,5 @@
 """Errors of the mesh as a capsule sees them, and those of a capsule as the mesh does."""
 
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -82,15 +81,3 @@ def error_of(raised: SkillError) -> KariError:
     return cls(
         reason, str(raised.message)[:LONGEST_MESSAGE], retryable=None if cls is TimedOut else False
     )
-
-
-def trace(error: BaseException) -> dict[str, object]:
-    """An error for the log: its kind and the lines that it went through, and those of what caused
-    it. Not its text, which may hold what a user wrote."""
-    found, cause = list[str](), error.__cause__ or error.__context__
-    for each in (error, cause):
-        if each is not None:
-            found.append(type(each).__name__)
-            frames = traceback.extract_tb(each.__traceback__)
-            found += [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
-    return {"error": type(error).__name__, "trace": found}

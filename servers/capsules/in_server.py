@@ -8,10 +8,10 @@ from typing import Any
 
 import structlog
 
-from servers.capsules.failing import trace
 from servers.capsules.run import Deny
 from servers.capsules.skill import Skill, SkillError
 from servers.capsules.version import HandlerFailed
+from servers.runtime.tracebacks import without_text
 
 FOLDER = Path(__file__).with_name("built_in")
 PACKAGE = "servers.capsules.built_in"
@@ -33,7 +33,7 @@ class InServer:
         except SkillError:
             raise
         except Exception as error:
-            log.error("a capsule failed", capsule=self._name, **trace(error))
+            log.error("a capsule failed", capsule=self._name, traceback=without_text(error))
             raise HandlerFailed(told(error, FOLDER / self._name)) from error
 
     async def check(self) -> str:

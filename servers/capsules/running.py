@@ -19,7 +19,7 @@ from kari.conversation_models.v1.tool_pb2 import ToolProgress
 from kari.errors.v1.errors_pb2 import Reason
 from servers.capsules.admitting import Admitted, Admitting
 from servers.capsules.claiming import Claim
-from servers.capsules.failing import error_of, failed, trace
+from servers.capsules.failing import error_of, failed
 from servers.capsules.granted import GrantedSkill
 from servers.capsules.outcome import Outcome, checked
 from servers.capsules.peers import Peers
@@ -42,6 +42,7 @@ from servers.capsules.version import HandlerFailed
 from servers.runtime.call import Call, Principal, acting, current
 from servers.runtime.errors import Internal, KariError, TimedOut, from_rpc
 from servers.runtime.mesh_key import MeshKey
+from servers.runtime.tracebacks import without_text
 
 NAME = "capsules"
 GRACE_SECONDS = 0.2
@@ -203,7 +204,7 @@ class Running:
                 error=failed(f"the capsule failed: {failure}"), status="failed", own=True
             )
         except Exception as defect:  # noqa: BLE001  # ours: the run ends like any other
-            log.error("a run failed", capsule=run.manifest.id, **trace(defect))
+            log.error("a run failed", capsule=run.manifest.id, traceback=without_text(defect))
             return Outcome(error=Internal(), status="failed")
 
     def _call(self, who: Principal, seconds: float) -> Call:

@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 
 from embedded.stores import EmbeddedStores
-from servers import dependencies
 from servers.capsules.catalogue import Catalogue
 from servers.capsules.outside import Outside
+from servers.composition import capsules as composition
 from servers.runtime.lookup import looked_up
 from servers.runtime.public_addresses import refusal
 from servers.wiring import Wiring
@@ -66,9 +66,9 @@ async def capsule_servers(
     settings = settings_for(stores, data).model_copy(update=named)
     with pytest.MonkeyPatch.context() as patch:
         outside = partial(Outside, lookup=resolved, refuses=refused)
-        patch.setattr(dependencies, "OutsideCapsules", outside)
+        patch.setattr(composition, "Outside", outside)
         # Tests put many capsules into folders and wait for each.
-        patch.setattr(dependencies, "Catalogue", partial(Catalogue, look_seconds=0.2))
+        patch.setattr(composition, "Catalogue", partial(Catalogue, look_seconds=0.2))
         async with hosting(settings, *SERVERS) as wiring:
             await Workshop(wiring, bench).settled()
             yield wiring

@@ -12,7 +12,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from kari.errors.v1.errors_pb2 import ErrorType, Reason
-from servers.capsules.failing import trace
 from tests.capsules.conftest import PUBLIC
 from tests.capsules.workshop import Workshop, no_process_is_left, worker_processes
 from tests.hosting import until
@@ -292,18 +291,3 @@ async def test_what_a_capsule_prints_or_says_in_errors_is_not_logged(workshop: W
     assert len(told["sha256"]) == 64
     assert "secret words" not in str([e for e in logged if e["log_level"] != "debug"])
     assert "secret words" in str([e for e in logged if e["log_level"] == "debug"])
-
-
-def test_a_built_in_that_fails_is_logged_by_its_lines() -> None:
-    """Those of what caused it too, without what either said."""
-    try:
-        try:
-            int("secret words")
-        except ValueError as error:
-            raise TypeError("more secret words") from error
-    except TypeError as error:
-        told = trace(error)
-    assert told["error"] == "TypeError"
-    assert "ValueError" in str(told)
-    assert __file__ in str(told)
-    assert "secret" not in str(told)
