@@ -49,6 +49,9 @@ GRACE_SECONDS = 0.2
 MOST_WAITING = 100
 """Pieces of progress that wait for their reader; the capsule waits for it too."""
 
+STILL_RESUMABLE = (Reason.REASON_RUN_UNDER_WAY, Reason.REASON_CAPSULE_RESTING)
+"""Refusals of a run that is there, and can go on another time."""
+
 log = structlog.get_logger("kari.capsules")
 
 
@@ -84,6 +87,8 @@ class Running:
             input_json=request.input_json,
             conversation_id=request.conversation_id,
             call_id=request.call_id,
+            run_id=request.resume_run_id,
+            resumed=bool(request.resume_run_id),
         )
         full = self._slots.refusal(who)
         if full is not None:
@@ -106,7 +111,13 @@ class Running:
             Reason.REASON_TOOL_RATE,  # it was not looked for
         )
         self._recording.refused(facts, refusal.reason, known=known)
-        return finished(CapsuleResult(run_id=facts.run_id, error=envelope(refusal)))
+        return finished(
+            CapsuleResult(
+                run_id=facts.run_id,
+                error=envelope(refusal),
+                resumable=facts.resumed and refusal.reason in STILL_RESUMABLE,
+            )
+        )
 
     async def _admitted(self, request: ExecuteRequest, who: Principal) -> Admitted:
         try:

@@ -12,6 +12,7 @@ from tests.capsules.workshop import Workshop, manifest, worker_processes, write
 from tests.hosting import connect_as, until
 
 FAILED = AuditOutcome.AUDIT_OUTCOME_FAILED
+REFUSED = AuditOutcome.AUDIT_OUTCOME_REFUSED
 UNDER_WAY = Reason.REASON_RUN_UNDER_WAY
 TIRES = """
 await skill.checkpoint(1)
@@ -56,7 +57,9 @@ async def test_a_run_that_is_under_way_is_not_resumed_and_ends_well(workshop: Wo
     """Who tries is told when to try again, and it is in the trail; the run does not notice."""
     async with under_way(workshop, 4) as (run, running):
         assert run.under_way
-        error = await workshop.error("keeper", {}, resume_run_id=run.id)
+        refused = await workshop.run("keeper", {}, resume_run_id=run.id)
+        error = refused.error
+        assert (refused.run_id, refused.resumable) == (run.id, True)
         assert (error.reason, error.type) == (UNDER_WAY, ErrorType.ERROR_TYPE_CONFLICT)
         assert error.retryable
         assert 0 < error.retry_after.ToSeconds() <= 15
@@ -64,9 +67,8 @@ async def test_a_run_that_is_under_way_is_not_resumed_and_ends_well(workshop: Wo
     assert finished.success, finished
     (run,) = await workshop.runs()
     assert (run.ended, run.under_way) == (True, False)
-    refused = AuditOutcome.AUDIT_OUTCOME_REFUSED
-    (entry,) = [e for e in await workshop.audited(refused) if e.outcome == refused]
-    assert entry.reason == "REASON_RUN_UNDER_WAY"
+    (entry,) = [e for e in await workshop.audited(REFUSED) if e.outcome == REFUSED]
+    assert (entry.reason, entry.details["run"]) == ("REASON_RUN_UNDER_WAY", run.id)
 
 
 async def test_a_run_whose_server_died_goes_on_and_what_is_left_of_it_ends(

@@ -32,6 +32,11 @@ def asks(verb, target, *fields):
     return said("\\r\\n".join([f"{verb} {target} HTTP/1.1", *fields, "", ""]))
 def line(peer):
     return peer.makefile("rb").readline().decode().strip()
+def status(target):
+    try:
+        return line(asks("CONNECT", target)).split(" ")[1]
+    except OSError as error:
+        return type(error).__name__
 def all_(peer):
     return peer.makefile("rb").read().decode("latin-1")
 GET = b"GET /page HTTP/1.1\\r\\n\\r\\n"
@@ -143,9 +148,8 @@ async def test_connections_and_bytes_have_their_bounds(
     monkeypatch.setattr(relay_module, "IN_ALL", 3)
     monkeypatch.setattr(relay_module, "MOST_BYTES", 200_000)
     host = f"site.example:{jailer.web.port}"
-    answer = "[line(asks('CONNECT', given['host'])) for _ in range(3)]"
-    told = await jailer.says(answer, host=host)
-    assert [each.split(" ")[1] for each in told] == ["200", "200", "429"]
+    told = await jailer.says("[status(given['host']) for _ in range(4)]", host=host)
+    assert told == ["200", "200", "429", "ConnectionRefusedError"]
     answer = "len(all_(asks('GET', given['url'])))"
     told = await jailer.says(answer, url=jailer.web.url("/large"))
     assert told < 200_000

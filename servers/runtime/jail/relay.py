@@ -52,6 +52,7 @@ class Relay:
         self._deny = deny
         self._lookup, self._refuses = lookup, refuses
         self._tasks = set[asyncio.Task[None]]()
+        self._server: asyncio.Server | None = None
         self._count, self._left = 0, MOST_BYTES
 
     @asynccontextmanager
@@ -62,17 +63,21 @@ class Relay:
         if listener is None:
             yield
             return
-        server = await asyncio.start_server(self._begin, sock=listener, limit=LONGEST_HEAD)
+        self._server = await asyncio.start_server(self._begin, sock=listener, limit=LONGEST_HEAD)
         try:
             yield
         finally:
-            server.close()
+            self._server.close()
             for task in self._tasks:
                 task.cancel()
             if self._tasks:
                 await asyncio.wait(self._tasks)
 
     def _begin(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        self._count += 1
+        if self._count >= IN_ALL and self._server is not None:
+            # Whoever goes on connecting is refused by the kernel, at no cost for others.
+            self._server.close()
         task = asyncio.create_task(self._serve(near, back))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -94,7 +99,6 @@ class Relay:
             back.close()
 
     async def _passed(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
-        self._count += 1
         if len(self._tasks) > AT_ONCE or self._count > IN_ALL:
             most = f"{AT_ONCE} connections at once and {IN_ALL} in all"
             raise _Refused("bounded", "429 Too Many Requests", f"there are {most} at most")
