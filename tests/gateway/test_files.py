@@ -5,13 +5,13 @@ import base64
 import io
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import replace
 
 import pytest
 import pytest_asyncio
 from aiohttp import FormData
 
 from gateway.app import Gateway
+from kari.identity.v1.identity_pb2 import User
 from servers.runtime.ids import new_id
 from tests.gateway.client import Client, eventually
 from tests.gateway.conftest import Serve
@@ -165,7 +165,8 @@ async def test_an_upload_is_given_up(ada: Http, mesh: Mesh) -> None:
 
 async def test_uploads_are_limited(serve: Serve, mesh: Mesh) -> None:
     """How many a user begins, and how many transfers are under way at once."""
-    token = mesh.identity.token(replace(ADA, id=new_id("user")))
+    somebody = User(id=new_id("user"), tenant_id=ADA.tenant_id, roles=ADA.roles)
+    token = mesh.identity.token(somebody)
     async with (
         serve(uploads_per_minute=2, transfers_per_user=1) as limited,
         http(limited.url, authorization=f"Bearer {token}") as client,
