@@ -121,15 +121,17 @@ AS $$
     ) FROM tenants AS t WHERE t.tenant IS NOT NULL
   ), places AS (
     SELECT d.tenant_id, d.id, d.place FROM tenants AS t, LATERAL (
-      SELECT f.tenant_id, f.id, (
-        SELECT count(*) FROM files AS u
-        WHERE u.tenant_id = t.tenant AND NOT u.done AND u.claim_expires_at >= statement_timestamp()
-      ) + row_number() OVER (ORDER BY f.claim_expires_at, f.created_at) AS place
+      SELECT count(*) AS busy FROM files AS u
+      WHERE u.tenant_id = t.tenant AND NOT u.done AND u.claim_expires_at >= statement_timestamp()
+    ) AS claimed, LATERAL (
+      SELECT f.tenant_id, f.id,
+        claimed.busy + row_number() OVER (ORDER BY f.claim_expires_at, f.created_at) AS place
       FROM (
-        SELECT * FROM files AS w
+        SELECT w.tenant_id, w.id, w.claim_expires_at, w.created_at FROM files AS w
         WHERE w.tenant_id = t.tenant AND NOT w.done AND w.claim_expires_at < statement_timestamp()
-        -- Some more than are wanted: others may be claiming the first ones.
-        ORDER BY w.claim_expires_at, w.created_at LIMIT most * 4
+        -- The most that may be asked for, and some more: others may be claiming the first ones. A
+        -- number that the planner knows.
+        ORDER BY w.claim_expires_at, w.created_at LIMIT 200
       ) AS f
     ) AS d WHERE wanted = ''
     UNION ALL
@@ -163,6 +165,13 @@ AS $$
   RETURNING e.prefix, e.tenant_id;
 $$;
 
+-- Only the owner can: for an owner of the schema that is no superuser this had no effect before.
+REVOKE ALL ON FUNCTION file_attachment.claim_files(text, double precision, integer, text),
+  file_attachment.waiting_erasures(integer), file_attachment.settle_erasure(text),
+  file_attachment.give_up_uploads(interval) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION file_attachment.claim_files(text, double precision, integer, text),
+  file_attachment.waiting_erasures(integer), file_attachment.settle_erasure(text),
+  file_attachment.give_up_uploads(interval) TO kari_file_attachment;
 RESET ROLE;
 REVOKE CREATE ON SCHEMA file_attachment FROM kari_file_attachment_sweeper;
 

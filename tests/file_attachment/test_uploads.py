@@ -14,6 +14,7 @@ from embedded.stores import EmbeddedStores
 from kari.conversation_models.v1.file_pb2 import FileState
 from kari.errors.v1.errors_pb2 import Reason
 from kari.file_attachment.v1 import file_attachment_pb2 as contract
+from servers.file_attachment.parts import PART_BYTES
 from servers.runtime.errors import from_rpc
 from servers.runtime.ids import new_id
 from tests.file_attachment.attachment import Attachment, steps
@@ -45,15 +46,18 @@ async def test_a_cut_upload_goes_on_where_it_was(attachment: Attachment) -> None
     """What had come is safe, the part under way as well."""
     data, request_id = secrets.token_bytes(11 * 1024 * 1024), new_id("up")
     start = contract.UploadStart(request_id=request_id, name="a.bin", size_bytes=len(data))
-    sent = 9 * 1024 * 1024
+    sent, all_sent = 9 * 1024 * 1024, asyncio.Event()
 
     async def cut() -> AsyncIterator[contract.UploadRequest]:
         async for step in steps(start, data[:sent], None):
             yield step
+        all_sent.set()
         await asyncio.sleep(30)
 
     call = attachment.stub.Upload(cut())
-    await asyncio.sleep(0.5)
+    await all_sent.wait()
+    await until(lambda: received(attachment, request_id, PART_BYTES))
+    await asyncio.sleep(0.5)  # the last step is on its way
     call.cancel()
     got = await until(lambda: received(attachment, request_id, sent))
     assert got.size_bytes == len(data)
