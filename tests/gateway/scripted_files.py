@@ -12,9 +12,11 @@ from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceServicer
 from kari.conversation_models.v1.file_pb2 import File, FileState
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import principal
-from servers.runtime.errors import Conflict, NotFound
+from servers.runtime.errors import Conflict, InvalidRequest, NotFound
 from servers.runtime.grpc_types import Context
 from servers.runtime.ids import new_id
+
+LARGEST = 5_000_000
 
 
 @dataclass
@@ -39,11 +41,16 @@ class ScriptedFiles(ChatHubServiceServicer):
     ) -> hub.UploadFileResponse:
         """Keeps what comes; a call without an end finishes nothing."""
         start = (await anext(request_iterator, hub.UploadFileRequest())).start
+        if max(start.size_bytes, start.expected_bytes) > LARGEST:
+            raise InvalidRequest(Reason.REASON_TOO_LARGE, "the file is too large")
         upload = self.uploads.setdefault(start.request_id, Upload(start))
         if start.offset != len(upload.data):
             raise _elsewhere(upload)
         async for step in request_iterator:
             upload.data += step.data
+            if step.end.discard:
+                del self.uploads[start.request_id]
+                return hub.UploadFileResponse()
             if step.HasField("end"):
                 return self._ended(upload, step.end)
         raise _elsewhere(upload)
