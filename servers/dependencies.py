@@ -155,6 +155,7 @@ from servers.hook_enabled_file.following import Following as FileFollowing
 from servers.hook_enabled_file.news import News as FileNews
 from servers.hook_enabled_file.passing import Passing
 from servers.hook_enabled_file.pipeline import Pipeline
+from servers.hook_enabled_file.plan import pauses
 from servers.hook_enabled_file.servicer import HookEnabledFile
 from servers.hook_enabled_file.trying import Trying
 from servers.identity.access import Signer
@@ -657,7 +658,8 @@ def hook_enabled_file(w: Wiring) -> Hosted:
     if scanner := clamav(table):
         w.resources.add("clamav", scanner.held, ClamAV.ping, required=False)
     hooks = file_hooks(table, room, peers)
-    pipeline = Pipeline(peers.files, hooks, Trying(), _trail(w, "hook_enabled_file"), news)
+    trying = Trying(partial(pauses, patience=table.patience_minutes * 60))
+    pipeline = Pipeline(peers.files, hooks, trying, _trail(w, "hook_enabled_file"), news)
     claims = FileClaims(peers.files, pipeline, w.mesh_key)
 
     async def close() -> None:

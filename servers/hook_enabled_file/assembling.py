@@ -42,7 +42,7 @@ def hooks(table: HooksTable, room: Room, peers: Peers) -> list[Hook]:
     made: list[Hook] = [
         _scan(table, room),
         Archives(room, table.archives.seconds, table.archives.bounds()),
-        Policy(room, extracting, table.policy.active, table.policy.rules, table.policy.seconds),
+        _policy(table, room, extracting),
         StripMetadata(room, peers.files, table.strip_metadata.seconds),
         # Longer than its job, which is ended by its own limit and has then said what it had.
         Text(extracting, table.text.seconds + 30),
@@ -58,6 +58,19 @@ def hooks(table: HooksTable, room: Room, peers: Peers) -> list[Hook]:
 def clamav(table: HooksTable) -> ClamAV | None:
     """The virus scanner, where one is configured."""
     return ClamAV(table.scan.clamav) if table.scan.clamav else None
+
+
+def _policy(table: HooksTable, room: Room, extracting: Extracting) -> Policy:
+    policy = table.policy
+    return Policy(
+        room,
+        extracting,
+        policy.active,
+        policy.rules,
+        policy.seconds,
+        allow_unread=policy.unread == "allow",
+        bounds=table.archives.bounds(),
+    )
 
 
 def _scan(table: HooksTable, room: Room) -> Scan:

@@ -56,6 +56,8 @@ class PolicyTable(_Table):
         Literal["pdf_script", "pdf_embedded_file", "office_macro", "html_script"], ...
     ] = ()
     rules: tuple[WordRule, ...] = ()
+    unread: Literal["refuse", "allow"] = "refuse"
+    """What becomes of a file whose text cannot be read to its end, where there are rules."""
 
 
 class TextTable(_Table):
@@ -94,6 +96,8 @@ class HooksTable(_Table):
 
     order: tuple[Name, ...] = BUILT_IN
     off: tuple[Name, ...] = ()
+    patience_minutes: float = Field(60.0, ge=0, le=1440)
+    """How long a file waits in quarantine while what a guard needs is away."""
     scan: ScanTable = ScanTable()
     archives: ArchivesTable = ArchivesTable()
     policy: PolicyTable = PolicyTable()

@@ -5,7 +5,7 @@ Whoever dies on the way, another one goes on with the hooks that have no final r
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -75,6 +75,11 @@ class Pipeline:
                 task.result()
 
     @property
+    def waiting(self) -> int:
+        """Files that wait for what is away: they hold up nobody."""
+        return self._trying.waiting
+
+    @property
     def hooks(self) -> Sequence[Hook]:
         """In their order."""
         return self._hooks
@@ -103,6 +108,16 @@ class Pipeline:
         if refused:
             await self._trail.keep(made)
         else:
+            self._trail.report(made)
+
+    def audit_skipped(self, looked: Looked, reports: Iterable[HookReport]) -> None:
+        """One record of all hooks that had nothing to do with a file."""
+        skipped = {each.hook: each.explanation for each in reports if each.verdict == SKIPPED}
+        if skipped:
+            why = "; ".join(f"{hook}: {because}" for hook, because in skipped.items())
+            details = {"hooks": ", ".join(skipped), "sha256": looked.file.sha256, "why": why[:900]}
+            done = AuditOutcome.AUDIT_OUTCOME_DONE
+            made = entry("file.hooks_skipped", done, resource=looked.file.id, details=details)
             self._trail.report(made)
 
     def looked(self, claimed: ClaimedFile) -> Looked:
@@ -181,8 +196,9 @@ class _One:
         self._note(hook, outcome, time.monotonic() - began)
         if _to_be_kept(outcome):
             await self._record([], outcome)
-        # Nothing of it stays in memory while it waits for its next hook.
+        # Little of it stays in memory while it waits for its next hook.
         self._pipeline.stored(looked)
+        looked.forget(replaced=bool(outcome.replaced_by))
 
     def _tell(self, words: str) -> None:
         if self._now is not None:
@@ -211,6 +227,7 @@ class _One:
             rest = {r.hook for r in (*file.reports, *self._waiting)}
             skipped = Outcome(SKIPPED, "the file was refused")
             self._waiting += [report(hook, skipped) for hook in hooks if hook.name not in rest]
+        self._pipeline.audit_skipped(self._looked, [*file.reports, *self._waiting])
         request = self._request(self._waiting)
         request.done = True
         if why:

@@ -60,6 +60,10 @@ class Odd:
         """Nothing."""
         return ""
 
+    def listens(self, looked: Looked) -> bool:
+        """To nothing."""
+        return False
+
     async def look(self, looked: Looked) -> Outcome:
         """Does the next thing."""
         self.looked_at.append(looked.file.id)
@@ -79,27 +83,27 @@ def looked(size: int = 10) -> Looked:
 
 
 async def test_a_hook_that_takes_too_long_has_failed() -> None:
-    outcome = await Trying().look(Odd([asyncio.Event()], seconds=0.05), looked())
+    outcome = await Trying(lambda _: ()).look(Odd([asyncio.Event()], seconds=0.05), looked())
     assert outcome.verdict == FAILED
     assert "took longer" in outcome.explanation
 
 
 async def test_a_hook_with_a_defect_has_failed() -> None:
     """Its exception's text is told to nobody."""
-    outcome = await Trying().look(Odd([ValueError("secret")]), looked())
+    outcome = await Trying(lambda _: ()).look(Odd([ValueError("secret")]), looked())
     assert (outcome.verdict, outcome.explanation) == (FAILED, "odd failed")
     assert outcome.record == {"error": "ValueError"}
 
 
 async def test_what_is_away_is_tried_again() -> None:
     hook = Odd([Away("it is away"), Away("it is away"), Outcome(PASSED)])
-    assert (await Trying(pauses=(0, 0, 0)).look(hook, looked())).verdict == PASSED
+    assert (await Trying(lambda _: (0, 0, 0)).look(hook, looked())).verdict == PASSED
     assert len(hook.looked_at) == 3
 
 
 async def test_a_large_file_does_not_hold_up_others() -> None:
     """However long its hooks take."""
-    never, trying = asyncio.Event(), Trying()
+    never, trying = asyncio.Event(), Trying(lambda _: ())
     large = [
         asyncio.create_task(trying.look(Odd([never]), looked(LARGE_BYTES + 1))) for _ in range(5)
     ]
@@ -146,7 +150,7 @@ def pipeline(intake: Intake, hooks: Sequence[Odd], trail: AuditTrail | None = No
     async def append(_: object) -> None:
         return None
 
-    return Pipeline(stub, hooks, Trying(pauses=()), trail or AuditTrail(append), News())
+    return Pipeline(stub, hooks, Trying(lambda _: ()), trail or AuditTrail(append), News())
 
 
 async def test_a_guard_that_fails_closes_a_file(intake: Intake) -> None:
@@ -155,7 +159,10 @@ async def test_a_guard_that_fails_closes_a_file(intake: Intake) -> None:
     claimed = await claim(attachment, b"x")
     await pipeline(intake, [Odd([Away("it is away")])]).run(claimed)
     file = await intake.done(claimed.file)
-    assert (file.state, file.refused_because) == (REFUSED, "it is away; try it again later")
+    assert (file.state, file.refused_because) == (
+        REFUSED,
+        "it is away; nobody could look at the file in time: upload it again later",
+    )
     claimed = await claim(attachment, b"y")
     await pipeline(intake, [Odd([Away("it is away")], kind=ENRICH)]).run(claimed)
     file = await intake.done(claimed.file)

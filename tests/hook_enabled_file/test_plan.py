@@ -36,6 +36,10 @@ class Named:
         """Nothing."""
         return ""
 
+    def listens(self, looked: Looked) -> bool:
+        """To nothing."""
+        return False
+
     async def look(self, looked: Looked) -> Outcome:
         """It passes."""
         return Outcome()
