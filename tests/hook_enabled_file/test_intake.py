@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from kari.conversation_models.v1.audit_pb2 import AuditOutcome
+from kari.conversation_models.v1.audit_pb2 import AuditEntry, AuditOutcome
 from kari.conversation_models.v1.file_pb2 import FileState
 from kari.errors.v1.errors_pb2 import Reason
 from kari.hook_enabled_file.v1 import hook_enabled_file_pb2 as contract
@@ -59,15 +59,22 @@ async def test_a_virus_is_refused_and_on_record(intake: Intake) -> None:
     assert entry.details["rules"] == "eicar_test_file"
 
 
-async def test_every_hook_that_ran_is_on_record(intake: Intake) -> None:
+async def test_every_hook_is_on_record(intake: Intake) -> None:
+    """Those that had nothing to do together."""
     file = await intake.take(b"just words")
 
     async def recorded() -> set[str]:
         return {entry.details["hook"] for entry in await intake.audited(file)}
 
+    async def skipped() -> list[AuditEntry]:
+        return await intake.audited(file, "file.hooks_skipped")
+
     ran = {hook for hook, verdict in verdicts(file).items() if verdict != "skipped"}
     assert {"scan", "text", "index"} <= ran
     await until(lambda: _same(recorded, ran))
+    (entry,) = await until(skipped)
+    assert entry.details["hooks"] == "policy, strip_metadata"
+    assert "it was not asked for" in entry.details["why"]
 
 
 async def _same(recorded: object, ran: set[str]) -> bool:
@@ -112,18 +119,6 @@ async def test_what_cannot_be_taken_out_is_told(intake: Intake) -> None:
     paper = await intake.take(samples.pdf(["A"], info="T"), strip_metadata=True)
     assert verdicts(paper)["strip_metadata"] == "partial"
     assert b"Ada Secret" not in await intake.download(paper)
-
-
-async def test_words_of_a_tenant_are_refused_wherever_they_stand(intake: Intake) -> None:
-    """In the text of a page, that is packed there; others may have them."""
-    paper = samples.word("We call it", "project ZEPPELIN from now on")
-    careful = Intake(intake.wiring, Somebody(tenant_id="careful"))
-    with careful.somebody.acts(careful.wiring):
-        file = await careful.take(paper, "plan.docx")
-        assert file.state == REFUSED
-        assert file.refused_because == "not allowed here: names of projects"
-        assert (await careful.take(samples.word("harmless"), "plan.docx")).state == READY
-    assert (await intake.take(paper, "plan.docx")).state == READY
 
 
 async def test_a_hook_of_the_configuration_marks_files(intake: Intake) -> None:
