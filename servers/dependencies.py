@@ -650,6 +650,7 @@ def hook_enabled_file(w: Wiring) -> Hosted:
         multimedia=stub("multimedia", MultimediaServiceStub),
         summarizer=stub("summarizer", SummarizerServiceStub),
         memory=stub("production_memory", ProductionMemoryServiceStub),
+        capsules=stub("capsules", CapsulesServiceStub),
     )
     table, room, news = hook_configuration(w.settings), hook_rooms.opened(), FileNews()
     w.resources.add(

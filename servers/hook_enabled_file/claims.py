@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -131,15 +131,21 @@ class Claims:
 
     async def _tried(self, claimed: ClaimedFile) -> None:
         """Runs the hooks for the user who uploaded the file, under the upload's correlation id."""
-        who = self._mesh_key.delegate(
-            NAME,
-            user_id=claimed.file.user_id,
-            tenant_id=claimed.tenant_id,
-            roles=frozenset(claimed.roles),
-        )
-        with acting(Call(claimed.correlation_id or new_correlation_id(), principal=who)):
+        correlation_id = claimed.correlation_id or new_correlation_id()
+
+        def acts() -> AbstractContextManager[object]:
+            """A delegation runs out while a file waits for what is away: there is a new one."""
+            who = self._mesh_key.delegate(
+                NAME,
+                user_id=claimed.file.user_id,
+                tenant_id=claimed.tenant_id,
+                roles=frozenset(claimed.roles),
+            )
+            return acting(Call(correlation_id, principal=who))
+
+        with acts():
             try:
-                await self._pipeline.run(claimed)
+                await self._pipeline.run(claimed, acts)
             except grpc.aio.AioRpcError as error:
                 _put_down(claimed, Reason.Name(from_rpc(error).reason))
             except KariError as error:

@@ -1,6 +1,7 @@
 """What a hook is: something that looks at a file on its way in."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -53,6 +54,8 @@ class Looked:
     conversation_id: str = ""
     tell: Callable[[str], None] = lambda _: None
     """Takes how far a hook is, in a few words for people."""
+    acting: "Callable[[], AbstractContextManager[object]]" = nullcontext
+    """Within it calls are made for the file's user, however long it has waited."""
     extracted: "Extracted | None" = None
     """Its text, once a hook has read it."""
 

@@ -5,7 +5,8 @@ Whoever dies on the way, another one goes on with the hooks that have no final r
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import structlog
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 RENEW_SECONDS = 10.0
 TELL_SECONDS = 1.0
 
+Acts = Callable[[], AbstractContextManager[object]]
+
 log = structlog.get_logger("kari.hook_enabled_file")
 
 
@@ -58,10 +61,11 @@ class Pipeline:
         self._trail = trail
         self._news = news
 
-    async def run(self, claimed: ClaimedFile) -> None:
+    async def run(self, claimed: ClaimedFile, acts: Acts = nullcontext) -> None:
         """Runs what is left of the hooks of a file, for its user; the claim is renewed meanwhile.
-        AioRpcError if what was found cannot be kept: somebody else goes on then."""
-        one = _One(self, claimed)
+        Within `acts` calls are made for the user. AioRpcError if what was found cannot be kept:
+        somebody else goes on then."""
+        one = _One(self, claimed, acts)
         looking = asyncio.create_task(one.look())
         renewing = asyncio.create_task(one.renew())
         try:
@@ -149,11 +153,12 @@ _AUDITED = {
 class _One:
     """One file."""
 
-    def __init__(self, pipeline: Pipeline, claimed: ClaimedFile) -> None:
+    def __init__(self, pipeline: Pipeline, claimed: ClaimedFile, acts: Acts) -> None:
         self._pipeline = pipeline
         self._claim = claimed.claim
         self._looked = pipeline.looked(claimed)
         self._looked.tell = self._tell
+        self._looked.acting = acts
         self._waiting: list[HookReport] = []
         """Reports that are kept with the next ones."""
         self._now: Hook | None = None
@@ -180,7 +185,8 @@ class _One:
             async with self._keeping:
                 telling, self._telling = self._telling, None
                 reports = [report(telling[0], Outcome(RUNNING, telling[1]))] if telling else []
-                await self._pipeline.record(self._request(reports))
+                with self._looked.acting():
+                    await self._pipeline.record(self._request(reports))
 
     async def _one(self, hook: Hook) -> None:
         looked = self._looked
@@ -240,7 +246,8 @@ class _One:
 
     async def _keep(self, request: RecordHooksRequest) -> None:
         async with self._keeping:
-            self._looked.file.CopyFrom(await self._pipeline.record(request))
+            with self._looked.acting():
+                self._looked.file.CopyFrom(await self._pipeline.record(request))
         self._waiting = []
 
     def _request(

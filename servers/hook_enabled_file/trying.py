@@ -76,7 +76,8 @@ class Trying:
         slots = self._slow if is_slow(hook, looked) else self._few
         try:
             async with slots, asyncio.timeout(seconds):
-                return await hook.look(looked)
+                with looked.acting():
+                    return await hook.look(looked)
         except TimeoutError:
             return Outcome(FAILED, f"{hook.name} took longer than the {seconds:.0f} s it may")
         except JobFailed as failed:
