@@ -675,6 +675,7 @@ def hook_enabled_file(w: Wiring) -> Hosted:
             Passing(peers.files, peers.memory, claims),
             FileFollowing(peers.files, news),
             hooks,
+            peers.multimedia,
         ),
         loops=(claims.run,),
         close=close,

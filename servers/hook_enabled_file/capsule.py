@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+import grpc
+
 from kari.capsules.v1.capsules_pb2 import (
     Capsule,
     CapsuleResult,
@@ -24,7 +26,7 @@ from servers.hook_enabled_file.hooks import (
     Looked,
     Outcome,
 )
-from servers.runtime.errors import from_envelope
+from servers.runtime.errors import from_envelope, from_rpc
 from servers.runtime.limited import JobFailed, Why
 
 if TYPE_CHECKING:
@@ -49,7 +51,10 @@ class CapsuleHook:
 
     async def unavailable(self) -> str:
         """Without its capsule, as the caller may use it."""
-        found = await self._found()
+        try:
+            found = await self._found()
+        except grpc.aio.AioRpcError as error:
+            return f"{self.capsule_id} cannot be asked now: {from_rpc(error).message}"
         if found is None:
             return (
                 f"there is no {self.capsule_id} for you: `kari capsule list` shows those there are"

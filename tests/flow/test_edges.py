@@ -87,9 +87,7 @@ def captions_file(folder: Path) -> Path:
     asked.shelved(folder / "capsules")
     file = folder / "files.toml"
     own = 'name = "customs"\nkind = "enrich"\ncapsule = "capsule.customs"'
-    file.write_text(
-        f'[caption]\nmodel = "{QUOTING}"\nrole = "chat.user"\n\n[[hooks.own]]\n{own}\n'
-    )
+    file.write_text(f'[caption]\nmodel = "{QUOTING}"\nrole = "chat.user"\n\n[[hooks.own]]\n{own}\n')
     return file
 
 

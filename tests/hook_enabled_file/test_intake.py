@@ -26,7 +26,7 @@ async def test_a_document_is_read_summarized_and_indexed(intake: Intake) -> None
     *_, done = story = await intake.story(file)
     assert done.state == READY
     said = verdicts(done)
-    ran = ["scan", "archives", "text", "summary", "index", "marks"]
+    ran = ["scan", "archives", "text", "index", "summary", "marks"]
     assert [hook for hook, verdict in said.items() if verdict == "passed"] == ran
     assert {verdict for hook, verdict in said.items() if hook not in ran} == {"skipped"}
     assert (done.metadata["pages"], done.metadata["title"]) == (2, "Notes")
@@ -201,6 +201,12 @@ async def test_files_of_others_are_not_there(intake: Intake) -> None:
         ):
             assert (await refusal(call)).reason == Reason.REASON_FILE_NOT_FOUND
     assert await intake.pieces(file)
+
+
+async def test_readers_of_pictures_are_listed(intake: Intake) -> None:
+    """As multimedia says."""
+    (reader,) = (await intake.stub.ListReaders(contract.ListReadersRequest())).readers
+    assert (reader.name, reader.unavailable_because) == ("caption", "no model sees")
 
 
 async def test_the_hooks_are_listed_in_their_order(intake: Intake) -> None:

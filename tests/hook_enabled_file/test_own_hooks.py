@@ -96,8 +96,10 @@ def test_a_question_has_its_bound() -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["", "[]", "{}", '{"verdict": "maybe"}', '{"verdict": "pass", "reason": 7}']
-    + [json.dumps({"verdict": "pass", "metadata": {"a": "x" * 9000}})],
+    [
+        *("", "[]", "{}", '{"verdict": "maybe"}', '{"verdict": "pass", "reason": 7}'),
+        json.dumps({"verdict": "pass", "metadata": {"a": "x" * 9000}}),
+    ],
 )
 def test_what_is_no_answer_is_none(written: str) -> None:
     assert answer_of(written) is None

@@ -1,6 +1,7 @@
 """The pipeline when things go wrong: time, death, what is away; and beside large files."""
 
 import asyncio
+import itertools
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from servers.hook_enabled_file.hooks import ENRICH, FAILED, GUARD, PASSED, Away,
 from servers.hook_enabled_file.news import News
 from servers.hook_enabled_file.pipeline import Pipeline
 from servers.hook_enabled_file.plan import LARGE_BYTES
-from servers.hook_enabled_file.trying import Trying
+from servers.hook_enabled_file.trying import WAITS, Trying
 from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.durations import duration
 from servers.runtime.errors import Unavailable
@@ -75,6 +76,19 @@ class Odd:
             return Outcome()
         found: Outcome = does
         return found
+
+
+@dataclass
+class Waiting(Odd):
+    """Something that it needs is away until it is back."""
+
+    back: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def look(self, looked: Looked) -> Outcome:
+        """Passes then."""
+        if not self.back.is_set():
+            raise Away("it is away")
+        return Outcome()
 
 
 def looked(size: int = 10) -> Looked:
@@ -143,14 +157,20 @@ async def claim(attachment: Attachment, data: bytes, seconds: float = 60) -> kep
     raise AssertionError("the server was first five times")
 
 
-def pipeline(intake: Intake, hooks: Sequence[Odd], trail: AuditTrail | None = None) -> Pipeline:
+def pipeline(
+    intake: Intake,
+    hooks: Sequence[Odd],
+    trail: AuditTrail | None = None,
+    trying: Trying | None = None,
+) -> Pipeline:
     """A pipeline of hooks of the test, on the real files."""
     stub = FileAttachmentServiceStub(intake.wiring.channel("hook_enabled_file", "file_attachment"))
 
     async def append(_: object) -> None:
         return None
 
-    return Pipeline(stub, hooks, Trying(lambda _: ()), trail or AuditTrail(append), News())
+    trying = trying or Trying(lambda _: ())
+    return Pipeline(stub, hooks, trying, trail or AuditTrail(append), News())
 
 
 async def test_a_guard_that_fails_closes_a_file(intake: Intake) -> None:
@@ -167,6 +187,33 @@ async def test_a_guard_that_fails_closes_a_file(intake: Intake) -> None:
     await pipeline(intake, [Odd([Away("it is away")], kind=ENRICH)]).run(claimed)
     file = await intake.done(claimed.file)
     assert (file.state, verdicts(file)) == (READY, {"odd": "failed"})
+
+
+async def test_a_file_waits_in_quarantine_for_what_is_away(intake: Intake) -> None:
+    """It says so meanwhile, and keeps its claim; then it goes on."""
+    attachment = Attachment(intake.wiring, intake.somebody)
+    claimed = await claim(attachment, b"patience")
+    back = asyncio.Event()
+    hook = Waiting(back=back)
+    waiting = pipeline(intake, [hook], trying=Trying(lambda _: itertools.repeat(0.05)))
+    running = asyncio.create_task(waiting.run(claimed))
+
+    async def says_so() -> File | None:
+        request = kept.GetFileRequest(file_id=claimed.file.id)
+        file = (await attachment.stub.GetFile(request)).file
+        said = [each.explanation for each in file.reports]
+        return file if said == [f"it is away; {WAITS[GUARD]}"] else None
+
+    file = await until(says_so)
+    assert (file.state, verdicts(file)) == (QUARANTINED, {"odd": "running"})
+    await until(lambda: _waits(waiting))
+    back.set()
+    await running
+    assert (await intake.done(claimed.file)).state == READY
+
+
+async def _waits(pipeline: Pipeline) -> bool:
+    return pipeline.waiting == 1
 
 
 async def test_a_refusal_that_cannot_be_recorded_leaves_the_file_in_quarantine(
