@@ -68,7 +68,10 @@ class Form:
             "on_part_end": self._part_ends,
             "on_end": self._form_ends,
         }
-        self._parser = MultipartParser(options[b"boundary"], callbacks)  # type: ignore[arg-type]
+        try:
+            self._parser = MultipartParser(options[b"boundary"], callbacks)  # type: ignore[arg-type]
+        except FormParserError:
+            raise _no_form("the boundary of the form is too long") from None
 
     def feed(self, data: bytes) -> list[Event]:
         """What these bytes bring. InvalidRequest if they are none of a form."""
