@@ -2,7 +2,10 @@
 
 import json
 
-from kari.chat_hub.v1.chat_hub_pb2 import SearchRequest
+import grpc
+
+from kari.chat_hub.v1.chat_hub_pb2 import ListHooksRequest, ListReadersRequest, SearchRequest
+from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceStub
 from kari.conversation_models.v1.file_pb2 import FileState, HookVerdict
 from kari.conversation_models.v1.search_pb2 import FileResult
 from kari.errors.v1.errors_pb2 import Reason
@@ -115,3 +118,15 @@ async def test_a_deleted_file_is_gone(mesh: Mesh) -> None:
         assert not (await client.ask(search=query)).result.search.files
     status, _ = await drawer.request("GET", f"/v1/files/{file.id}/content")
     assert status == 404
+
+
+async def test_the_hub_lists_hooks_and_readers(mesh: Mesh) -> None:
+    """As docs/files.md shows it with grpcurl: with a user's token, at the hub's port."""
+    metadata = [("authorization", f"Bearer {await mesh.token()}")]
+    async with grpc.aio.insecure_channel(mesh.kari.address("chat_hub")) as channel:
+        hub = ChatHubServiceStub(channel)
+        hooks = (await hub.ListHooks(ListHooksRequest(), metadata=metadata)).hooks
+        readers = (await hub.ListReaders(ListReadersRequest(), metadata=metadata)).readers
+    assert [hook.name for hook in hooks][:2] == ["scan", "archives"]
+    assert [reader.name for reader in readers] == ["caption", "ocr", "speech", "video"]
+    assert "[caption] model" in readers[0].unavailable_because
