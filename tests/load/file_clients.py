@@ -1,6 +1,6 @@
 """The process of a file's client: reads a Job (JSON) from its standard input, carries it out,
-prints what was Done as JSON. It makes its bytes once and looks at none that come, so that it takes little
-of the machine."""
+prints what was Done as JSON. It makes its bytes once and looks at none that come, so that it takes
+little of the machine."""
 
 import json
 import secrets
@@ -63,10 +63,10 @@ def form(job: Job) -> Done:
         for _ in range(job.pieces - 1):
             connection.sendall(piece)
         connection.sendall(END)
-        status, _, body = _answer(connection)
+        status, length, body = _answer(connection)
         seconds = time.perf_counter() - began
-        while not body.endswith(b"}}"):
-            body += connection.recv(PIECE)
+        while len(body) < length and (more := connection.recv(PIECE)):
+            body += more
     _require(status == 201, body)
     return Done(seconds, size, json.loads(body)["file"]["id"])
 
