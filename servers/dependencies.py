@@ -135,6 +135,7 @@ from servers.conversation_search.store import NearestVectors
 from servers.conversation_search.store_milvus import open_nearest
 from servers.conversation_search.store_pieces import PieceWords
 from servers.conversation_search.store_postgres import PLANNED_EACH_TIME, Words
+from servers.file_attachment.admitting import Admitting as UploadAdmitting
 from servers.file_attachment.claiming import Claiming
 from servers.file_attachment.configured import read as file_limits
 from servers.file_attachment.erasing import Erasing
@@ -626,16 +627,17 @@ def file_attachment(w: Wiring) -> Hosted:
         "objects", partial(open_objects, w.settings), lambda store: store.ping(), required=False
     )
     database, limits = w.database("file_attachment"), file_limits(w.settings)
-    keeping, erasing = Keeping(database, limits), Erasing(database, objects)
+    erasing = Erasing(database, objects)
+    keeping = Keeping(database, limits, erasing.soon)
+    admitting = UploadAdmitting(database, w.settings.uploads_per_user, erasing.soon)
     return _hosted(
         "file_attachment",
         add_FileAttachmentServiceServicer_to_server,
         FileAttachment(
-            Receiving(database, objects, keeping, limits),
+            Receiving(admitting, objects, keeping, limits),
             Serving(keeping, objects),
             keeping,
-            Claiming(database),
-            erasing,
+            Claiming(database, erasing.soon),
         ),
         loops=(erasing.run,),
     )
