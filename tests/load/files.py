@@ -90,22 +90,27 @@ class Filing:
         return {"pdf_searchable_ms": spread(found)}
 
     async def read_on_one_core(self, times: int) -> Figures:
-        """Pictures of a page, from upload until they are read, and what reading took of that."""
+        """Pictures of a page: what reading them took, the whole way from upload, and CPU. Where
+        others keep that core busy, CPU says what it would take without them."""
         self._say(f"  {times} pictures of a page, on one core")
-        whole, reading, drawer = list[float](), list[float](), Drawer(self._kari, self._token)
+        whole, reading, watched = list[float](), list[float](), Watched(self._kari, {})
         pin(self._kari, {min(os.sched_getaffinity(0))})
+        before = watched.cpu()
         for number in range(times):
-            picture = page_picture(number)
-            began = time.perf_counter()
-            file = await self._settled((await drawer.upload("page.png", picture)).id)
-            whole.append(time.perf_counter() - began)
-            reading.append(
-                next(
-                    r.duration.ToTimedelta() for r in file.reports if r.hook == "text"
-                ).total_seconds()
-            )
+            took, file = await self._page_read(number)
+            whole.append(took)
+            reading.append(seconds_of(file, "text"))
+        used = spent(before, watched.cpu())
         pin(self._kari, os.sched_getaffinity(0))
-        return {"ocr_ms": spread(reading), "ocr_whole_ms": spread(whole)}
+        cpu = {part: seconds / times for part, seconds in used.items()}
+        return {"ocr_ms": spread(reading), "ocr_whole_ms": spread(whole), "ocr_cpu_s": cpu}
+
+    async def _page_read(self, number: int) -> tuple[float, File]:
+        picture = page_picture(number)
+        began = time.perf_counter()
+        taken = await Drawer(self._kari, self._token).upload("page.png", picture)
+        file = await self._settled(taken.id)
+        return time.perf_counter() - began, file
 
     async def _measured(self, job: Job) -> tuple[Done, Figures]:
         """A job of a client's process: its speed, Kari's CPU, and by how much Kari grew at most."""
@@ -143,6 +148,12 @@ class Filing:
                 if any(word in piece.chunk.text for piece in found.files):
                     return
                 await asyncio.sleep(LOOK_SECONDS)
+
+
+def seconds_of(file: File, hook: str) -> float:
+    """How long a hook took."""
+    report = next(report for report in file.reports if report.hook == hook)
+    return report.duration.ToTimedelta().total_seconds()
 
 
 async def carried_out(job: Job) -> Done:
