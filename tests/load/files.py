@@ -20,7 +20,7 @@ from servers.runtime.ids import new_id
 from tests.eval.loading import Client
 from tests.flow.files import Drawer
 from tests.hook_enabled_file.samples import pdf
-from tests.load.figures import Figures
+from tests.load.figures import Figures, least, most
 from tests.load.file_clients import PIECE, Done, Job
 from tests.load.measured import spread
 from tests.load.system import Provider, kari_running, program
@@ -34,6 +34,18 @@ LOOK_SECONDS = 0.02
 HOOKS_SECONDS = 600.0
 PAGES, LINES = 10, 40
 SAID = "the ferry leaves the harbour at seven in the morning and comes back in the evening"
+
+TARGETS = (
+    least("up.mb_s", 200),
+    least("up_grpc.mb_s", 200),
+    least("down.mb_s", 200),
+    least("down_range.mb_s", 200),
+    most("up.grown_mb", 64),
+    most("up_grpc.grown_mb", 64),
+    most("down.grown_mb", 64),
+    most("pdf_searchable_ms.p95", 3000),
+    most("ocr_ms.p95", 5000),
+)
 
 Say = Callable[[str], None]
 

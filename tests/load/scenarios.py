@@ -292,17 +292,7 @@ SCENARIOS = (
         "files",
         "a file of 1 GiB (96 MiB if short) up and down, PDFs until they are found, pages read",
         files,
-        (
-            least("up.mb_s", 200),
-            least("up_grpc.mb_s", 200),
-            least("down.mb_s", 200),
-            least("down_range.mb_s", 200),
-            most("up.grown_mb", 64),
-            most("up_grpc.grown_mb", 64),
-            most("down.grown_mb", 64),
-            most("pdf_searchable_ms.p95", 3000),
-            most("ocr_ms.p95", 5000),
-        ),
+        filing.TARGETS,
         brief=False,
     ),
 )
