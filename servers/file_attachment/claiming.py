@@ -132,6 +132,9 @@ async def _replace(connection: Connection, row: Record, request_id: str) -> None
     await keep_bytes(connection, new["digest"], row["user_id"], request_id, new["prefix"])
     await connection.execute(QUERIES.replace_bytes, row["id"], new["digest"], new["received_bytes"])
     await connection.execute(QUERIES.forget_replacing, row["user_id"], request_id)
+    # Those of earlier claims.
+    for left in await connection.fetch(QUERIES.drop_replacing, row["id"]):
+        await connection.execute(QUERIES.add_erasure, left["prefix"])
     await drop_bytes(connection, row["sha256"])
 
 

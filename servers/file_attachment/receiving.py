@@ -81,6 +81,9 @@ async def _taken(upload: Upload, steps: AsyncIterator[UploadRequest]) -> UploadR
     """What became of one call. Whatever ends it, nobody waits for a part half written."""
     try:
         end = await upload.take(steps)
+        if end.discard:
+            await upload.drop()
+            return UploadResponse()
         await upload.keep_rest()
         if end.partial:
             return UploadResponse(received_bytes=upload.received)

@@ -12,9 +12,11 @@ from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceServicer
 from kari.conversation_models.v1.file_pb2 import File, FileState, HookReport
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import principal
-from servers.runtime.errors import Conflict, NotFound, Unavailable
+from servers.runtime.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from servers.runtime.grpc_types import Context
 from servers.runtime.ids import new_id
+
+LARGEST = 5_000_000
 
 
 @dataclass
@@ -43,6 +45,8 @@ class ScriptedFiles(ChatHubServiceServicer):
     ) -> hub.UploadFileResponse:
         """Keeps what comes; a call without an end finishes nothing."""
         start = (await anext(request_iterator, hub.UploadFileRequest())).start
+        if max(start.size_bytes, start.expected_bytes) > LARGEST:
+            raise InvalidRequest(Reason.REASON_TOO_LARGE, "the file is too large")
         upload = self.uploads.setdefault(start.request_id, Upload(start))
         if start.offset != len(upload.data):
             raise _elsewhere(upload)
@@ -51,6 +55,9 @@ class ScriptedFiles(ChatHubServiceServicer):
             if self.cut_at and len(upload.data) >= self.cut_at:
                 self.cut_at = 0
                 raise Unavailable(Reason.REASON_STORE_UNAVAILABLE, "the disk is away")
+            if step.end.discard:
+                del self.uploads[start.request_id]
+                return hub.UploadFileResponse()
             if step.HasField("end"):
                 return self._ended(upload, step.end)
         raise _elsewhere(upload)

@@ -62,16 +62,20 @@ class UploadEnd(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PARTIAL_FIELD_NUMBER: _builtins.int
+    DISCARD_FIELD_NUMBER: _builtins.int
     partial: _builtins.bool
     """True if more of the file follows in a later call."""
+    discard: _builtins.bool
+    """True to give the upload up: what came of it is erased, in earlier calls as well."""
     def __init__(
         self,
         *,
         partial: _builtins.bool = ...,
+        discard: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["partial", b"partial"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["discard", b"discard", "partial", b"partial"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
