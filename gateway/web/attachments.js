@@ -5,6 +5,8 @@ import { byId, make } from "./elements.js";
 import { discard, Upload } from "./upload.js";
 
 const MOST = 20;
+// A user may have only so many transfers at once; other tabs are left some.
+const AT_ONCE = 2;
 const STRIP = "kari-strip-metadata";
 const list = byId("attachments");
 const note = byId("attachments-note");
@@ -16,6 +18,8 @@ const strip = byId("strip-metadata");
 export class Attachments {
   // Chips with their uploads.
   #chips = new Map();
+  #queue = [];
+  #running = 0;
   #socket;
   #on;
 
@@ -97,13 +101,26 @@ export class Attachments {
     const upload = new Upload(file, strip.checked, chip);
     this.#chips.set(chip, upload);
     list.append(chip.element);
-    upload.run().then(
-      (found) => this.#arrived(chip, found),
-      (error) => {
-        if (this.#chips.has(chip)) chip.fail(error);
-        this.#changed();
-      },
-    );
+    this.#queue.push(chip);
+    this.#next();
+  }
+
+  #next() {
+    while (this.#running < AT_ONCE && this.#queue.length) this.#run(this.#queue.shift());
+  }
+
+  async #run(chip) {
+    if (!this.#chips.has(chip)) return;
+    this.#running += 1;
+    try {
+      this.#arrived(chip, await this.#chips.get(chip).run());
+    } catch (error) {
+      if (this.#chips.has(chip)) chip.fail(error);
+      this.#changed();
+    } finally {
+      this.#running -= 1;
+      this.#next();
+    }
   }
 
   #arrived(chip, file) {

@@ -19,6 +19,7 @@ export class Upload {
   #request = null;
   #stopped = false;
   #whole = false;
+  #place = "";
   #received = 0;
   #failures = 0;
 
@@ -34,10 +35,12 @@ export class Upload {
     return this.#file.size > LARGE ? this.#resumable() : this.#form();
   }
 
-  // A form that is out already is not called off: its answer names a file that has to go.
+  // A form that is out already is not called off: its answer names a file that has to go. Of a
+  // large file what has come is erased.
   stop() {
     this.#stopped = true;
     if (!this.#whole) this.#request?.abort();
+    if (this.#place) giveUp(this.#place);
   }
 
   async #form() {
@@ -45,14 +48,17 @@ export class Upload {
     // Fields count only before the file.
     if (this.#strip) form.append("strip_metadata", "1");
     form.append("file", this.#file);
-    const request = await this.#ask("POST", FILES, { "idempotency-key": newId() }, form);
+    const headers = { "idempotency-key": newId() };
+    const request = await this.#insist(() => this.#ask("POST", FILES, headers, form), false);
     return parsed(request.responseText).file;
   }
 
   async #resumable() {
     const key = newId();
-    const place = await this.#insist(() => this.#create(key));
-    return this.#insist(() => this.#rest(place));
+    this.#place = await this.#insist(() => this.#create(key));
+    const file = await this.#insist(() => this.#rest(this.#place));
+    this.#place = "";
+    return file;
   }
 
   async #create(key) {
@@ -82,13 +88,14 @@ export class Upload {
     return parsed((await this.#ask("GET", `${FILES}/${id}`)).responseText).file;
   }
 
-  // Tries a step again after a cut, later each time.
-  async #insist(step) {
+  // Tries a step again while too much is on its way and, if it can go on, after a cut; later each time.
+  async #insist(step, goesOn = true) {
     for (;;) {
       try {
         return await step();
       } catch (error) {
-        if (this.#stopped || !error.cut || ++this.#failures > MOST_FAILURES) throw error;
+        const again = error.reason === "REASON_UPLOAD_LIMIT" || (goesOn && error.cut);
+        if (this.#stopped || !again || ++this.#failures > MOST_FAILURES) throw error;
         this.#on.waiting();
         await pause(Math.min(500 * 2 ** this.#failures, LONGEST_WAIT));
         if (this.#stopped) throw error;
@@ -130,6 +137,18 @@ export class Upload {
 // Deletes a file that was never sent, also while the page goes away.
 export function discard(fileId) {
   fetch(`${FILES}/${fileId}`, { method: "DELETE", keepalive: true }).catch(() => null);
+}
+
+// Erases what has come of an upload; one that has just become a file goes as one.
+async function giveUp(place) {
+  try {
+    const gone = await fetch(place, { method: "DELETE", headers: TUS, keepalive: true });
+    if (gone.status !== 409) return;
+    const found = await fetch(place, { method: "HEAD", headers: TUS });
+    discard(found.headers.get("kari-file-id"));
+  } catch {
+    // Uploads that nobody goes on with are erased in time.
+  }
 }
 
 function parsed(text) {

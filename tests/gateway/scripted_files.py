@@ -16,7 +16,7 @@ from servers.runtime.errors import Conflict, InvalidRequest, NotFound, Unavailab
 from servers.runtime.grpc_types import Context
 from servers.runtime.ids import new_id
 
-LARGEST = 5_000_000
+LARGEST = 100_000_000
 
 
 @dataclass

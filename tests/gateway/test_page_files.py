@@ -155,3 +155,22 @@ async def test_a_large_file_goes_on_after_a_cut(page: Page, mesh: Mesh, tmp_path
     (upload,) = mesh.hub.uploads.values()
     assert (upload.start.name, upload.start.strip_metadata) == ("Ä.bin", True)
     assert (mesh.hub.cut_at, len(upload.data)) == (0, 60_000_000)
+
+
+async def test_a_large_file_that_is_taken_off_leaves_nothing(
+    page: Page, mesh: Mesh, tmp_path: Path
+) -> None:
+    """What has come of it is erased; a file behind it in the row goes up."""
+    await expect(page.get_by_label("Message", exact=True)).to_be_visible()
+    large = tmp_path / "large.bin"
+    with large.open("wb") as file:
+        file.truncate(60_000_000)
+    # It waits, to go on where it was cut.
+    mesh.hub.cut_at = 1_000_000
+    await page.locator("#file-input").set_input_files(large)
+    await eventually(lambda: mesh.hub.cut_at == 0)
+    await page.get_by_role("button", name="Remove large.bin").click()
+    await expect(page.get_by_role("button", name="Attach files")).to_be_focused()
+    await eventually(lambda: not mesh.hub.uploads)
+    await attach(page, "small.txt", b"small")
+    await eventually(lambda: [f.name for f, _ in mesh.hub.files.values()] == ["small.txt"])
