@@ -11,7 +11,6 @@ from kari.errors.v1.errors_pb2 import Reason
 from servers.capsules.catalogue import Catalogue
 from servers.capsules.manifest import Manifest
 from servers.capsules.peers import Peers
-from servers.capsules.schema import Schema
 from servers.capsules.store import RunKey, Runs
 from servers.capsules.version import Handler, Version
 from servers.runtime.call import Principal
@@ -23,6 +22,7 @@ from servers.runtime.errors import (
     Unavailable,
 )
 from servers.runtime.ids import new_id
+from servers.runtime.schemas import Schema
 
 MOST_DEPTH = 2
 """Tools around a run: one of a model or user, then those of capsules."""

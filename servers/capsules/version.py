@@ -10,9 +10,9 @@ from servers.capsules import signature
 from servers.capsules.folder import read_folder
 from servers.capsules.manifest import HANDLER, BrokenCapsule, Manifest, manifest_of
 from servers.capsules.prompts import Prompts
-from servers.capsules.schema import Schema
 from servers.capsules.signature import TrustedKeys
 from servers.capsules.skill import Skill
+from servers.runtime.schemas import Schema
 
 
 class HandlerFailed(Exception):

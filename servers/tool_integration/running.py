@@ -12,6 +12,7 @@ from kari.conversation_models.v1.tool_pb2 import ToolProgress
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import current
 from servers.runtime.errors import KariError, TimedOut, Unavailable, from_rpc
+from servers.runtime.tracebacks import without_text
 from servers.tool_integration.checking import Admitted
 from servers.tool_integration.results import Result, encoded
 from servers.tool_integration.tool import Invocation
@@ -88,7 +89,7 @@ async def _handled(admitted: Admitted, invocation: Invocation) -> Result:
         raise
     # Whatever a tool raises, SystemExit too, ends its call and nothing else.
     except BaseException as error:
-        log.error("a tool failed", tool=tool.id, exc_info=error)
+        log.error("a tool failed", tool=tool.id, traceback=without_text(error))
         raise _failed(tool.id) from error
 
 

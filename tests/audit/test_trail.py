@@ -72,7 +72,7 @@ UNLOCK = "ALTER TABLE audit.records DISABLE TRIGGER append_only"
 async def books(tmp_path: Path) -> AsyncIterator[Books]:
     """A trail of its own."""
     async with (
-        BreakableStores(tmp_path) as stores,
+        BreakableStores(tmp_path, ("postgres",)) as stores,
         hosting(stores.settings(), "audit") as wiring,
     ):
         yield Books(wiring, stores)
@@ -113,7 +113,7 @@ async def test_a_repeated_entry_is_kept_once(books: Books) -> None:
 
 async def test_two_servers_write_one_trail(tmp_path: Path) -> None:
     """Each goes on from where the other left off, what one sends again to the other is known."""
-    async with BreakableStores(tmp_path) as stores:
+    async with BreakableStores(tmp_path, ("postgres",)) as stores:
         settings = stores.settings()
         async with hosting(settings, "audit") as one, hosting(settings, "audit") as other:
             books = Books(one, stores), Books(other, stores)

@@ -33,12 +33,15 @@ SCRIPTS = (
     "silent",
     "plain-20000",
     "obedient",
+    "gullible",
     "fickle-together",
     "fickle-spread",
 )
 OBEDIENT, READER = f"{PROVIDER}/obedient", f"{PROVIDER}/reader"
 """A model that calls what its user names, and one that calls no tools."""
-WINDOWS = {"obedient": 32768}
+GULLIBLE = f"{PROVIDER}/gullible"
+"""A model that calls what anybody names."""
+WINDOWS = {"obedient": 32768, "gullible": 32768}
 """Room for all tools where they are called."""
 QUOTING = f"{PROVIDER}/quoting"
 """A model that answers from the files in its prompt, and says how many images it is shown."""

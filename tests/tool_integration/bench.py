@@ -62,14 +62,16 @@ class Bench:
         """The same bench for another user."""
         return Bench(self.wiring, Somebody(roles=frozenset(roles)), self.caller)
 
-    async def records(self, count: int) -> Sequence[Record]:
-        """The trail's records of this user, once there are so many."""
+    async def records(self, count: int, action: str = "") -> Sequence[Record]:
+        """The trail's records of this user, of actions that begin so, once there are so many."""
         channels = Channels(
             OPERATOR, frozenset({"audit"}), self.wiring.address_of, self.wiring.mesh_key
         )
         stub = AuditServiceStub(channels.to("audit", contract_of("audit")))
 
-        request = ListRecordsRequest(user_id=self.somebody.user_id, page_size=200)
+        request = ListRecordsRequest(
+            user_id=self.somebody.user_id, action_prefix=action, page_size=200
+        )
 
         async def enough() -> Sequence[Record] | None:
             found = (await stub.ListRecords(request)).records

@@ -7,7 +7,30 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from servers.tool_integration.built_in.addresses import refusal
+
 PAGE = b"<!doctype html><title>A page</title><body><main><p>Words of a page.</p></main>"
+NAMES = {
+    "site.example": ["127.0.0.1"],
+    "other.example": ["127.0.0.1"],
+    "metadata.example": ["169.254.169.254"],
+    "private.example": ["10.1.2.3"],
+    "mixed.example": ["93.184.216.34", "127.0.0.2"],
+    "loop.example": ["127.0.0.2"],
+    "six.example": ["::ffff:127.0.0.1"],
+}
+
+
+def but_the_server(address: str) -> str:
+    """The tests' server stands for the public web; every other address is judged as ever."""
+    return "" if address == "127.0.0.1" else refusal(address)
+
+
+async def known(host: str, port: int) -> list[tuple[int, str]]:
+    """Addresses of a name, as the system's own resolver gives them."""
+    if host not in NAMES:
+        raise OSError("no such name")
+    return [(10 if ":" in address else 2, address) for address in NAMES[host]]
 
 
 @dataclass

@@ -4,8 +4,6 @@ Order matters to bubblewrap: folders are mounted as they are named, and the root
 after everything else is in its place.
 """
 
-import base64
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,19 +79,16 @@ def command(
 ) -> list[str]:
     """The command line that runs a program in a jail. `entering` is the text of `enter`; `status`
     is a file descriptor on which bubblewrap tells the process id of the jail's first process."""
-    order = {
-        "limits": {
-            "RLIMIT_AS": jail.bounds.memory_bytes,
-            "RLIMIT_FSIZE": jail.bounds.file_bytes,
-            "RLIMIT_NOFILE": jail.bounds.open_files,
-            "RLIMIT_CPU": jail.bounds.cpu_seconds,
-        },
-        "niceness": jail.bounds.niceness,
-        "nobody": NOBODY,
-        "filter": base64.b64encode(jail.filter).decode(),
-        "program": [jail.programs.bwrap, *_arguments(jail, status), "--", *program],
+    limits = {
+        "RLIMIT_AS": jail.bounds.memory_bytes,
+        "RLIMIT_FSIZE": jail.bounds.file_bytes,
+        "RLIMIT_NOFILE": jail.bounds.open_files,
+        "RLIMIT_CPU": jail.bounds.cpu_seconds,
     }
-    return [jail.programs.starter, "-I", "-S", "-c", entering, json.dumps(order)]
+    order = [str(jail.bounds.niceness), str(NOBODY), jail.filter.hex()]
+    order += [f"{name}={most}" for name, most in limits.items() if most]
+    order += ["--", jail.programs.bwrap, *_arguments(jail, status), "--", *program]
+    return [jail.programs.starter, "-I", "-S", "-c", entering, *order]
 
 
 def _arguments(jail: Jail, status: int | None) -> list[str]:
