@@ -96,8 +96,7 @@ class Filing:
             word = new_id("word").replace("_", "")
             document = pdf([page(number, word) for number in range(1, PAGES + 1)])
             began = time.perf_counter()
-            await drawer.upload("pages.pdf", document)
-            await self._found(word)
+            await self._found(word, await drawer.upload("pages.pdf", document))
             found.append(time.perf_counter() - began)
         return {"pdf_searchable_ms": spread(found)}
 
@@ -153,13 +152,16 @@ class Filing:
             raise RuntimeError(f"a file was not let through: {file}")
         return file
 
-    async def _found(self, word: str) -> None:
+    async def _found(self, word: str, file: File) -> None:
         async with asyncio.timeout(HOOKS_SECONDS):
             while True:
                 found = await self._client.hub.Search(SearchRequest(query=word))
                 if any(word in piece.chunk.text for piece in found.files):
                     return
+                if file.state == FileState.FILE_STATE_REFUSED:
+                    raise RuntimeError(f"a file was not let through: {file}")
                 await asyncio.sleep(LOOK_SECONDS)
+                file = (await self._client.hub.GetFile(GetFileRequest(file_id=file.id))).file
 
 
 def seconds_of(file: File, hook: str) -> float:
