@@ -50,6 +50,7 @@ async def test_it_is_held(held: Held, kind: Runner.ValueType, hostile: Hostile) 
     assert await held[kind, hostile] == []
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(os.geteuid() != 0, reason="the tests above ran as an ordinary user")
 async def test_they_are_held_as_an_ordinary_user_too() -> None:
     """All of them, with nobody's rights. Nobody cannot enter pytest's own folder."""

@@ -4,8 +4,15 @@ import secrets
 
 from kari.chat_hub.v1.chat_hub_pb2 import SearchRequest
 from kari.edge.v1.frames_pb2 import ClientFrame
+from kari.summarizer.v1.summarizer_pb2 import Passage, SummarizeRequest
+from kari.summarizer.v1.summarizer_pb2_grpc import SummarizerServiceStub
+from servers.runtime.call import Call, acting
+from servers.runtime.channels import Channels
+from servers.runtime.ids import new_correlation_id, new_id
+from servers.runtime.keys import mesh_key
+from servers.runtime.mesh_key import OPERATOR
+from servers.wiring import contract_of
 from tests.flow.conftest import OBEDIENT, Mesh
-from tests.flow.files import Drawer, settled
 from tests.socket_client import opened
 
 COUNTED = [
@@ -47,14 +54,27 @@ CALLS = """!calculator {"expression": "6*7"}
 !capsule.semantic_retriever {"query": "hello"}
 !no.such.tool {}
 """
-TEXT = b"A text that is long enough to be summarized. " * 8
+
+
+async def summarize(mesh: Mesh) -> None:
+    """Has a text summarized, as the server that looks at files does."""
+    key = mesh_key(mesh.keys().mesh)
+    user, tenant = new_id("user"), new_id("tenant")
+    who = key.delegate(
+        "hook_enabled_file", user_id=user, tenant_id=tenant, roles=frozenset({"chat.user"})
+    )
+    channels = Channels(OPERATOR, frozenset({"summarizer"}), mesh.kari.address, key)
+    stub = SummarizerServiceStub(channels.to("summarizer", contract_of("summarizer")))
+    passages = [Passage(text="The ferry is late. It is called Aurora.")]
+    with acting(Call(new_correlation_id(), principal=who)):
+        await stub.Summarize(SummarizeRequest(passages=passages))
+    await channels.close()
 
 
 async def test_whatever_is_done_is_counted_and_timed(mesh: Mesh) -> None:
     """Under every name of the flow contract, by the process that did it."""
     token = await mesh.token()
     async with opened(mesh.kari, token) as client:
-        file = await Drawer(mesh.kari, token).upload("long.txt", TEXT)
         ack, _ = await client.turn("hello")
         await client.turn("and again", ack.conversation_id)
         await client.command("/set mode analysis", ack.conversation_id)
@@ -62,7 +82,7 @@ async def test_whatever_is_done_is_counted_and_timed(mesh: Mesh) -> None:
         await client.command(fact, ack.conversation_id)
         await client.turn(CALLS, ack.conversation_id, model=OBEDIENT)
         await client.ask(search=SearchRequest(query="hello"))
-        await settled(client, file)
+        await summarize(mesh)
         await client.send(ClientFrame())
         assert (await client.next()).HasField("error")
         found = await mesh.metrics()
