@@ -77,6 +77,20 @@ class Files(ChatHubServiceServicer):
         response = await self._peers.files.DeleteFile(_same(request, hooks.DeleteFileRequest))
         return hub.DeleteFileResponse(erased=response.erased)
 
+    async def ListHooks(
+        self, request: hub.ListHooksRequest, context: Context
+    ) -> hub.ListHooksResponse:
+        """The hooks, in their order."""
+        response = await self._peers.files.ListHooks(hooks.ListHooksRequest())
+        return _same(response, hub.ListHooksResponse)
+
+    async def ListReaders(
+        self, request: hub.ListReadersRequest, context: Context
+    ) -> hub.ListReadersResponse:
+        """What reads pictures and recordings."""
+        response = await self._peers.files.ListReaders(hooks.ListReadersRequest())
+        return _same(response, hub.ListReadersResponse)
+
     async def FollowFile(
         self, request: hub.FollowFileRequest, context: Context
     ) -> AsyncGenerator[hub.FollowFileResponse, None]:
@@ -115,5 +129,7 @@ async def _passed_on(
 
 
 def _same(message: Message, kind: type[M]) -> M:
-    """The same fields as a message of another package: the contracts number them alike."""
+    """The same fields as a message of another package: the contracts number them alike. A field
+    that this one does not have would have a meaning there."""
+    message.DiscardUnknownFields()
     return kind.FromString(message.SerializeToString())

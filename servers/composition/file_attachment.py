@@ -6,6 +6,7 @@ from kari.file_attachment.v1.file_attachment_pb2_grpc import (
     add_FileAttachmentServiceServicer_to_server,
 )
 from servers.composition.serving import served
+from servers.file_attachment.admitting import Admitting
 from servers.file_attachment.claiming import Claiming
 from servers.file_attachment.configured import read as file_limits
 from servers.file_attachment.erasing import Erasing
@@ -26,16 +27,17 @@ def put_together(w: Wiring) -> Hosted:
         "objects", partial(open_objects, w.settings), lambda store: store.ping(), required=False
     )
     database, limits = w.database("file_attachment"), file_limits(w.settings)
-    keeping, erasing = Keeping(database, limits), Erasing(database, objects)
+    erasing = Erasing(database, objects)
+    keeping = Keeping(database, limits, erasing.soon)
+    admitting = Admitting(database, w.settings.uploads_per_user, erasing.soon)
     return served(
         "file_attachment",
         add_FileAttachmentServiceServicer_to_server,
         FileAttachment(
-            Receiving(database, objects, keeping, limits),
+            Receiving(admitting, objects, keeping, limits),
             Serving(keeping, objects),
             keeping,
-            Claiming(database),
-            erasing,
+            Claiming(database, erasing.soon),
         ),
         loops=(erasing.run,),
     )

@@ -238,6 +238,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """What arrived is not what was announced, in size or SHA-256."""
     REASON_FILE_BROKEN: _Reason.ValueType  # 88
     """The file cannot be read: it is broken, or locked by a password."""
+    REASON_UPLOAD_LIMIT: _Reason.ValueType  # 89
+    """Too many uploads are under way, or were begun; details name the `limit`."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Machine-readable reasons, with an example each."""
@@ -398,6 +400,8 @@ REASON_UPLOAD_DIFFERS: Reason.ValueType  # 87
 """What arrived is not what was announced, in size or SHA-256."""
 REASON_FILE_BROKEN: Reason.ValueType  # 88
 """The file cannot be read: it is broken, or locked by a password."""
+REASON_UPLOAD_LIMIT: Reason.ValueType  # 89
+"""Too many uploads are under way, or were begun; details name the `limit`."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
