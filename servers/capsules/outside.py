@@ -42,7 +42,8 @@ from servers.runtime.jail.syscalls import allow_list
 from servers.runtime.lookup import Lookup, Refusal, looked_up
 from servers.runtime.public_addresses import refusal
 
-CHECK_SECONDS = 10.0
+CHECK_SECONDS = 30.0
+"""Of a busy machine; most take a tenth of a second."""
 MEMORY_BYTES = 268_435_456
 PROCESSES = 4
 """Processes and threads: what asyncio's own threads need, and no room for a fork bomb."""

@@ -68,7 +68,7 @@ async def capsule_servers(
         outside = partial(Outside, lookup=resolved, refuses=refused)
         patch.setattr(composition, "Outside", outside)
         # Tests put many capsules into folders and wait for each.
-        patch.setattr(composition, "Catalogue", partial(Catalogue, look_seconds=0.2))
+        patch.setattr(composition, "Catalogue", partial(Catalogue, look_seconds=0.4))
         async with hosting(settings, *SERVERS) as wiring:
             await Workshop(wiring, bench).settled()
             yield wiring

@@ -81,18 +81,18 @@ async def said(starter: Starter, jail: Jail, code: str, given: bytes = b"") -> s
 
 def test_the_root_is_made_read_only_after_everything_else() -> None:
     """What is mounted later could be written to."""
-    words = command(Jail(SOMEWHERE, b"", scratch_bytes=1), ["program"], "enter")[-1]
-    assert words.rindex('"--remount-ro", "/"') > words.rindex("--tmpfs")
-    assert words.rindex('"--remount-ro", "/"') > words.rindex("--ro-bind")
+    words = " ".join(command(Jail(SOMEWHERE, b"", scratch_bytes=1), ["program"], "enter"))
+    assert words.rindex("--remount-ro / ") > words.rindex("--tmpfs")
+    assert words.rindex("--remount-ro / ") > words.rindex("--ro-bind")
 
 
 def test_the_network_is_never_shared() -> None:
     """Whom the machine trusts may be seen."""
-    alone = command(Jail(SOMEWHERE, b""), ["program"], "enter")[-1]
-    trusting = command(Jail(SOMEWHERE, b"", trusts=True), ["program"], "enter")[-1]
-    assert '"--unshare-net"' in alone
+    alone = command(Jail(SOMEWHERE, b""), ["program"], "enter")
+    trusting = command(Jail(SOMEWHERE, b"", trusts=True), ["program"], "enter")
+    assert "--unshare-net" in alone
     assert "/etc/ssl" not in alone
-    assert '"--unshare-net"' in trusting
+    assert "--unshare-net" in trusting
     assert "/etc/ssl" in trusting
 
 

@@ -18,5 +18,5 @@ if __name__ == "__main__":
     ):
         socket.send_fds(line, [b"."], [listener.fileno()])
         for name in VARIABLES:
-            os.environ[name] = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            os.putenv(name, f"http://127.0.0.1:{listener.getsockname()[1]}")
     os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606

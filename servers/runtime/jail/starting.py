@@ -201,6 +201,8 @@ class Starter:
             await jailed.connect(started, taking)
         except BaseException:
             await jailed.close()
+            # Those too that came to no transport.
+            started.close()
             raise
         return jailed
 
@@ -218,6 +220,11 @@ class Started:
     stdout: IO[bytes]
     stderr: IO[bytes]
     status: IO[bytes]
+
+    def close(self) -> None:
+        """Closes our ends."""
+        for pipe in (self.stdin, self.stdout, self.stderr, self.status):
+            pipe.close()
 
 
 def _start(jail: Jail, program: Sequence[str], further: tuple[int, ...]) -> Started:
@@ -253,5 +260,4 @@ def _discard(starting: asyncio.Future[Started]) -> None:
     started = starting.result()
     started.process.kill()
     started.process.wait()
-    for pipe in (started.stdin, started.stdout, started.stderr, started.status):
-        pipe.close()
+    started.close()
