@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -21,7 +21,15 @@ from kari.production_memory.v1.jobs_pb2 import CountJobsRequest, JobCount
 from servers import topology
 from servers.runtime.errors import from_rpc
 from servers.runtime.keys import key_files
-from servers.runtime.settings import Placement, Settings, read_settings, unknown_variables
+from servers.runtime.settings import (
+    Misconfigured,
+    Placement,
+    Settings,
+    read_settings,
+    unknown_variables,
+)
+from servers.tool_integration.built_in.ids import IDS as TOOL_IDS
+from servers.tool_integration.configured import read
 
 LEAST_FREE_BYTES = 512 * 1024 * 1024
 CHECK_SECONDS = 3.0
@@ -67,8 +75,9 @@ def run() -> int:
 
 
 async def _examine(settings: Settings) -> list[Finding]:
-    findings = [*_machine(settings), *_configured(settings)]
-    findings += [finding async for finding in _running(settings)]
+    tools, servers = _tools(settings)
+    findings = [*_machine(settings), *_configured(settings), tools]
+    findings += [finding async for finding in _running(settings, servers)]
     findings += await _waiting(settings)
     return findings
 
@@ -100,16 +109,23 @@ def _configured(settings: Settings) -> Iterator[Finding]:
         yield Finding("models", State.BROKEN, f"{file} is not there", "mend KARI_MODELS_FILE")
     else:
         yield Finding("models", State.OK, "the local one only; docs/models.md adds others")
+
+
+def _tools(settings: Settings) -> tuple[Finding, Sequence[str]]:
+    """What there is to say of the tools file, and the MCP servers that it names."""
     file = settings.tools_file or settings.data / "tools.toml"
-    if file.exists():
-        yield Finding("tools", State.OK, f"configured in {file}")
-    elif settings.tools_file is not None:
-        yield Finding("tools", State.BROKEN, f"{file} is not there", "mend KARI_TOOLS_FILE")
-    else:
-        yield Finding("tools", State.OK, "as they come; docs/tools.md configures them")
+    if settings.tools_file is None and not file.exists():
+        return Finding("tools", State.OK, "as they come; docs/tools.md configures them"), ()
+    try:
+        configuration = read(settings, TOOL_IDS)
+    except Misconfigured as wrong:
+        way_out = "mend it: Kari does not start with it; docs/tools.md"
+        return Finding("tools", State.BROKEN, str(wrong), way_out), ()
+    servers = [name for name, entry in configuration.mcp.items() if entry.enabled]
+    return Finding("tools", State.OK, f"configured in {file}"), servers
 
 
-async def _running(settings: Settings) -> AsyncIterator[Finding]:
+async def _running(settings: Settings, mcp_servers: Sequence[str]) -> AsyncIterator[Finding]:
     spread = settings.placement is Placement.SPREAD
     stores_at: dict[str, set[str]] = {}
     for node in topology.SERVERS:
@@ -117,9 +133,13 @@ async def _running(settings: Settings) -> AsyncIterator[Finding]:
         address = f"{settings.grpc_host}:{port}"
         stores_at.setdefault(address, set()).update(node.stores)
         async with grpc.aio.insecure_channel(address) as channel:
-            yield await _server(channel, node.name, address)
+            found = await _server(channel, node.name, address)
+            yield found
             if node.name == "code_execution" and (finding := await _code(channel)):
                 yield finding
+            if node.name == "tool_integration" and found.state is not State.OFF:
+                for name in mcp_servers:
+                    yield await _mcp(channel, name)
     seen: set[str] = set()
     for address, stores in stores_at.items():
         async with grpc.aio.insecure_channel(address) as channel:
@@ -148,6 +168,19 @@ async def _code(channel: grpc.aio.Channel) -> Finding | None:
         return Finding("running code", State.OK, "its jails hold")
     note = "a runner is not used: its jail does not hold, or cannot be made"
     return Finding("running code", State.DEGRADED, note, "the log says why; docs/code.md")
+
+
+async def _mcp(channel: grpc.aio.Channel, name: str) -> Finding:
+    """Whether an MCP server of the tools file can be called."""
+    what = f"MCP server {name}"
+    status = await _health(channel, f"store.mcp.{name}")
+    if status is None:
+        note = "tool_integration does not know it"
+        return Finding(what, State.OFF, note, "the tools file is read at the start: start anew")
+    if status == health_pb2.HealthCheckResponse.SERVING:
+        return Finding(what, State.OK, "connected")
+    note = "its tools cannot be called; it is started anew by itself"
+    return Finding(what, State.DEGRADED, note, "`kari tools` and the log say why; docs/mcp.md")
 
 
 async def _store(channel: grpc.aio.Channel, store: str) -> Finding | None:

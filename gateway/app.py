@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from buf.validate import validate_pb2
 from gateway.accounts import Accounts
-from gateway.connections import Connections
+from gateway.connections import TRANSFERS, Connections
 from gateway.downloading import Downloading
 from gateway.http import application
 from gateway.hub import Hub
@@ -61,6 +61,7 @@ class Gateway:
         self._heartbeat = heartbeat
         self._readiness = Readiness({"chat_hub": chat_hub, "identity": identity})
         self._connections = Connections(settings.connections_per_user, shared)
+        self._transfers = Connections(settings.transfers_per_user, shared, TRANSFERS)
         hub = Hub(chat_hub)
         sessions = Sessions(EndedSessions(redis, settings.access_token_seconds), shared)
         visitors = Visitors(hub, sessions, access_tokens.verify, settings.allowed_origins)
@@ -79,8 +80,8 @@ class Gateway:
             Accounts(accounts, limits, settings, self._sockets),
             Probes(accounts, self._readiness),
             Page(),
-            Uploading(hub, visitors),
-            Downloading(hub, visitors),
+            Uploading(hub, visitors, limits, self._transfers),
+            Downloading(hub, visitors, self._transfers),
         )
         self.url = ""
 
@@ -93,6 +94,7 @@ class Gateway:
         loops = [
             asyncio.create_task(_every(HEALTH_SECONDS, self._look_around)),
             asyncio.create_task(_every(RENEW_SECONDS, self._connections.renew)),
+            asyncio.create_task(_every(RENEW_SECONDS, self._transfers.renew)),
         ]
         try:
             async with served(self._app, listeners, self._settings, self._heartbeat):

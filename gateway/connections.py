@@ -7,6 +7,7 @@ gateway that died free themselves.
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
@@ -30,20 +31,43 @@ return 1
 """)
 
 
-class Connections:
-    """Places for sockets: at most `limit` a user. Alone, while Redis is away."""
+@dataclass(frozen=True)
+class Open:
+    """Something of which a user may have so many open at once."""
 
-    def __init__(self, limit: int, shared: SharedCounters) -> None:
+    key: str
+    reason: Reason.ValueType
+    refusal: str
+
+
+SOCKETS = Open(
+    "sockets",
+    Reason.REASON_CONNECTION_LIMIT,
+    "{limit} open sockets are allowed; close another one first",
+)
+TRANSFERS = Open(
+    "transfers",
+    Reason.REASON_UPLOAD_LIMIT,
+    "{limit} uploads and downloads at once are allowed; wait for another one to end",
+)
+
+
+class Connections:
+    """Places for sockets, or for what else is `open`: at most `limit` a user. Alone, while Redis is
+    away."""
+
+    def __init__(self, limit: int, shared: SharedCounters, open_: Open | None = None) -> None:
         self._limit = limit
+        self._open = open_ or SOCKETS
         self._shared = shared
         self._held: dict[str, set[str]] = {}
 
     @asynccontextmanager
     async def place(self, who: Principal) -> AsyncIterator[None]:
         """Holds a place as long as the block runs; RateLimited if there is none."""
-        key, name = tenant_key(who.tenant_id, "sockets", who.user_id), new_id("sock")
+        key, name = tenant_key(who.tenant_id, self._open.key, who.user_id), new_id("sock")
         if not await self._take(key, name, len(self._held.get(key, ()))):
-            raise _too_many(self._limit)
+            raise self._too_many()
         self._held.setdefault(key, set()).add(name)
         try:
             yield
@@ -56,6 +80,14 @@ class Connections:
         held = [(key, name) for key, names in self._held.items() for name in names]
         if held:
             await self._shared.use(lambda client: _renew(client, held))
+
+    def _too_many(self) -> RateLimited:
+        return RateLimited(
+            self._open.reason,
+            self._open.refusal.format(limit=self._limit),
+            retryable=False,
+            limit=self._limit,
+        )
 
     def _release(self, key: str, name: str) -> None:
         self._held[key].discard(name)
@@ -79,12 +111,3 @@ async def _renew(client: Redis, held: Sequence[tuple[str, str]]) -> None:
             pipe.zadd(key, {name: until})
             pipe.pexpireat(key, int(until * 1000))
         await pipe.execute()
-
-
-def _too_many(limit: int) -> RateLimited:
-    return RateLimited(
-        Reason.REASON_CONNECTION_LIMIT,
-        f"{limit} open sockets are allowed; close another one first",
-        retryable=False,
-        limit=limit,
-    )

@@ -1,16 +1,18 @@
 """Files over HTTP: their bytes, what is known of them, their deletion."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
+from gateway.connections import Connections
 from gateway.envelopes import error_response
 from gateway.hub import Hub
-from gateway.ranges import headers_of, span_of
+from gateway.ranges import Span, headers_of, is_same, range_of, span_of, unchanged_headers
 from gateway.visitors import Visitors
 from kari.chat_hub.v1.chat_hub_pb2 import (
     DeleteFileRequest,
@@ -20,17 +22,21 @@ from kari.chat_hub.v1.chat_hub_pb2 import (
     GetFileResponse,
     ListFilesRequest,
 )
+from kari.conversation_models.v1.file_pb2 import FileState
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import InvalidRequest
 from servers.runtime.interceptors.validation import validate
+
+READY = FileState.FILE_STATE_READY
 
 
 class Downloading:
     """Serves files to those who may read them."""
 
-    def __init__(self, hub: Hub, visitors: Visitors) -> None:
+    def __init__(self, hub: Hub, visitors: Visitors, transfers: Connections) -> None:
         self._hub = hub
         self._visitors = visitors
+        self._transfers = transfers
 
     async def show(self, request: Request) -> Response:
         """`GET /v1/files/ID`: what is known of a file."""
@@ -53,49 +59,39 @@ class Downloading:
         return await self._asked(request, "DeleteFile", asked)
 
     async def content(self, request: Request) -> Response:
-        """`GET /v1/files/ID/content`: the bytes, or those of the header Range."""
+        """`GET /v1/files/ID/content`: the bytes, or those of the header Range if they are still
+        those of If-Range; nothing if If-None-Match says that the client has them."""
         asked = _asked_for(request)
         validate(asked)
         async with self._visitors.admitted(request, "GetFile"):
             known = await self._hub.ask("GetFile", asked)
         assert isinstance(known, GetFileResponse)  # noqa: S101  # as the contract says
-        span = span_of(request.headers.get("range", ""), known.file.size_bytes)
+        file = known.file
+        if file.state == READY and is_same(request.headers.get("if-none-match", ""), file):
+            return Response(status_code=304, headers=unchanged_headers(file))
+        span = span_of(range_of(request.headers, file), file.size_bytes)
         if span is None:
-            return _unsatisfiable(known.file.size_bytes)
+            return _unsatisfiable(file.size_bytes)
         wanted = DownloadFileRequest(
             file_id=asked.file_id,
             offset=span.offset,
             length=span.length,
             conversation_id=asked.conversation_id,
         )
-        return await self._stream(request, wanted, partial=span.partial)
+        return await self._stream(request, wanted, span)
 
-    async def _stream(
-        self, request: Request, wanted: DownloadFileRequest, *, partial: bool
-    ) -> Response:
+    async def _stream(self, request: Request, wanted: DownloadFileRequest, span: Span) -> Response:
         """The first step is waited for, so that an error is told as one; the rest as it is sent."""
-        stack = AsyncExitStack()
-        async with self._visitors.admitted(request, "DownloadFile"):
-            steps = await stack.enter_async_context(
-                aclosing(self._hub.read("DownloadFile", wanted))
-            )
-            try:
-                first = await anext(steps)
-            except BaseException:
-                await stack.aclose()
-                raise
-        assert isinstance(first, DownloadFileResponse)  # noqa: S101  # as the contract says
-        span = span_of(request.headers.get("range", ""), first.file.size_bytes)
-        assert span is not None  # noqa: S101  # the server has found the bytes
-        headers = dict(headers_of(first.file, span))
-
-        async def body() -> AsyncIterator[bytes]:
-            async with stack:
-                async for step in steps:
-                    assert isinstance(step, DownloadFileResponse)  # noqa: S101  # see above
-                    yield step.data
-
-        return StreamingResponse(body(), 206 if partial else 200, headers)
+        async with self._visitors.admitted(request, "DownloadFile") as who, AsyncExitStack() as own:
+            await own.enter_async_context(self._transfers.place(who))
+            steps = await own.enter_async_context(aclosing(self._hub.read("DownloadFile", wanted)))
+            first = await anext(steps)
+            assert isinstance(first, DownloadFileResponse)  # noqa: S101  # as the contract says
+            headers = headers_of(first.file, span)
+            status = 206 if span.partial else 200
+            if request.method == "HEAD":
+                return Response(status_code=status, headers=headers)
+            return _Streamed(_bytes_of(steps), status, headers, own.pop_all())
 
     async def _asked(self, request: Request, method: str, asked: Message) -> Response:
         validate(asked)
@@ -103,6 +99,30 @@ class Downloading:
             response = await self._hub.ask(method, asked)
         body = json_format.MessageToJson(response, indent=None)
         return Response(body, 200, {"cache-control": "no-store"}, "application/json")
+
+
+class _Streamed(StreamingResponse):
+    """Closes what it streams from however it ends, even before its first byte."""
+
+    def __init__(
+        self,
+        body: AsyncIterator[bytes],
+        status: int,
+        headers: Mapping[str, str],
+        stack: AsyncExitStack,
+    ) -> None:
+        super().__init__(body, status, headers)
+        self._stack = stack
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._stack:
+            await super().__call__(scope, receive, send)
+
+
+async def _bytes_of(steps: AsyncIterator[Message]) -> AsyncIterator[bytes]:
+    async for step in steps:
+        assert isinstance(step, DownloadFileResponse)  # noqa: S101  # as the contract says
+        yield step.data
 
 
 def _asked_for(request: Request) -> GetFileRequest:

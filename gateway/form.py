@@ -13,6 +13,8 @@ from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import InvalidRequest
 
 LONGEST_FIELD = 1000
+FILE = "file"
+"""The one field that holds a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +27,10 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class FileBegins:
-    """A file; its bytes follow."""
+    """A file; its bytes follow. `at` is how many bytes of the form are before them."""
 
     name: str
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class _Part:
     header_value: bytes = b""
     name: str = ""
     file_name: str | None = None
+    begun: bool = False
     value: bytearray = field(default_factory=bytearray)
 
 
@@ -68,6 +72,9 @@ class Form:
             "on_part_end": self._part_ends,
             "on_end": self._form_ends,
         }
+        self._tail = len(options[b"boundary"]) + len(b"\r\n----\r\n")
+        self._fed = 0
+        self._chunk = b""
         try:
             self._parser = MultipartParser(options[b"boundary"], callbacks)  # type: ignore[arg-type]
         except FormParserError:
@@ -75,10 +82,12 @@ class Form:
 
     def feed(self, data: bytes) -> list[Event]:
         """What these bytes bring. InvalidRequest if they are none of a form."""
+        self._chunk = data
         try:
             self._parser.write(data)
         except FormParserError:
             raise _no_form("the form is broken") from None
+        self._fed += len(data)
         events, self._events = self._events, []
         return events
 
@@ -86,6 +95,10 @@ class Form:
     def ended(self) -> bool:
         """Whether the form is complete; one that is not was cut."""
         return self._ended
+
+    def file_bytes(self, file: FileBegins, form_bytes: int) -> int:
+        """About how many bytes the file has in a form of so many; 0 if that is not known."""
+        return max(0, form_bytes - file.at - self._tail)
 
     def _part_begins(self) -> None:
         self._part = _Part()
@@ -106,13 +119,26 @@ class Form:
         part.header_name = part.header_value = b""
 
     def _headers_end(self) -> None:
-        if self._part.file_name is not None:
-            self._events.append(FileBegins(self._part.file_name))
+        part = self._part
+        if part.file_name is not None and part.name != FILE:
+            raise InvalidRequest(
+                Reason.REASON_FIELD_INVALID,
+                f"the field `{part.name[:50]}` holds a file; put it into the field `{FILE}`",
+                violations=[(part.name[:50], "is no field for a file")],
+            )
+
+    def _file_begins(self, at: int) -> None:
+        part = self._part
+        if part.file_name is not None and not part.begun:
+            part.begun = True
+            self._events.append(FileBegins(part.file_name, at))
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         part = self._part
         if part.file_name is not None:
-            self._events.append(bytes(data[start:end]))
+            # What looked like a boundary comes from a chunk before, in a buffer of the parser.
+            self._file_begins(self._fed + (start if data is self._chunk else 0))
+            self._events.append(data[start:end])
             return
         part.value += data[start:end]
         if len(part.value) > LONGEST_FIELD:
@@ -121,6 +147,7 @@ class Form:
     def _part_ends(self) -> None:
         part = self._part
         if part.file_name is not None:
+            self._file_begins(self._fed)
             self._events.append(FileEnds())
         else:
             self._events.append(Field(part.name, part.value.decode(errors="replace")))

@@ -68,6 +68,7 @@ def _file_routes(uploading: Uploading, downloading: Downloading) -> Sequence[Bas
         Route(RESUMABLE, uploading.options, methods=["OPTIONS"]),
         Route(upload, uploading.look, methods=["HEAD"]),
         Route(upload, uploading.append, methods=["PATCH"]),
+        Route(upload, uploading.give_up, methods=["DELETE"]),
     )
 
 

@@ -42,6 +42,7 @@ class Limits:
     ) -> None:
         self._user = Window(settings.messages_per_minute, 60.0, "minute")
         self._tenant = Window(settings.tenant_messages_per_minute, 60.0, "minute")
+        self._uploads = Window(settings.uploads_per_minute, 60.0, "minute")
         self._shared = shared
         self._clock = clock
         self._alone = Tally()
@@ -60,6 +61,11 @@ class Limits:
                 (tenant_key(who.tenant_id, "rate", "tenant"), self._tenant),
             ),
         )
+
+    async def upload(self, who: Principal) -> None:
+        """Counts an upload that a user begins."""
+        key = tenant_key(who.tenant_id, "rate", "uploads", who.user_id)
+        await self._count(Reason.REASON_UPLOAD_LIMIT, ((key, self._uploads),))
 
     async def login(self, tenant: str, name: str, address: str) -> None:
         """Counts an attempt to sign in, by name and by address."""

@@ -44,7 +44,8 @@ class Probes:
                 retry_after=1.0,
                 server=", ".join(down),
             )
-        degraded = [json_format.MessageToDict(d) for d in self._readiness.degradations]
+        missing = (*self._readiness.degradations, *self._readiness.others)
+        degraded = [json_format.MessageToDict(each) for each in missing]
         body = {"ready": True, "degraded": degraded}
         return JSONResponse(body, headers={"cache-control": "no-store"})
 

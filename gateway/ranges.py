@@ -1,4 +1,4 @@
-"""Which bytes a Range header asks for, and the headers of what is sent (RFC 9110, 14). Pure."""
+"""Which bytes a request asks for, and the headers of what is sent (RFC 9110, 13 and 14). Pure."""
 
 import re
 from collections.abc import Mapping
@@ -39,6 +39,29 @@ def span_of(header: str, size: int) -> Span | None:
     return Span(offset, end - offset, True) if offset < size else None
 
 
+def etag_of(file: File) -> str:
+    """The validator of a file's bytes: the same for the same bytes only."""
+    return f'"{file.sha256}"'
+
+
+def is_same(header: str, file: File) -> bool:
+    """Whether If-None-Match names the bytes of the file."""
+    named = [each.strip().removeprefix("W/") for each in header.split(",")]
+    return "*" in named or etag_of(file) in named
+
+
+def range_of(headers: Mapping[str, str], file: File) -> str:
+    """The Range header; none if If-Range names other bytes, or a time, which is no validator
+    here: all of the file is sent then."""
+    only_if = headers.get("if-range", "").strip()
+    return headers.get("range", "") if only_if in ("", etag_of(file)) else ""
+
+
+def unchanged_headers(file: File) -> Mapping[str, str]:
+    """Headers of the answer to who has the bytes already."""
+    return {"etag": etag_of(file), "cache-control": "private, no-cache"}
+
+
 def headers_of(file: File, span: Span) -> Mapping[str, str]:
     """Headers with which bytes of a file are sent: nothing in it may run or be sniffed."""
     length = span.length or file.size_bytes - span.offset
@@ -46,8 +69,7 @@ def headers_of(file: File, span: Span) -> Mapping[str, str]:
         "content-type": file.content_type,
         "content-length": str(length),
         "accept-ranges": "bytes",
-        "etag": f'"{file.sha256}"',
-        "cache-control": "private, no-cache",
+        **unchanged_headers(file),
         "content-disposition": disposition(file),
         "content-security-policy": "sandbox; default-src 'none'",
     }

@@ -24,6 +24,8 @@ FEATURES: Mapping[str, tuple[Feature.ValueType, ...]] = {
     "milvus": (Feature.FEATURE_SEMANTIC_RECALL,),
 }
 """What chat does without while a store is down."""
+OTHERS: Mapping[str, tuple[Feature.ValueType, ...]] = {"mcp": (Feature.FEATURE_TOOLS,)}
+"""What some of it is missing of: operators are told, and not every user."""
 
 
 class Readiness:
@@ -32,20 +34,27 @@ class Readiness:
     def __init__(self, channels: Mapping[str, grpc.aio.Channel]) -> None:
         self._stubs = {name: HealthStub(channel) for name, channel in channels.items()}
         self.degradations: Sequence[Degradation] = ()
+        self.others: Sequence[Degradation] = ()
 
     async def check(self) -> list[str]:
         """Names of the peers that do not serve; notes what is missing otherwise."""
         with acting(Call(new_correlation_id(), method="health", caller="gateway")):
             peers = await self._statuses("")
-            stores = await asyncio.gather(*(self._statuses(f"store.{name}") for name in FEATURES))
-        self.degradations = [
-            Degradation(feature=feature, cause=store)
-            for (store, features), found in zip(FEATURES.items(), stores, strict=True)
-            if health_pb2.HealthCheckResponse.NOT_SERVING in found.values()
-            for feature in features
-        ]
+            self.degradations = await self._missing(FEATURES)
+            self.others = await self._missing(OTHERS)
         serving = health_pb2.HealthCheckResponse.SERVING
         return [name for name, status in peers.items() if status != serving]
+
+    async def _missing(
+        self, features: Mapping[str, tuple[Feature.ValueType, ...]]
+    ) -> list[Degradation]:
+        stores = await asyncio.gather(*(self._statuses(f"store.{name}") for name in features))
+        return [
+            Degradation(feature=feature, cause=store)
+            for (store, missing), found in zip(features.items(), stores, strict=True)
+            if health_pb2.HealthCheckResponse.NOT_SERVING in found.values()
+            for feature in missing
+        ]
 
     async def _statuses(self, service: str) -> dict[str, int | None]:
         found = await asyncio.gather(*(_status(stub, service) for stub in self._stubs.values()))

@@ -1,5 +1,5 @@
 """Uploads over HTTP: whole ones as forms, and resumable ones by the tus protocol (1.0.0, with its
-extension creation)."""
+extensions creation and termination)."""
 
 import base64
 import binascii
@@ -10,8 +10,11 @@ from google.protobuf import json_format
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from gateway.form import Field, FileBegins, FileEnds, Form
+from gateway.connections import Connections
+from gateway.form import FILE, Field, FileBegins, FileEnds, Form
 from gateway.hub import Hub
+from gateway.limits import Limits
+from gateway.pieces import Pieces
 from gateway.visitors import Visitors
 from kari.chat_hub.v1.chat_hub_pb2 import (
     GetUploadRequest,
@@ -22,31 +25,36 @@ from kari.chat_hub.v1.chat_hub_pb2 import (
     UploadFileStart,
 )
 from kari.errors.v1.errors_pb2 import Reason
-from servers.runtime.errors import InvalidRequest
+from servers.runtime.errors import Conflict, InvalidRequest
 from servers.runtime.ids import new_id
 
 FORMS = "/v1/files"
 RESUMABLE = "/v1/uploads"
-PIECE_BYTES = 1024 * 1024
 TUS = {"tus-resumable": "1.0.0"}
-OFFERED = {**TUS, "tus-version": "1.0.0", "tus-extension": "creation"}
+OFFERED = {**TUS, "tus-version": "1.0.0", "tus-extension": "creation,termination"}
 CHUNK_TYPE = "application/offset+octet-stream"
 
 
 class Uploading:
     """Takes files in and passes them on as they come: no more than a few pieces are in memory."""
 
-    def __init__(self, hub: Hub, visitors: Visitors) -> None:
+    def __init__(
+        self, hub: Hub, visitors: Visitors, limits: Limits, transfers: Connections
+    ) -> None:
         self._hub = hub
         self._visitors = visitors
+        self._limits = limits
+        self._transfers = transfers
 
     async def form(self, request: Request) -> Response:
         """`POST /v1/files`: a form with the field `file`, after `conversation_id` and
         `strip_metadata` if they are there. The header Idempotency-Key makes it repeatable."""
         form = Form(request.headers.get("content-type", ""))
         request_id = request.headers.get("idempotency-key", "") or new_id("up")
-        async with self._visitors.admitted(request, "UploadFile"):
-            response = await self._send(_form_steps(request, form, request_id))
+        async with self._visitors.admitted(request, "UploadFile") as who:
+            await self._limits.upload(who)
+            async with self._transfers.place(who):
+                response = await self._send(_form_steps(request, form, request_id))
         return _created(response)
 
     async def create(self, request: Request) -> Response:
@@ -64,7 +72,8 @@ class Uploading:
             strip_metadata=metadata.get("strip_metadata", "") in ("1", "true"),
         )
         end = UploadFileEnd(partial=length > 0)
-        async with self._visitors.admitted(request, "UploadFile"):
+        async with self._visitors.admitted(request, "UploadFile") as who:
+            await self._limits.upload(who)
             response = await self._send(_listed([start], end))
         headers = {
             **TUS,
@@ -94,10 +103,30 @@ class Uploading:
             size_bytes=known.size_bytes,
             offset=offset,
         )
-        async with self._visitors.admitted(request, "UploadFile"):
+        async with (
+            self._visitors.admitted(request, "UploadFile") as who,
+            self._transfers.place(who),
+        ):
             response = await self._send(_body_steps(request, start, known.size_bytes))
         headers = {**TUS, "upload-offset": str(response.received_bytes)}
         return Response(status_code=204, headers=headers | _of_file(response))
+
+    async def give_up(self, request: Request) -> Response:
+        """`DELETE /v1/uploads/ID`: what came of it is erased. A finished one is a file."""
+        _require_tus(request)
+        known = await self._progress(request)
+        if known.HasField("file"):
+            raise Conflict(
+                Reason.REASON_UPLOAD_OFFSET,
+                f"this upload is finished: delete {FORMS}/{known.file.id}",
+                offset=known.received_bytes,
+            )
+        start = UploadFileStart(
+            request_id=request.path_params["upload_id"], offset=known.received_bytes
+        )
+        async with self._visitors.admitted(request, "UploadFile"):
+            await self._send(_listed([start], UploadFileEnd(discard=True)))
+        return Response(status_code=204, headers=TUS)
 
     async def options(self, request: Request) -> Response:
         """`OPTIONS /v1/uploads`: what of the protocol is spoken."""
@@ -127,12 +156,29 @@ async def _listed(
 async def _form_steps(
     request: Request, form: Form, request_id: str
 ) -> AsyncIterator[UploadFileRequest]:
-    """The file of a form. A form that was cut has no end, so that half a file is none."""
+    """The file of a form. A form that was cut has no end, so that half a file is none. Of one that
+    is refused nothing is kept."""
+    begun = False
+    try:
+        async for step in _steps_of_form(request, form, request_id):
+            begun = True
+            yield step
+    except InvalidRequest:
+        if begun:
+            yield UploadFileRequest(end=UploadFileEnd(discard=True))
+        raise
+
+
+async def _steps_of_form(
+    request: Request, form: Form, request_id: str
+) -> AsyncIterator[UploadFileRequest]:
     start, begun, ended = UploadFileStart(request_id=request_id), False, False
-    gathered = bytearray()
+    pieces = Pieces()
     async for chunk in _chunks(request):
         for event in form.feed(chunk):
             match event:
+                case Field() if begun:
+                    raise _too_late(event)
                 case Field():
                     _apply(start, event)
                 case FileBegins() if begun:
@@ -141,22 +187,22 @@ async def _form_steps(
                     )
                 case FileBegins():
                     begun, start.name = True, event.name
+                    start.expected_bytes = form.file_bytes(event, _length_of(request))
                     yield UploadFileRequest(start=start)
                 case FileEnds():
                     ended = True
                 case _:
-                    gathered += event
-        while len(gathered) >= PIECE_BYTES:
-            yield UploadFileRequest(data=bytes(gathered[:PIECE_BYTES]))
-            del gathered[:PIECE_BYTES]
+                    pieces.add(event)
+        for piece in pieces.full():
+            yield UploadFileRequest(data=piece)
     if not begun:
         raise InvalidRequest(
             Reason.REASON_FIELD_INVALID,
-            "the form has no file; put it into the field `file`",
-            violations=[("file", "is missing")],
+            f"the form has no file; put it into the field `{FILE}`",
+            violations=[(FILE, "is missing")],
         )
-    if gathered:
-        yield UploadFileRequest(data=bytes(gathered))
+    for piece in pieces.rest():
+        yield UploadFileRequest(data=piece)
     if ended and form.ended:
         yield UploadFileRequest(end=UploadFileEnd())
 
@@ -166,17 +212,15 @@ async def _body_steps(
 ) -> AsyncIterator[UploadFileRequest]:
     """The bytes of a body; the end only if the body was not cut."""
     yield UploadFileRequest(start=start)
-    gathered, sent = bytearray(), start.offset
+    pieces, came = Pieces(), start.offset
     async for chunk in _chunks(request):
-        gathered += chunk
-        while len(gathered) >= PIECE_BYTES:
-            yield UploadFileRequest(data=bytes(gathered[:PIECE_BYTES]))
-            del gathered[:PIECE_BYTES]
-            sent += PIECE_BYTES
-    if gathered:
-        yield UploadFileRequest(data=bytes(gathered))
-    complete = sent + len(gathered) >= length
-    yield UploadFileRequest(end=UploadFileEnd(partial=not complete))
+        pieces.add(chunk)
+        came += len(chunk)
+        for piece in pieces.full():
+            yield UploadFileRequest(data=piece)
+    for piece in pieces.rest():
+        yield UploadFileRequest(data=piece)
+    yield UploadFileRequest(end=UploadFileEnd(partial=came < length))
 
 
 async def _chunks(request: Request) -> AsyncIterator[bytes]:
@@ -194,12 +238,33 @@ def _apply(start: UploadFileStart, field: Field) -> None:
         start.conversation_id = field.value
     elif field.name == "strip_metadata":
         start.strip_metadata = field.value in ("1", "true", "on")
+    elif field.name == FILE:
+        raise InvalidRequest(
+            Reason.REASON_FIELD_INVALID,
+            f"the field `{FILE}` holds no file: it has no `filename`",
+            violations=[(FILE, "has no filename")],
+        )
     else:
         raise InvalidRequest(
             Reason.REASON_FIELD_INVALID,
             f"the form has no field `{field.name[:50]}`",
             violations=[(field.name[:50], "is not known here")],
         )
+
+
+def _too_late(field: Field) -> InvalidRequest:
+    """What it asks for has not been done: its file is on its way."""
+    return InvalidRequest(
+        Reason.REASON_FIELD_INVALID,
+        f"fields come before the file; put `{field.name[:50]}` in front of `{FILE}`",
+        violations=[(field.name[:50], "comes behind the file")],
+    )
+
+
+def _length_of(request: Request) -> int:
+    """Bytes of the body as its header says; 0 if it does not."""
+    value = request.headers.get("content-length", "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else 0
 
 
 def _created(response: UploadFileResponse) -> Response:

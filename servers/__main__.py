@@ -9,7 +9,8 @@ import structlog
 import uvloop
 from prometheus_client import Info
 
-from servers import dependencies, topology
+from servers import topology
+from servers.composition import mesh
 from servers.runtime import garbage
 from servers.runtime.bootstrap import serving, until_signalled
 from servers.runtime.keys import ensure_keys
@@ -62,11 +63,11 @@ async def serve(names: Sequence[str], settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(wiring.close)
         if servers:
-            bootstrap = dependencies.bootstrap(wiring, servers)
+            bootstrap = mesh.bootstrap(wiring, servers)
             await stack.enter_async_context(serving(bootstrap, settings.drain_seconds))
             serve_metrics(metrics_port(servers[0], settings), settings.grpc_host)
         if topology.GATEWAY.name in names:
-            await stack.enter_async_context(dependencies.gateway(wiring))
+            await stack.enter_async_context(mesh.gateway(wiring))
         garbage.settle()
         log.info("ready", serving=list(names))
         await until_signalled()

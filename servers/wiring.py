@@ -41,7 +41,7 @@ class Wiring:
         self.access_tokens = AccessTokens(keys.jwks)
         self.resources = Resources()
         self.trails: dict[str, AuditTrail] = {}
-        """The ways of servers to the audit trail, by name; `dependencies.py` makes them."""
+        """The ways of servers to the audit trail, by name; `composition` makes them."""
         self._channels: dict[str, Channels] = {}
 
     @cached_property

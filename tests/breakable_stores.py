@@ -4,6 +4,7 @@ them by itself."""
 import asyncio
 import os
 import signal
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Self
@@ -21,6 +22,7 @@ from embedded.valkey import Valkey
 from servers.runtime.settings import Settings
 
 STOP_SECONDS = 25.0
+ALL = ("postgres", "redis", "milvus")
 
 
 def _say(_line: str) -> None:
@@ -28,10 +30,12 @@ def _say(_line: str) -> None:
 
 
 class BreakableStores:
-    """PostgreSQL with the schema, Valkey and Milvus Lite by name. An async context manager."""
+    """PostgreSQL with the schema, Valkey and Milvus Lite by name, or only some of them. An async
+    context manager."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, only: Sequence[str] = ALL) -> None:
         self._path = path
+        self._only = only
         self._stack = AsyncExitStack()
         self._children: dict[str, Child] = {}
 
@@ -41,9 +45,7 @@ class BreakableStores:
         self.postgres = Postgres(self._folder, ports[0], _say, SYSTEM_FOLDER)
         self.redis = Valkey(self._folder, ports[1])
         self.milvus = Milvus(self._folder, ports[2])
-        for name in ("postgres", "redis", "milvus"):
-            await self.start(name)
-        await migrate(self.postgres.url, _say)
+        await asyncio.gather(*map(self._first_start, self._only))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -61,6 +63,11 @@ class BreakableStores:
             milvus_url=self.milvus.url,
             milvus_token=self.milvus.token,
         )
+
+    async def _first_start(self, name: str) -> None:
+        await self.start(name)
+        if name == "postgres":
+            await migrate(self.postgres.url, _say)
 
     async def start(self, name: str) -> None:
         """Returns when the store answers, on the same port and folder as ever."""

@@ -10,7 +10,8 @@ from typing import TypeVar
 import asyncpg
 
 from embedded.stores import EmbeddedStores
-from servers import dependencies, topology
+from servers import topology
+from servers.composition import mesh
 from servers.runtime.bootstrap import Hosted, serving
 from servers.runtime.call import Call, Principal, acting
 from servers.runtime.ids import new_correlation_id, new_id
@@ -32,7 +33,7 @@ async def hosting(
     here = settings.model_copy(update={"grpc_port": free_block(len(topology.SERVERS))})
     inside = () if sockets else (*names, *(other.name for other in others))
     wiring = Wiring(here, ensure_keys(here), here=inside)
-    async with serving(dependencies.bootstrap(wiring, names, others), 2.0):
+    async with serving(mesh.bootstrap(wiring, names, others), 2.0):
         yield wiring
     await wiring.close()
 

@@ -4,6 +4,7 @@ const REASONS = {
   REASON_CREDENTIALS_WRONG: "The name or the password is wrong.",
   REASON_MESSAGE_RATE: "You are sending faster than allowed.",
   REASON_SIGN_IN_RATE: "Too many attempts to sign in.",
+  REASON_UPLOAD_LIMIT: "Too many files are on their way. Wait for one of them, then try again.",
   REASON_CONNECTION_LIMIT: "Kari is open in too many places. Close another window first.",
   REASON_TURN_ACTIVE: "The last answer is still being written.",
   REASON_PROVIDERS_FAILED: "No model answered.",

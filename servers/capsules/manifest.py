@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from servers.capsules.schema import BadSchema, Schema
+from servers.runtime.schemas import BadSchema, Schema
 
 FILE = "capsule.toml"
 HANDLER = "handler.py"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from kari.errors.v1.errors_pb2 import Reason
 from servers.capsules.failing import failed
-from servers.capsules.schema import Schema
 from servers.runtime.errors import CalledOff, KariError
+from servers.runtime.schemas import Schema
 
 LARGEST_RESULT = 1_000_000
 

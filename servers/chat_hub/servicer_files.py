@@ -129,5 +129,7 @@ async def _passed_on(
 
 
 def _same(message: Message, kind: type[M]) -> M:
-    """The same fields as a message of another package: the contracts number them alike."""
+    """The same fields as a message of another package: the contracts number them alike. A field
+    that this one does not have would have a meaning there."""
+    message.DiscardUnknownFields()
     return kind.FromString(message.SerializeToString())

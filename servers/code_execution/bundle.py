@@ -1,29 +1,36 @@
 """Workers as one text each, which Python in a jail takes on its command line: what they import
-from here comes along. Pure but for reading this package's own files."""
+from here comes along, compiled, since the interpreter within is the one that runs this. Pure but
+for reading this package's own files."""
 
-from collections.abc import Sequence
+import base64
+import marshal
 from pathlib import Path
+from types import CodeType
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("servers", "servers.code_execution", "servers.code_execution.within")
 SHARED = ("servers.code_execution.within.frames", "servers.code_execution.within.values")
 LOADER = """
-import sys, types
-for name, source in {modules!r}:
-    module = sys.modules[name] = types.ModuleType(name)
+import binascii, marshal, sys
+parts, main = marshal.loads(binascii.a2b_base64({parts!r}))
+for name, code in parts:
+    module = sys.modules[name] = type(sys)(name)
     module.__path__ = []
-    exec(compile(source, name, "exec"), module.__dict__)
-del module, name, source
-{main}
+    exec(code, module.__dict__)
+code = main
+del binascii, marshal, parts, main, name, module
+exec(code)
 """
 
 
 def bundled(main: str, *modules: str) -> str:
     """The text of a worker and of the modules that it imports, in the order of their need."""
-    sources: Sequence[tuple[str, str]] = [(name, "") for name in PACKAGES]
-    sources = [*sources, *((name, _source(name)) for name in (*SHARED, *modules))]
-    return LOADER.format(modules=sources, main=_source(main))
+    parts = [(name, compile("", name, "exec")) for name in PACKAGES]
+    parts += [(name, _compiled(name)) for name in (*SHARED, *modules)]
+    packed = marshal.dumps((parts, _compiled(main)))
+    return LOADER.format(parts=base64.b64encode(packed).decode())
 
 
-def _source(module: str) -> str:
-    return (ROOT / (module.replace(".", "/") + ".py")).read_text()
+def _compiled(module: str) -> CodeType:
+    source = (ROOT / (module.replace(".", "/") + ".py")).read_text()
+    return compile(source, module, "exec", dont_inherit=True)

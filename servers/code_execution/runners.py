@@ -20,6 +20,9 @@ from servers.runtime.names import short
 
 RETRY_SECONDS = 60.0
 PATIENCE_SECONDS = 3.0
+"""For a runner's test, of who asks whether it is there."""
+WAIT_SECONDS = 10.0
+"""For a runner's test, of who has a program to run."""
 CHECKING = "its jail is being tested, which takes some seconds after the start"
 
 log = structlog.get_logger("kari.code_execution")
@@ -39,8 +42,13 @@ class Runners:
         self._looked = {kind: asyncio.Event() for kind in policy.runners}
 
     async def get(self, kind: Runner.ValueType) -> JailedRunner:
-        """A runner that is on and holds; Unavailable, with the reason, if it does not."""
-        await self._looked[kind].wait()
+        """A runner that is on and holds; Unavailable, with the reason, if it does not, or if its
+        test takes too long."""
+        if not await self._waited(kind, WAIT_SECONDS):
+            raise Unavailable(
+                Reason.REASON_SERVER_UNAVAILABLE,
+                f"the runner {short(Runner, kind)} is not ready yet: {CHECKING}; try again",
+            )
         if kind in self._ready:
             return self._ready[kind]
         raise Unavailable(
@@ -51,9 +59,7 @@ class Runners:
 
     async def wrong_with(self, kind: Runner.ValueType) -> str:
         """Why a runner that is on is not used; empty if it is. Waits a little for its test."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await self._looked[kind].wait()
+        await self._waited(kind, PATIENCE_SECONDS)
         return self._wrong.get(kind, "")
 
     async def run(self) -> None:
@@ -78,6 +84,13 @@ class Runners:
         """NoJail, with the reason, if a runner was tested and is not used."""
         if self._looked[kind].is_set() and self._wrong.get(kind):
             raise NoJail(self._wrong[kind])
+
+    async def _waited(self, kind: Runner.ValueType, seconds: float) -> bool:
+        """Whether a runner's first test came to its end within this time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._looked[kind].wait()
+        return self._looked[kind].is_set()
 
     async def _keep_up(self, kind: Runner.ValueType) -> None:
         while True:

@@ -2,9 +2,8 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-import grpc
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -15,17 +14,17 @@ from kari.code_execution.v1.code_execution_pb2 import (
     RunRequest,
     RunResponse,
 )
-from kari.conversation_models.v1.audit_pb2 import AuditEntry, AuditOutcome
+from kari.conversation_models.v1.audit_pb2 import AuditOutcome
 from kari.errors.v1.errors_pb2 import Reason
 from servers.code_execution.policy import Policy, refused_module
 from servers.code_execution.program import Program, Result, program_of
 from servers.code_execution.runner import JailedRunner
 from servers.code_execution.runners import Runners
 from servers.code_execution.slots import Slots
-from servers.runtime.audit_trail import Append, entry
+from servers.runtime.audit_trail import AuditTrail, entry
 from servers.runtime.call import principal
 from servers.runtime.durations import duration
-from servers.runtime.errors import Conflict, Forbidden, Unavailable, from_rpc
+from servers.runtime.errors import Conflict, Forbidden, Unavailable
 from servers.runtime.ids import new_id
 from servers.runtime.jail.errors import NoJail
 from servers.runtime.labelled import labelled
@@ -55,15 +54,12 @@ class Running:
         policy: Policy,
         runners: Runners,
         slots: Slots,
-        append: Append,
-        report: Callable[[AuditEntry], None],
+        trail: AuditTrail,
     ) -> None:
-        """`append` has an entry kept before it returns, `report` puts one on its way."""
         self._policy = policy
         self._runners = runners
         self._slots = slots
-        self._append = append
-        self._report = report
+        self._trail = trail
 
     async def run(self, request: RunRequest) -> RunResponse:
         """Runs a program; see the contract. Nothing runs that is not on record."""
@@ -140,20 +136,8 @@ class Running:
             labelled(SECONDS, name).observe(took)
 
     async def _admit(self, run_id: str, details: Mapping[str, str]) -> None:
-        admitted = entry(
-            ACTION, AuditOutcome.AUDIT_OUTCOME_ADMITTED, resource=run_id, details=details
-        )
-        try:
-            await self._append([admitted])
-        except grpc.aio.AioRpcError as failure:
-            cause = from_rpc(failure)
-            log.warning(
-                "code was not run: the audit trail has no record of it", cause=cause.message
-            )
-            raise Unavailable(
-                Reason.REASON_SERVER_UNAVAILABLE,
-                "the audit trail does not answer, and no code runs without a record; try again",
-            ) from failure
+        admitted = AuditOutcome.AUDIT_OUTCOME_ADMITTED
+        await self._trail.keep(entry(ACTION, admitted, resource=run_id, details=details))
 
     def _report_end(
         self, run_id: str, details: Mapping[str, str], outcome: str, took: float
@@ -161,7 +145,7 @@ class Running:
         done = outcome == short(RunOutcome, RunOutcome.RUN_OUTCOME_DONE)
         which = AuditOutcome.AUDIT_OUTCOME_DONE if done else AuditOutcome.AUDIT_OUTCOME_FAILED
         more = {**details, "outcome": outcome, "milliseconds": f"{took * 1000:.0f}"}
-        self._report(entry(ACTION, which, resource=run_id, reason=outcome, details=more))
+        self._trail.report(entry(ACTION, which, resource=run_id, reason=outcome, details=more))
 
     async def _ran(self, runner: JailedRunner, program: Program) -> Result:
         module = refused_module(program.code, self._modules(runner.kind))

@@ -1,6 +1,10 @@
 """Files whose hooks have to run: claimed, and what the hooks said kept."""
 
+from collections.abc import Callable
+
+import structlog
 from asyncpg import Record
+from prometheus_client import Counter
 
 from kari.conversation_models.v1.file_pb2 import File, FileState
 from kari.errors.v1.errors_pb2 import Reason
@@ -9,11 +13,13 @@ from kari.file_attachment.v1.file_attachment_pb2 import (
     ClaimFilesRequest,
     RecordHooksRequest,
 )
-from servers.file_attachment.keeping import drop_bytes
+from servers.file_attachment.keeping import drop_bytes, keep_bytes
 from servers.file_attachment.rows import (
     QUARANTINED,
     claimed,
+    ended_of,
     file_of,
+    given_up,
     merged,
     name_of,
     unknown_file,
@@ -25,16 +31,24 @@ from servers.runtime.postgres import Connection, Database
 from servers.runtime.resources import Resource
 
 DEFAULT_LIMIT = 4
+MOST_CLAIMS = 5
+"""Claims in which no hook of a file comes to its end, after which it is given up."""
+
+GIVEN_UP = Counter("kari_chat_files_given_up_total", "Files at which nobody could look.")
+
+log = structlog.get_logger("kari.file_attachment")
 
 
 class Claiming:
     """Who runs the hooks of a file, and how far they are."""
 
-    def __init__(self, database: Resource[Database]) -> None:
+    def __init__(self, database: Resource[Database], erase_soon: Callable[[], None]) -> None:
         self._database = database
+        self._erase_soon = erase_soon
 
     async def claim(self, request: ClaimFilesRequest) -> list[ClaimedFile]:
-        """Leases files of every tenant."""
+        """Leases files of every tenant, in turns. One that was claimed again and again while none
+        of its hooks came to its end takes down whoever looks at it, and is given up."""
         database = await self._database.get()
         async with database.across_tenants() as connection:
             due = await connection.fetch(
@@ -44,14 +58,22 @@ class Claiming:
                 request.limit or DEFAULT_LIMIT,
                 request.file_id,
             )
-        found = [
-            (row, await database.row(row["tenant_id"], QUERIES.file, row["id"])) for row in due
-        ]
-        return [claimed(file, row["tenant_id"]) for row, file in found if file is not None]
+        found = []
+        for each in due:
+            row = await database.row(each["tenant_id"], QUERIES.file, each["id"])
+            if row is None:  # it was deleted meanwhile
+                continue
+            if row["claims_in_vain"] > MOST_CLAIMS:
+                await self._give_up(each["tenant_id"], row)
+            else:
+                found.append(claimed(row, each["tenant_id"]))
+        return found
 
     async def record(self, request: RecordHooksRequest, who: Principal) -> File:
         """Keeps what hooks said. Conflict if somebody else runs them by now, or they are done."""
         async with (await self._database.get()).transaction(who.tenant_id) as connection:
+            if request.replaced_by_request_id:
+                await connection.execute(QUERIES.lock_quota)
             row = await connection.fetchrow(QUERIES.lock_claimed, request.file_id, request.claim)
             if row is None:
                 raise _lost()
@@ -59,11 +81,27 @@ class Claiming:
                 await _replace(connection, row, request.replaced_by_request_id)
             await connection.execute(QUERIES.record_hooks, *_recorded(request, file_of(row)))
             (now,) = await connection.fetch(QUERIES.file, request.file_id)
-            return file_of(now)
+        if request.replaced_by_request_id:
+            self._erase_soon()
+        return file_of(now)
+
+    async def _give_up(self, tenant_id: str, row: Record) -> None:
+        """Closes a file: refused if it is in quarantine, and with what was found out if not."""
+        file, request = file_of(row), RecordHooksRequest(file_id=row["id"], done=True)
+        request.reports.extend(given_up(file.reports))
+        if file.state == QUARANTINED:
+            request.state = FileState.FILE_STATE_REFUSED
+            request.refused_because = "it could not be looked at"
+        async with (await self._database.get()).transaction(tenant_id) as connection:
+            if await connection.fetchrow(QUERIES.lock_claimed, file.id, row["claim"]):
+                await connection.execute(QUERIES.record_hooks, *_recorded(request, file))
+                GIVEN_UP.inc()
+                log.error("file given up", file=file.id, claims=row["claims_in_vain"] - 1)
 
 
 def _recorded(request: RecordHooksRequest, file: File) -> tuple[object, ...]:
     """A file that was let through or refused does not go back into quarantine."""
+    ended = len(ended_of(file.reports))
     state = request.state
     if state in (FileState.FILE_STATE_UNSPECIFIED, QUARANTINED):
         state = file.state
@@ -80,17 +118,23 @@ def _recorded(request: RecordHooksRequest, file: File) -> tuple[object, ...]:
         metadata.SerializeToString(),
         request.summary or file.summary,
         request.chunks or file.chunks,
+        len(ended_of(reports)) > ended,
     )
 
 
 async def _replace(connection: Connection, row: Record, request_id: str) -> None:
-    """Gives a file the bytes of another upload of its user, which is no file of its own then."""
-    new = await connection.fetchrow(QUERIES.finished_upload, row["user_id"], request_id)
+    """Gives a file the bytes of an upload that came to take the place of its own."""
+    values = row["user_id"], request_id, row["id"]
+    new = await connection.fetchrow(QUERIES.lock_replacing, *values)
     if new is None:
         raise unknown_file()
-    await connection.execute(QUERIES.replace_bytes, row["id"], new["sha256"], new["size_bytes"])
-    await connection.execute(QUERIES.forget_upload, new["id"])
-    await connection.execute(QUERIES.delete_file, new["id"])
+    await connection.execute(QUERIES.lock_bytes, new["digest"])
+    await keep_bytes(connection, new["digest"], row["user_id"], request_id, new["prefix"])
+    await connection.execute(QUERIES.replace_bytes, row["id"], new["digest"], new["received_bytes"])
+    await connection.execute(QUERIES.forget_replacing, row["user_id"], request_id)
+    # Those of earlier claims.
+    for left in await connection.fetch(QUERIES.drop_replacing, row["id"]):
+        await connection.execute(QUERIES.add_erasure, left["prefix"])
     await drop_bytes(connection, row["sha256"])
 
 

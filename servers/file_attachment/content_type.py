@@ -13,21 +13,6 @@ of a tar is deeper in."""
 UNKNOWN = "application/octet-stream"
 EMPTY = "application/x-empty"
 
-# Media types that a browser runs or opens in an origin: never shown in place.
-ACTIVE = frozenset(
-    {
-        "text/html",
-        "application/xhtml+xml",
-        "image/svg+xml",
-        "text/xml",
-        "application/xml",
-        "application/javascript",
-        "text/javascript",
-        "application/pdf",
-        "application/x-shockwave-flash",
-    }
-)
-
 
 def content_type(first: bytes, last: bytes) -> str:
     """The media type of a file of which these are the beginning and the end (the same for a small

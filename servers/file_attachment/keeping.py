@@ -1,21 +1,20 @@
 """Files in Postgres: made of what has arrived, looked at, used, deleted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from asyncpg import Record
 
 from kari.conversation_models.v1.file_pb2 import File
-from kari.errors.v1.errors_pb2 import Reason
 from kari.file_attachment.v1.file_attachment_pb2 import ListFilesRequest
+from servers.file_attachment.admitting import taken_over
 from servers.file_attachment.limits import Limits
 from servers.file_attachment.parts import Layout
 from servers.file_attachment.rows import file_of, require_readable, unknown_file, visible_to
 from servers.file_attachment.tables import QUERIES
 from servers.runtime import paging
 from servers.runtime.call import Principal, current
-from servers.runtime.errors import Conflict
 from servers.runtime.ids import new_id
 from servers.runtime.postgres import Connection, Database
 from servers.runtime.resources import Resource
@@ -47,28 +46,37 @@ class Stored:
 class Keeping:
     """What users see of their files; of others' they see nothing."""
 
-    def __init__(self, database: Resource[Database], limits: Limits) -> None:
+    def __init__(
+        self, database: Resource[Database], limits: Limits, erase_soon: Callable[[], None]
+    ) -> None:
         self._database = database
         self._limits = limits
+        self._erase_soon = erase_soon
 
     async def keep(self, who: Principal, arrived: Arrived) -> tuple[File, bool]:
         """Makes a file, within the user's and the tenant's quota. The same bytes are kept once a
-        tenant: those that have just come are erased then. Whether that is so."""
+        tenant: those that have just come are erased then. Whether another file of the user has
+        them; of others' nothing is told."""
         row = arrived.upload
         async with (await self._database.get()).transaction(who.tenant_id) as connection:
+            await connection.execute(QUERIES.lock_quota)
             known_id = await connection.fetchval(
                 QUERIES.lock_upload, who.user_id, row["request_id"], arrived.writer
             )
             if known_id is None:
-                raise _taken_over(arrived)
+                raise taken_over(arrived.size_bytes)
             if known_id:
                 return await _file(connection, known_id), False
-            await connection.execute(QUERIES.lock_quota)
             await connection.execute(QUERIES.lock_bytes, arrived.sha256)
-            await self._require_room(connection, who, arrived)
-            known = not await _keep_bytes(connection, arrived)
+            own = await self._require_room(connection, who, arrived)
+            known = not await keep_bytes(
+                connection, arrived.sha256, who.user_id, row["request_id"], row["prefix"]
+            )
             file_id = await _add_file(connection, who, arrived)
-            return await _file(connection, file_id), known
+            file = await _file(connection, file_id)
+        if known:
+            self._erase_soon()
+        return file, own
 
     async def file(self, file_id: str, who: Principal, conversation_id: str = "") -> File:
         """A file that the user may see."""
@@ -101,21 +109,28 @@ class Keeping:
         return files, _token(rows[size - 1]) if len(rows) > size else ""
 
     async def used(self, who: Principal) -> tuple[int, int]:
-        """Bytes that the user has, and may have."""
-        row = await (await self._database.get()).row(who.tenant_id, QUERIES.used, who.user_id)
-        quota = self._limits.of(who.tenant_id, who.roles).quota_bytes
-        return (row["own"] if row else 0), quota
+        """Bytes that the user has, with those of uploads under way, and may have."""
+        database = await self._database.get()
+        used = await database.value(who.tenant_id, QUERIES.used_by_user, who.user_id)
+        return used, self._limits.of(who.tenant_id, who.roles).quota_bytes
 
     async def delete(self, file_id: str, who: Principal) -> bool:
-        """Deletes a file of the user; whether its bytes are erased, since no other file has
-        them."""
+        """Deletes a file of the user, and its bytes when no other file has them. Whether no other
+        of the user has; of others' nothing is told."""
         async with (await self._database.get()).transaction(who.tenant_id) as connection:
+            await connection.execute(QUERIES.lock_quota)
             sha256 = await connection.fetchval(QUERIES.lock_file, file_id, who.user_id)
             if sha256 is None:
                 raise unknown_file()
+            values = who.user_id, sha256, file_id
+            another: bool = await connection.fetchval(QUERIES.has_another, *values)
             await connection.execute(QUERIES.forget_upload, file_id)
+            for row in await connection.fetch(QUERIES.drop_replacing, file_id):
+                await connection.execute(QUERIES.add_erasure, row["prefix"])
             await connection.execute(QUERIES.delete_file, file_id)
-            return await drop_bytes(connection, sha256)
+            await drop_bytes(connection, sha256)
+        self._erase_soon()
+        return not another
 
     async def attach(
         self, file_ids: Sequence[str], who: Principal, conversation_id: str, message_id: str
@@ -134,37 +149,36 @@ class Keeping:
                 await connection.execute(QUERIES.use_file, file_id, conversation_id, message_id)
             return [await _file(connection, file_id) for file_id in file_ids]
 
-    async def _require_room(self, connection: Connection, who: Principal, arrived: Arrived) -> None:
-        (used,) = await connection.fetch(QUERIES.used, who.user_id)
+    async def _require_room(self, connection: Connection, who: Principal, arrived: Arrived) -> bool:
+        """RateLimited if there is no room. Whether another file of the user has the bytes."""
+        values = who.user_id, arrived.upload["request_id"]
+        (used,) = await connection.fetch(QUERIES.used, *values)
         (has,) = await connection.fetch(QUERIES.has_bytes, arrived.sha256, who.user_id)
         size = 0 if has["own"] else arrived.size_bytes
         # Bytes that the tenant has already take no room of its own again.
         tenant_used = used["tenant"] - (size if has["tenant"] else 0)
         allowed = self._limits.of(who.tenant_id, who.roles)
         allowed.require_room(size, used=used["own"], tenant_used=tenant_used)
+        own: bool = has["own"]
+        return own
 
 
-async def drop_bytes(connection: Connection, sha256: str) -> bool:
-    """Has bytes erased that no file has any more; whether that is so."""
+async def drop_bytes(connection: Connection, sha256: str) -> None:
+    """Has bytes erased if no file has them any more."""
     await connection.execute(QUERIES.lock_bytes, sha256)
     row = await connection.fetchrow(QUERIES.drop_bytes, sha256)
     if row is not None:
         await connection.execute(QUERIES.add_erasure, row["prefix"])
-    return row is not None
 
 
-async def _keep_bytes(connection: Connection, arrived: Arrived) -> bool:
-    """Whether they are new; if not, those that have just come wait to be erased."""
-    row = arrived.upload
-    new = await connection.fetchval(
-        QUERIES.keep_bytes,
-        arrived.sha256,
-        arrived.content_type,
-        row["user_id"],
-        row["request_id"],
-    )
+async def keep_bytes(
+    connection: Connection, sha256: str, user_id: str, request_id: str, prefix: str
+) -> bool:
+    """Whether the bytes of an upload are new; if not, those that have just come wait to be
+    erased."""
+    new = await connection.fetchval(QUERIES.keep_bytes, sha256, user_id, request_id)
     if new is None:
-        await connection.execute(QUERIES.add_erasure, row["prefix"])
+        await connection.execute(QUERIES.add_erasure, prefix)
     return new is not None
 
 
@@ -194,14 +208,6 @@ async def _file(connection: Connection, file_id: str) -> File:
     if row is None:
         raise unknown_file()
     return file_of(row)
-
-
-def _taken_over(arrived: Arrived) -> Conflict:
-    return Conflict(
-        Reason.REASON_UPLOAD_OFFSET,
-        "another call goes on with this upload",
-        offset=arrived.size_bytes,
-    )
 
 
 def _place(token: str) -> tuple[datetime, str]:

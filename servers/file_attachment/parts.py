@@ -1,7 +1,8 @@
 """A file in parts: where its bytes lie. Pure.
 
-Parts are as they were received: of 8 MiB, but for those at which an upload was cut. They are never
-put together, so that nothing is written twice and every store that takes objects will do.
+Parts are as they were received: of 8 MiB, smaller while many uploads are under way or where one was
+cut. Nothing is put together in the end, so that every store that takes objects will do; small parts
+are written again with what comes behind them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -49,6 +50,20 @@ def name(number: int, writer: str) -> str:
     """Name of a part. The writer is in it: a call that was cut and one that goes on may both be
     writing the part of a number, and only one of them is noted."""
     return f"{number:06}-{writer}"
+
+
+def merged(sizes: Sequence[int], new: int, most: int) -> int:
+    """How many of the last parts, of these sizes, are written again in front of `new` bytes: those
+    that are no larger than what follows them, as long as all of it is at most `most`. So the sizes
+    of small parts fall by half, and each byte is written again a few times, however small the calls
+    are."""
+    count, total = 0, new
+    for size in reversed(sizes):
+        if size > total or size + total > most:
+            break
+        total += size
+        count += 1
+    return count
 
 
 def pieces(keys: Sequence[str], sizes: Sequence[int], offset: int, length: int) -> Iterator[Piece]:

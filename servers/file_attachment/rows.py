@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from google.protobuf.struct_pb2 import Struct
 
-from kari.conversation_models.v1.file_pb2 import File, FileState, HookReport
+from kari.conversation_models.v1.file_pb2 import File, FileState, HookReport, HookVerdict
 from kari.errors.v1.errors_pb2 import Reason
 from kari.file_attachment.v1.file_attachment_pb2 import ClaimedFile
 from servers.runtime.errors import Conflict, NotFound
@@ -91,6 +91,24 @@ def merged(reports: Sequence[HookReport], newer: Sequence[HookReport]) -> list[H
     """Reports by hook: newer ones in the place of those of the same hook, new ones behind."""
     found = {report.hook: report for report in reports}
     return list((found | {report.hook: report for report in newer}).values())
+
+
+def ended_of(reports: Sequence[HookReport]) -> list[HookReport]:
+    """Those of hooks that have come to their end."""
+    return [report for report in reports if report.verdict != HookVerdict.HOOK_VERDICT_RUNNING]
+
+
+def given_up(reports: Sequence[HookReport]) -> list[HookReport]:
+    """Reports of the hooks under way, when a file is given up: they have failed."""
+    found = []
+    for report in reports:
+        if report.verdict == HookVerdict.HOOK_VERDICT_RUNNING:
+            failed = HookReport()
+            failed.CopyFrom(report)
+            failed.verdict = HookVerdict.HOOK_VERDICT_FAILED
+            failed.explanation = "whoever looked at the file did not come to an end"
+            found.append(failed)
+    return found
 
 
 def unknown_file() -> NotFound:

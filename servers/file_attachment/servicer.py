@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from kari.file_attachment.v1 import file_attachment_pb2 as contract
 from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceServicer
 from servers.file_attachment.claiming import Claiming
-from servers.file_attachment.erasing import Erasing
 from servers.file_attachment.keeping import Keeping
 from servers.file_attachment.receiving import Receiving
 from servers.file_attachment.rows import unknown_file
@@ -23,22 +22,17 @@ class FileAttachment(FileAttachmentServiceServicer):
         serving: Serving,
         keeping: Keeping,
         claiming: Claiming,
-        erasing: Erasing,
     ) -> None:
         self._receiving = receiving
         self._serving = serving
         self._keeping = keeping
         self._claiming = claiming
-        self._erasing = erasing
 
     async def Upload(
         self, request_iterator: AsyncIterator[contract.UploadRequest], context: Context
     ) -> contract.UploadResponse:
         """Takes a file in."""
-        response = await self._receiving.receive(request_iterator, principal())
-        if response.deduplicated:
-            self._erasing.soon()
-        return response
+        return await self._receiving.receive(request_iterator, principal())
 
     async def GetUpload(
         self, request: contract.GetUploadRequest, context: Context
@@ -82,7 +76,6 @@ class FileAttachment(FileAttachmentServiceServicer):
     ) -> contract.DeleteFileResponse:
         """Deletes a file."""
         erased = await self._keeping.delete(request.file_id, principal())
-        self._erasing.soon()
         return contract.DeleteFileResponse(erased=erased)
 
     async def AttachFiles(
@@ -105,5 +98,4 @@ class FileAttachment(FileAttachmentServiceServicer):
     ) -> contract.RecordHooksResponse:
         """Keeps what hooks said."""
         file = await self._claiming.record(request, principal())
-        self._erasing.soon()
         return contract.RecordHooksResponse(file=file)

@@ -1,5 +1,6 @@
 """Serving the bytes of files, from any place on."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 
 from prometheus_client import Counter
@@ -25,7 +26,8 @@ class Serving:
     async def read(
         self, request: DownloadRequest, who: Principal
     ) -> AsyncGenerator[DownloadResponse, None]:
-        """The file, then its bytes. A mebibyte at a time is read, when the reader wants it."""
+        """The file, then its bytes: a mebibyte at a time, and the next one is read while the reader
+        takes this one."""
         stored = await self._keeping.readable(
             request.file_id, who, request.conversation_id, for_hooks=request.for_hooks
         )
@@ -33,10 +35,25 @@ class Serving:
         length = _length(request.offset, request.length, size)
         yield DownloadResponse(file=stored.file)
         objects = await self._objects.get()
-        for piece in stored.layout.pieces(request.offset, length):
-            data = await objects.read(piece.key, piece.start, piece.length)
-            SERVED.inc(len(data))
-            yield DownloadResponse(data=data)
+        reading: asyncio.Task[bytes] | None = None
+        try:
+            for piece in stored.layout.pieces(request.offset, length):
+                ahead, reading = (
+                    reading,
+                    asyncio.create_task(objects.read(piece.key, piece.start, piece.length)),
+                )
+                if ahead is not None:
+                    yield _piece(await ahead)
+            if reading is not None:
+                yield _piece(await reading)
+        finally:
+            if reading is not None:
+                reading.cancel()
+
+
+def _piece(data: bytes) -> DownloadResponse:
+    SERVED.inc(len(data))
+    return DownloadResponse(data=data)
 
 
 def _length(offset: int, length: int, size: int) -> int:

@@ -12,8 +12,15 @@ class Objects(Protocol):
     async def read(self, key: str, start: int, length: int) -> bytes:
         """Bytes of an object. NotFound if there is no such object."""
 
+    async def drop(self, key: str) -> None:
+        """Erases one object, if it is there."""
+
     async def erase(self, prefix: str) -> None:
-        """Erases all objects whose keys begin with a prefix that ends with a slash."""
+        """Erases all objects whose keys begin with a prefix that ends with a slash, and what writes
+        below it have left that were cut off."""
+
+    async def tidy(self) -> None:
+        """Erases what writes that were cut off have left anywhere."""
 
     async def ping(self) -> None:
         """Raises if the store does not answer."""

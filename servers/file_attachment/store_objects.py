@@ -2,10 +2,14 @@
 
 import asyncio
 import os
+import shutil
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+import structlog
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
@@ -14,36 +18,53 @@ from servers.runtime.errors import NotFound, Unavailable
 from servers.runtime.settings import Settings
 
 FOLDER = "objects"
+STALE_SECONDS = 600.0
+"""A write takes seconds: what is staged for so long was left by a process that died."""
+
+log = structlog.get_logger("kari.file_attachment")
 
 
 class StoredObjects:
     """One store; `folder` is where it lies if that is a folder of this machine."""
 
-    def __init__(self, store: ObjectStore, folder: Path | None) -> None:
+    def __init__(self, store: ObjectStore, folder: Path | None = None) -> None:
         self._store = store
         self._folder = folder
 
     async def put(self, key: str, data: bytes) -> None:
-        """Keeps an object. A folder's file is on the disk when this returns: the operating system
-        alone would lose it with the power."""
+        """Keeps an object. A folder's file is on the disk when this returns, and the folders that
+        lead to it: the operating system alone would lose them with the power."""
         with _our_errors():
-            await self._store.put_async(key, data)
+            await self._store.put_async(key, data, use_multipart=False)
             if self._folder is not None:
-                await asyncio.to_thread(_flush, self._folder / key)
+                await asyncio.to_thread(_flush, self._folder, key)
 
     async def read(self, key: str, start: int, length: int) -> bytes:
         """Bytes of an object."""
         with _our_errors():
             return bytes(await self._store.get_range_async(key, start=start, length=length))
 
+    async def drop(self, key: str) -> None:
+        """Erases one object."""
+        with _our_errors(), suppress(FileNotFoundError):
+            await self._store.delete_async([key])
+
     async def erase(self, prefix: str) -> None:
-        """Erases all objects below a prefix."""
+        """Erases all objects below a prefix. Of a folder all there is: what was staged is in no
+        listing."""
         with _our_errors():
+            if self._folder is not None:
+                await asyncio.to_thread(_remove, self._folder / prefix)
+                return
             async for found in self._store.list(prefix=prefix):
-                await self._store.delete_async([each["path"] for each in found])
+                with suppress(FileNotFoundError):  # another process erases it as well
+                    await self._store.delete_async([each["path"] for each in found])
+
+    async def tidy(self) -> None:
+        """Erases what was staged and left in a folder; other stores have no such thing."""
         if self._folder is not None:
-            with suppress(OSError):  # an empty folder is no harm
-                (self._folder / prefix).rmdir()
+            with _our_errors():
+                await asyncio.to_thread(_sweep, self._folder, time.time() - STALE_SECONDS)
 
     async def ping(self) -> None:
         """Lists a page: cheap, and needs the right to read."""
@@ -55,21 +76,40 @@ class StoredObjects:
 @asynccontextmanager
 async def open_objects(settings: Settings) -> AsyncIterator[StoredObjects]:
     """The store of the settings: that of KARI_OBJECTS_URL, or a folder in the data folder."""
-    if settings.objects_url is not None:
-        yield StoredObjects(from_url(settings.objects_url.get_secret_value()), None)
+    url = settings.objects_url.get_secret_value() if settings.objects_url is not None else ""
+    if url and urlsplit(url).scheme != "file":
+        yield StoredObjects(from_url(url))
         return
-    folder = settings.data.absolute() / FOLDER
+    folder = Path(unquote(urlsplit(url).path)) if url else settings.data.absolute() / FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     yield StoredObjects(LocalStore(folder), folder)
 
 
-def _flush(path: Path) -> None:
-    for each in (path, path.parent):
+def _flush(folder: Path, key: str) -> None:
+    """Flushes a file, the folder that names it, and those above that may be new with it."""
+    path = folder / key
+    for each in (path, *path.parents):
         descriptor = os.open(each, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        if each == folder:
+            return
+
+
+def _remove(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        shutil.rmtree(path)
+
+
+def _sweep(folder: Path, before: float) -> None:
+    """obstore stages a file as `name#1` beside its place; no part has such a name."""
+    for path in folder.glob("*/*/*#*"):
+        with suppress(FileNotFoundError):  # it is in its place by now
+            if path.stat().st_mtime < before:
+                path.unlink()
+                log.info("staged part removed", bytes_of=path.parent.name)
 
 
 @contextmanager
@@ -83,4 +123,5 @@ def _our_errors() -> Iterator[None]:
             Reason.REASON_STORE_UNAVAILABLE,
             "the store of files does not answer, or is full; try again later",
             store="objects",
+            retry_after=5.0,
         ) from error

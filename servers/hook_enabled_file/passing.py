@@ -21,7 +21,9 @@ M = TypeVar("M", bound=Message)
 
 
 def same(kind: type[M], message: Message) -> M:
-    """A message of one contract as that of the other, field by field the same."""
+    """A message of one contract as that of the other, field by field the same. What the caller's
+    contract does not have does not go on: it may mean something further on."""
+    message.DiscardUnknownFields()
     return kind.FromString(message.SerializeToString())
 
 

@@ -65,7 +65,10 @@ class StripMetadata:
 async def _steps(
     request_id: str, looked: Looked, pieces: AsyncIterator[bytes]
 ) -> AsyncIterator[UploadRequest]:
-    yield UploadRequest(start=UploadStart(request_id=request_id, name=looked.file.name))
+    start = UploadStart(
+        request_id=request_id, name=looked.file.name, replaces_file_id=looked.file.id
+    )
+    yield UploadRequest(start=start)
     async for piece in pieces:
         yield UploadRequest(data=piece)
     yield UploadRequest(end=UploadEnd())

@@ -133,13 +133,14 @@ class Bootstrap:
 
     async def check_health(self) -> None:
         """Pings every resource and publishes what it found: a name for each server, one for each
-        store (`store.redis`), and the empty one for all."""
+        store (`store.redis`) and for each part of one (`store.mcp.github`), and the empty one for
+        all."""
         found = await self._resources.health()
         stores: dict[str, bool] = {}
         for name, (_, wrong) in found.items():
             # Several servers of a process have a schema each in the one Postgres.
-            store = name.partition(".")[0]
-            stores[store] = stores.get(store, True) and not wrong
+            for store in {name, name.partition(".")[0]}:
+                stores[store] = stores.get(store, True) and not wrong
         for store, healthy in stores.items():
             await self._health.set(f"store.{store}", _status(healthy))
         await self._say_health(not any(required and wrong for required, wrong in found.values()))

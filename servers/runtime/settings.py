@@ -80,8 +80,8 @@ class Settings(BaseSettings):
 
     objects_url: SecretStr | None = Field(
         None,
-        description="`s3://bucket/prefix`, `gs://...` or `az://...` where files are kept, with the "
-        "credentials of its own variables; unset keeps them in the data folder.",
+        description="`s3://bucket/prefix`, `gs://...`, `az://...` or `file:///...` where files are "
+        "kept, with the credentials of its own variables; unset keeps them in the data folder.",
     )
     files_file: Path | None = Field(
         None,
@@ -139,6 +139,15 @@ class Settings(BaseSettings):
         20, ge=1, description="Messages of a user that may be under way or wait for their turn."
     )
     connections_per_user: int = Field(32, ge=1, description="Open sockets of one user.")
+    uploads_per_user: int = Field(
+        20, ge=1, description="Uploads of a user that may be under way or wait to be gone on with."
+    )
+    uploads_per_minute: int = Field(
+        120, ge=1, description="Uploads a user may begin in a minute over HTTP."
+    )
+    transfers_per_user: int = Field(
+        16, ge=1, description="Uploads and downloads of a user at once over HTTP."
+    )
     origins: str = Field(
         "",
         description="Origins beside the gateway's own whose pages may use its cookies, separated "

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from kari.conversation_models.v1.tool_pb2 import ToolProgress
@@ -55,17 +55,20 @@ class Calling:
         began = time.perf_counter()
         offer = await self._registry.find(asked.invocation.tool_id)
         label = offer.tool.id if offer is not None else UNKNOWN
-        labelled(CALLS, label).inc()
+        asked = _named(asked, offer)
         try:
             admitted = await self._checking.check(offer, asked)
-            if admitted.asks:
-                self._recording.refused(asked, Reason.REASON_APPROVAL_REQUIRED)
-                yield AskFirst(admitted.offer)
-                return
         except KariError as refusal:
+            labelled(CALLS, label).inc()
             self._recording.refused(asked, refusal.reason)
             yield _failed(label, refusal, began)
             return
+        if admitted.asks:
+            # It counts once it is answered: the call comes again then.
+            self._recording.refused(asked, Reason.REASON_APPROVAL_REQUIRED)
+            yield AskFirst(admitted.offer)
+            return
+        labelled(CALLS, label).inc()
         async with aclosing(self._run(admitted, asked, began)) as steps:
             async for step in steps:
                 yield step
@@ -95,6 +98,13 @@ class Calling:
             seconds = time.perf_counter() - began
             labelled(LATENCY, tool_id).observe(seconds)
             self._recording.ended(asked, seconds, ended)
+
+
+def _named(asked: Asked, offer: Offer | None) -> Asked:
+    """A call under the tool's own id, whatever a model made of it."""
+    if offer is None or offer.tool.id == asked.invocation.tool_id:
+        return asked
+    return replace(asked, invocation=replace(asked.invocation, tool_id=offer.tool.id))
 
 
 def _failed(label: str, error: KariError, began: float) -> Finished:

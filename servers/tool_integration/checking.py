@@ -37,8 +37,9 @@ class Checking:
         """The call if it may run; KariError with the reason if not."""
         invocation = asked.invocation
         offer = checks.known(offer, invocation.tool_id)
-        checks.allowed(offer, asked.allowed_tool_ids)
+        checks.allowed(offer)
         checks.role(offer, invocation.principal)
+        checks.listed(offer, asked.allowed_tool_ids)
         checks.available(offer)
         if _counts(offer, asked):
             await self._limits.take(offer.tool, invocation.principal)

@@ -1,5 +1,9 @@
 """What has to be true of a call before it runs, in this order: known and allowed, role, limit,
-schema, policy. The limit is counted between them (`checking.py`). Pure."""
+schema, policy. The limit is counted between them (`checking.py`).
+
+Allowed is what the operator has not switched off. What a caller lists is looked at after the role:
+a turn lists what it offered its model, which is what the roles let through. Pure.
+"""
 
 from collections.abc import Collection, Mapping
 
@@ -21,12 +25,17 @@ def known(offer: Offer | None, tool_id: str) -> Offer:
     return offer
 
 
-def allowed(offer: Offer, allowed_tool_ids: Collection[str]) -> None:
-    """Forbidden if the tool is switched off, or not on the list of who calls; an empty list leaves
-    it to the roles."""
-    tool_id = offer.tool.id
+def allowed(offer: Offer) -> None:
+    """Forbidden if the tool is switched off."""
     if offer.disabled:
+        tool_id = offer.tool.id
         raise Forbidden(Reason.REASON_TOOL_NOT_ALLOWED, offer.unavailable, tool_id=tool_id)
+
+
+def listed(offer: Offer, allowed_tool_ids: Collection[str]) -> None:
+    """Forbidden if the tool is not on the list of who calls; an empty list leaves it to the
+    roles."""
+    tool_id = offer.tool.id
     if allowed_tool_ids and tool_id not in allowed_tool_ids:
         raise Forbidden(
             Reason.REASON_TOOL_NOT_ALLOWED,

@@ -1,5 +1,6 @@
 """Every tool of every source, with what the operator says of it."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -14,8 +15,15 @@ log = structlog.get_logger("kari.tool_integration")
 Adjust = Callable[[Offer], Offer]
 """What the configuration makes of an offer."""
 
+_OTHER = re.compile(r"[^a-zA-Z0-9_-]")
 MOST_KNOWN = 32
 """Answers of sources that are remembered: some give users of other roles other tools."""
+
+
+def on_the_wire(tool_id: str) -> str:
+    """How a model writes an id that it was not given a name for: protocols of models allow letters,
+    digits, `_` and `-`."""
+    return _OTHER.sub("_", tool_id)
 
 
 class Registry:
@@ -27,12 +35,13 @@ class Registry:
         self._known: list[tuple[Sequence[Offer], Mapping[str, Offer]]] = []
 
     async def find(self, tool_id: str) -> Offer | None:
-        """The tool of this id; None if there is none."""
+        """The tool of this id, or the only one that models may call so; None if there is none."""
         for place in range(len(self._sources)):
             offer = (await self._of(place)).get(tool_id)
             if offer is not None:
                 return offer
-        return None
+        alike = [offer for offer in await self.all() if on_the_wire(offer.tool.id) == tool_id]
+        return alike[0] if len(alike) == 1 else None
 
     async def all(self) -> list[Offer]:
         """Every tool, by id."""

@@ -12,6 +12,7 @@ from kari.conversation_models.v1.tool_pb2 import ToolProgress
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import current
 from servers.runtime.errors import KariError, TimedOut, Unavailable, from_rpc
+from servers.runtime.tracebacks import without_text
 from servers.tool_integration.checking import Admitted
 from servers.tool_integration.results import Result, encoded
 from servers.tool_integration.tool import Invocation
@@ -57,9 +58,9 @@ async def _progress(
 ) -> AsyncGenerator[ToolProgress, None]:
     """Until the tool has ended; TimedOut if that takes too long."""
     remaining = current().remaining()
-    until = asyncio.get_running_loop().time() + min(
-        seconds, seconds if remaining is None else max(0.0, remaining - MARGIN_SECONDS)
-    )
+    if remaining is not None:
+        seconds = min(seconds, max(0.0, remaining - MARGIN_SECONDS))
+    until = asyncio.get_running_loop().time() + seconds
     while True:
         try:
             async with asyncio.timeout_at(until):
@@ -67,8 +68,8 @@ async def _progress(
         except TimeoutError:
             raise TimedOut(
                 Reason.REASON_TOOL_TIMEOUT,
-                f"the tool took longer than {seconds:g} s",
-                limit_seconds=f"{seconds:g}",
+                f"the tool took longer than {seconds:.3g} s",
+                limit_seconds=f"{seconds:.3g}",
             ) from None
         if step is None:
             return
@@ -88,7 +89,7 @@ async def _handled(admitted: Admitted, invocation: Invocation) -> Result:
         raise
     # Whatever a tool raises, SystemExit too, ends its call and nothing else.
     except BaseException as error:
-        log.error("a tool failed", tool=tool.id, exc_info=error)
+        log.error("a tool failed", tool=tool.id, traceback=without_text(error))
         raise _failed(tool.id) from error
 
 

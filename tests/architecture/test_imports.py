@@ -11,8 +11,8 @@ from servers import topology
 ROOT = Path(__file__).parents[2]
 DRIVERS = {"grpc", "asyncpg", "redis", "pymilvus", "aiohttp", "websockets", "starlette", "asyncio"}
 SHARED_NOUNS = {"conversation_models", "errors", "policy"}
-# The one composition root, and those who may import it.
-COMPOSITION = {"servers/__main__.py", "servers/dependencies.py"}
+COMPOSITION = "servers/composition"
+"""The one composition root; beside it only `servers/__main__.py` may import it."""
 
 
 def sources(*folders: str) -> list[Path]:
@@ -74,8 +74,21 @@ def test_the_runtime_knows_no_server() -> None:
 def test_the_wiring_is_imported_by_main_alone() -> None:
     """One composition root."""
     for path in sources("servers", "gateway", "cli", "embedded"):
-        if name_of(path) not in COMPOSITION:
-            assert "servers.dependencies" not in set(imports(path)), name_of(path)
+        if name_of(path) != "servers/__main__.py" and not name_of(path).startswith(COMPOSITION):
+            found = {i for i in imports(path) if i.startswith("servers.composition")}
+            assert not found, name_of(path)
+
+
+@pytest.mark.parametrize("server", [n.name for n in topology.SERVERS])
+def test_a_server_is_put_together_by_itself(server: str) -> None:
+    """So that its process imports no other, and gets stubs of its arrows only."""
+    path = ROOT / COMPOSITION / f"{server}.py"
+    allowed = {server, *topology.NODES[server].calls}
+    found = {i.split(".")[1] for i in imports(path) if i.startswith("kari.")}
+    assert found <= allowed, f"uses {found - allowed}"
+    others = {n.name for n in topology.SERVERS if n.name != server}
+    found = {i.split(".")[1] for i in imports(path) if i.startswith("servers.")}
+    assert not found & others, f"imports {found & others}"
 
 
 def test_the_environment_is_read_in_one_file() -> None:

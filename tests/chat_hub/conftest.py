@@ -14,7 +14,7 @@ from kari.chat_hub.v1 import chat_hub_pb2 as pb
 from kari.chat_hub.v1 import chat_hub_pb2_grpc
 from kari.conversation_models.v1.conversation_pb2 import Conversation
 from kari.conversation_models.v1.turn_pb2 import StreamPosition, Turn, TurnState
-from servers import dependencies
+from servers.composition.mesh import put_together
 from servers.runtime.call import Principal
 from servers.runtime.ids import new_id
 from servers.runtime.settings import Settings
@@ -62,7 +62,7 @@ class House:
         """On the port of the one before, if there was one."""
         port = int(self.mesh.addresses.get("stream_processor", ":0").rpartition(":")[2])
         wiring = MeshWiring(self.settings, self.mesh)
-        hosted = dependencies.stream_processor(wiring)
+        hosted = put_together("stream_processor", wiring)
         await self.streaming.enter_async_context(
             self.mesh.serving(hosted, wiring.resources, port=port)
         )
@@ -74,7 +74,7 @@ class House:
     async def start_hub(self) -> "ChatHubServiceAsyncStub":
         """One more hub, as if in a process of its own."""
         wiring = MeshWiring(self.settings, self.mesh)
-        hosted = dependencies.chat_hub(wiring)
+        hosted = put_together("chat_hub", wiring)
         await self.stack.enter_async_context(self.mesh.serving(hosted, wiring.resources))
         channel = self.mesh.channel("gateway", "chat_hub")
         return chat_hub_pb2_grpc.ChatHubServiceStub(channel)

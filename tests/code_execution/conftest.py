@@ -14,7 +14,6 @@ from kari.audit.v1.audit_pb2_grpc import AuditServiceStub
 from kari.code_execution.v1.code_execution_pb2 import RunRequest, RunResponse
 from kari.code_execution.v1.code_execution_pb2_grpc import CodeExecutionServiceStub
 from servers.runtime.channels import Channels
-from servers.runtime.keys import ensure_keys
 from servers.runtime.mesh_key import OPERATOR
 from servers.runtime.settings import Settings
 from servers.wiring import Wiring, contract_of
@@ -24,6 +23,13 @@ if TYPE_CHECKING:
     from kari.code_execution.v1.code_execution_pb2_grpc import CodeExecutionServiceAsyncStub
 
 ROLES = frozenset({"chat.user", "chat.tools.code"})
+BOTH = {"code_runners": "monty,cpython", "code_warm_workers": 1}
+STRICT = {
+    "code_seconds": 2.0,
+    "code_functions": "mean",
+    "code_monty_modules": "math",
+    "code_cpython_role": "chat.power",
+}
 
 
 @dataclass
@@ -70,8 +76,7 @@ async def shared(
 ) -> AsyncIterator[Wiring]:
     """A server with both runners, for all tests of a file that ask for nothing else."""
     made = settings_for(stores, tmp_path_factory.mktemp("code") / "data")
-    ensure_keys(made)
-    both = made.model_copy(update={"code_runners": "monty,cpython"})
+    both = made.model_copy(update=BOTH | {"code_seconds": 20.0})
     async with hosting(both, "code_execution", "audit") as wiring:
         yield wiring
 
@@ -80,6 +85,23 @@ async def shared(
 def both(shared: Wiring) -> Bench:
     """The shared server, and somebody who was not there before."""
     return Bench.of(shared)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def strict_server(
+    stores: EmbeddedStores, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Wiring]:
+    """A server whose operator allows little."""
+    made = settings_for(stores, tmp_path_factory.mktemp("strict") / "data")
+    strict = made.model_copy(update=BOTH | STRICT)
+    async with hosting(strict, "code_execution", "audit") as wiring:
+        yield wiring
+
+
+@pytest.fixture
+def strict(strict_server: Wiring) -> Bench:
+    """The strict server, and somebody who was not there before."""
+    return Bench.of(strict_server)
 
 
 Benches = Callable[..., AbstractAsyncContextManager[Bench]]

@@ -3,10 +3,11 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from kari.code_execution.v1.code_execution_pb2 import Runner, RunOutcome
 from servers.code_execution.jails import MAKERS, Machine
@@ -14,10 +15,20 @@ from servers.code_execution.policy import Policy
 from servers.code_execution.program import Limits, Program, Result
 from servers.code_execution.runner import JailedRunner
 from servers.runtime.jail.starting import Starter
-from tests.code_execution.hostile import Hostile
+from tests.code_execution.hostile import PROGRAMS, Hostile
 
 MONTY, CPYTHON = Runner.RUNNER_MONTY, Runner.RUNNER_CPYTHON
 LIMITS = Limits(10.0, 128_000_000, 20_000, 8)
+AT_ONCE = 4
+"""Programs that run together: many of them do nothing but wait for their end."""
+
+Case: TypeAlias = tuple[Runner.ValueType, Hostile]
+CASES: Sequence[Case] = [
+    (kind, each)
+    for each in PROGRAMS
+    for kind in (CPYTHON, MONTY)
+    if kind == CPYTHON or each.monty is not None
+]
 
 
 @dataclass
@@ -37,6 +48,17 @@ class Prison:
         ended = hostile.ended if kind == CPYTHON else hostile.monty
         assert ended is not None
         return [f"{hostile.name}: {wrong}" for wrong in self._wrong(result, ended, limits)]
+
+    def holding(self, cases: Iterable[Case]) -> "Mapping[Case, asyncio.Task[list[str]]]":
+        """Begins to run programs, some at once and in this order; what happened that must not, of
+        each."""
+        free = asyncio.Semaphore(AT_ONCE)
+
+        async def hold(case: Case) -> list[str]:
+            async with free:
+                return await self.hold(*case)
+
+        return {case: asyncio.create_task(hold(case)) for case in cases}
 
     def _wrong(
         self, result: Result, ended: tuple[RunOutcome.ValueType, ...], limits: Limits

@@ -5,6 +5,7 @@ for CPython, where something else than an end by itself is wanted. PORT is a lis
 CANARY a file outside of the jail. `seconds` is short for those that never end.
 """
 
+import platform
 from dataclasses import dataclass
 
 from kari.code_execution.v1.code_execution_pb2 import RunOutcome
@@ -30,6 +31,8 @@ class Hostile:
     seconds: float = 10.0
     monty: tuple[RunOutcome.ValueType, ...] | None = None
     """The outcomes in Monty; None if the program is CPython's alone."""
+    machine: str = ""
+    """The only one that knows what the program does; empty if each does."""
 
 
 ANY = (DONE, RAISED, REFUSED, TIMED_OUT, OUT_OF_MEMORY, TOO_MUCH_OUTPUT, KILLED)
@@ -37,9 +40,13 @@ ERRORS = (RAISED, REFUSED)
 TRIED = """
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
+generic = os.uname().machine != "x86_64"
 def works(result):
     return result != -1
+def calls(number, number_elsewhere, *arguments):
+    return works(libc.syscall(number_elsewhere if generic else number, *arguments))
 """
+"""System calls have numbers of x86-64's own, and those of aarch64 and all later machines."""
 
 PROGRAMS = (
     # Time.
@@ -288,7 +295,7 @@ PROGRAMS = (
     Hostile(
         "user namespace by clone",
         "make a namespace of its own",
-        TRIED + "works(libc.syscall(56, 0x10000000 | 17, 0, 0, 0, 0))",
+        TRIED + "calls(56, 220, 0x10000000 | 17, 0, 0, 0, 0)",
     ),
     # Network.
     Hostile(
@@ -493,8 +500,22 @@ PROGRAMS = (
     Hostile(
         "setuid file",
         "make a program that runs as its owner",
-        "import os\nopen('s', 'w').close()\nos.chmod('s', 0o6777)\nos.setuid(0)\nTrue",
+        "import os\nopen('s', 'w').close()\nos.chmod('s', 0o6777)\n"
+        "not os.statvfs('s').f_flag & os.ST_NOSUID",
+        (DONE,),
+    ),
+    Hostile("become root", "become root", "import os\nos.setuid(0)\nTrue", ERRORS),
+    Hostile(
+        "become a group",
+        "join a group",
+        "import os\nos.setgroups([0])\nTrue",
         ERRORS,
+    ),
+    Hostile(
+        "folder",
+        "have its supervisor die by opening a folder as a file",
+        "import os\nos.mkdir('out.txt')\nFalse",
+        (DONE,),
     ),
     Hostile(
         "owner",
@@ -616,11 +637,12 @@ PROGRAMS = (
         "machine code",
         "run machine code with more rights than it has",
         "import ctypes, mmap\nm = mmap.mmap(-1, 4096, prot=7)\n"
-        # getuid(), as x86-64 has it; on others it dies.
+        # getuid()
         "m.write(b'\\xb8\\x66\\x00\\x00\\x00\\x0f\\x05\\xc3')\n"
         "f = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(m)))\n"
         "f() == 0",
         ANY,
+        machine="x86_64",
     ),
     # System calls.
     Hostile("ptrace", "trace its supervisor", TRIED + "works(libc.ptrace(16, os.getppid(), 0, 0))"),
@@ -634,23 +656,21 @@ PROGRAMS = (
     Hostile("unshare", "make namespaces", TRIED + "works(libc.unshare(0x10000000))"),
     Hostile("setns", "enter a namespace", TRIED + "works(libc.setns(0, 0))"),
     Hostile("chroot", "change its root", "import os\nos.chroot('/box')\nTrue", ERRORS),
-    Hostile("keyctl", "read keys", TRIED + "works(libc.syscall(250, 0, -3, 1))"),
-    Hostile("bpf", "load a program into the kernel", TRIED + "works(libc.syscall(321, 0, 0, 0))"),
-    Hostile("perf", "watch the machine", TRIED + "works(libc.syscall(298, 0, 0, -1, -1, 0))"),
+    Hostile("keyctl", "read keys", TRIED + "calls(250, 219, 0, -3, 1)"),
+    Hostile("bpf", "load a program into the kernel", TRIED + "calls(321, 280, 0, 0, 0)"),
+    Hostile("perf", "watch the machine", TRIED + "calls(298, 241, 0, 0, -1, -1, 0)"),
     Hostile(
         "io_uring",
         "make system calls past the filter",
-        TRIED + "works(libc.syscall(425, 4, ctypes.create_string_buffer(200)))",
+        TRIED + "calls(425, 425, 4, ctypes.create_string_buffer(200))",
     ),
-    Hostile(
-        "userfaultfd", "handle the kernel's page faults", TRIED + "works(libc.syscall(323, 1))"
-    ),
+    Hostile("userfaultfd", "handle the kernel's page faults", TRIED + "calls(323, 282, 1)"),
     Hostile(
         "personality",
         "switch off its address randomization",
         TRIED + "works(libc.personality(0x0040000))",
     ),
-    Hostile("kexec", "start another kernel", TRIED + "works(libc.syscall(246, 0, 0, 0, 0))"),
+    Hostile("kexec", "start another kernel", TRIED + "calls(246, 104, 0, 0, 0, 0)"),
     Hostile("reboot", "reboot", TRIED + "works(libc.reboot(0xfee1dead))"),
     Hostile(
         "clock",
@@ -664,12 +684,18 @@ PROGRAMS = (
     Hostile(
         "seccomp", "put a filter of its own before the jail's", TRIED + "works(libc.prctl(22, 1))"
     ),
-    Hostile("module", "load a kernel module", TRIED + "works(libc.syscall(313, 0, b'', 0))"),
-    Hostile("handles", "open files by their handles", TRIED + "works(libc.syscall(304, 0, 0, 0))"),
+    Hostile("module", "load a kernel module", TRIED + "calls(313, 273, 0, b'', 0)"),
+    Hostile("handles", "open files by their handles", TRIED + "calls(304, 265, 0, 0, 0)"),
     Hostile(
         "other calls",
         "make system calls as a 32-bit program",
         TRIED + "works(libc.syscall(0x40000000 | 39))",
         ANY,
+        machine="x86_64",
     ),
 )
+
+
+def known_here(hostile: Hostile) -> bool:
+    """Whether this machine knows what the program does."""
+    return hostile.machine in ("", platform.machine())

@@ -19,13 +19,22 @@ from kari.code_execution.v1.code_execution_pb2 import (
 )
 from kari.conversation_models.v1.audit_pb2 import AuditOutcome
 from kari.errors.v1.errors_pb2 import Reason
+from servers.code_execution import runners as waiting
+from servers.code_execution import self_test
 from servers.runtime.errors import KariError, from_rpc
 from servers.runtime.settings import Settings
-from tests.code_execution.conftest import ROLES, Bench, Benches
+from tests.code_execution.conftest import BOTH, ROLES, Bench, Benches
 from tests.hosting import Somebody, hosting, until
 
 MONTY, CPYTHON = Runner.RUNNER_MONTY, Runner.RUNNER_CPYTHON
-BOTH = {"code_runners": "monty,cpython", "code_warm_workers": 1}
+
+
+class Text(str):
+    """A text, where a file with one is wanted."""
+
+    def read_text(self) -> str:
+        """Itself."""
+        return self
 
 
 async def refused(bench: Bench, code: str = "1", **more: object) -> KariError:
@@ -98,6 +107,14 @@ async def test_a_program_may_import_a_file_that_it_was_given(both: Bench) -> Non
     assert response.value_json == "7"
 
 
+async def test_a_program_may_make_folders(both: Bench) -> None:
+    """What is in them stays there; the files beside them come out."""
+    code = "import os\nos.makedirs('made/in')\nopen('made/in/a', 'w')\nopen('b', 'w').write('b')"
+    response = await both.run(code, runner=CPYTHON)
+    assert response.outcome == RunOutcome.RUN_OUTCOME_DONE, response
+    assert [(file.name, file.content) for file in response.files] == [("b", b"b")]
+
+
 async def test_every_run_is_on_record_before_it_begins_and_after(both: Bench) -> None:
     """Hash, limits, outcome; nothing of the code."""
     await both.run("secret = 1")
@@ -124,8 +141,8 @@ async def test_nothing_runs_while_the_trail_is_away(settings: Settings) -> None:
     async with hosting(settings, "code_execution") as wiring:
         before = await runs()
         error = await refused(Bench.of(wiring))
-    assert error.reason == Reason.REASON_SERVER_UNAVAILABLE
-    assert "no code runs without a record" in error.message
+    assert error.reason == Reason.REASON_STORE_UNAVAILABLE
+    assert error.details["store"] == "audit"
     assert await runs() == before
 
 
@@ -154,16 +171,15 @@ async def test_a_runner_that_is_off_is_not_replaced_by_one_that_is_on(bench: Ben
     assert "add `cpython` to KARI_CODE_RUNNERS" in error.message
 
 
-async def test_cpython_may_ask_for_a_role_of_its_own(bench: Benches) -> None:
+async def test_cpython_may_ask_for_a_role_of_its_own(strict: Bench) -> None:
     """Beyond the contract's; the refusal is on record."""
-    async with bench(**BOTH, code_cpython_role="chat.power") as here:
-        error = await refused(here, runner=CPYTHON)
-        records = await here.records(1)
-        await here.run("1", runner=MONTY)
-        with here.somebody.acts(here.wiring):
-            listed = (await here.stub.ListRunners(ListRunnersRequest())).runners
-        here.somebody = Somebody(roles=ROLES | {"chat.power"})
-        response = await here.run("1", runner=CPYTHON)
+    error = await refused(strict, runner=CPYTHON)
+    records = await strict.records(1)
+    await strict.run("1", runner=MONTY)
+    with strict.somebody.acts(strict.wiring):
+        listed = (await strict.stub.ListRunners(ListRunnersRequest())).runners
+    strict.somebody = Somebody(roles=ROLES | {"chat.power"})
+    response = await strict.run("1", runner=CPYTHON)
     assert error.reason == Reason.REASON_CODE_DISABLED
     assert error.details["role"] == "chat.power"
     assert [state.available for state in listed] == [True, False]
@@ -180,12 +196,11 @@ async def test_without_the_role_nothing_runs(both: Bench) -> None:
     assert [record.entry.outcome for record in records] == [AuditOutcome.AUDIT_OUTCOME_REFUSED]
 
 
-async def test_limits_are_lowered_to_those_of_the_settings(bench: Benches) -> None:
+async def test_limits_are_lowered_to_those_of_the_settings(strict: Bench) -> None:
     """And the response says what they were."""
     asked = RunLimits(time=Duration(seconds=60), memory_bytes=10**12, output_bytes=10, processes=2)
-    async with bench(code_seconds=2.0) as here:
-        response = await here.run("print('x' * 20)", limits=asked)
-        listed = await here.run("1")
+    response = await strict.run("print('x' * 20)", limits=asked)
+    listed = await strict.run("1")
     assert response.limits.time.ToTimedelta().total_seconds() == 2
     assert response.limits.memory_bytes == 256_000_000
     assert response.limits.output_bytes == 10
@@ -214,21 +229,20 @@ async def test_a_request_that_is_wrong_names_the_field(
     assert error.violations[0][0] == field
 
 
-async def test_a_user_has_so_many_runs_at_once_and_others_have_theirs(bench: Benches) -> None:
+async def test_a_user_has_so_many_runs_at_once_and_others_have_theirs(both: Bench) -> None:
     """The third is told to wait; a slot is free again when its run ends or is cancelled."""
     endless, other = "while True: pass", Somebody(roles=ROLES)
-    async with bench(**BOTH, code_seconds=20.0) as here:
-        runs = [asyncio.create_task(here.run(endless, runner=CPYTHON)) for _ in range(2)]
-        await until(lambda: active(2))
-        error = await refused(here, runner=CPYTHON)
-        first, here.somebody = here.somebody, other
-        response = await here.run("1", runner=CPYTHON)
-        for run in runs:
-            run.cancel()
-        await asyncio.gather(*runs, return_exceptions=True)
-        await until(lambda: active(0))
-        here.somebody = first
-        again = await here.run("2", runner=CPYTHON)
+    runs = [asyncio.create_task(both.run(endless, runner=CPYTHON)) for _ in range(2)]
+    await until(lambda: active(2))
+    error = await refused(both, runner=CPYTHON)
+    first, both.somebody = both.somebody, other
+    response = await both.run("1", runner=CPYTHON)
+    for run in runs:
+        run.cancel()
+    await asyncio.gather(*runs, return_exceptions=True)
+    await until(lambda: active(0))
+    both.somebody = first
+    again = await both.run("2", runner=CPYTHON)
     assert error.reason == Reason.REASON_CODE_BUSY
     assert error.details["limit"] == "2"
     assert response.value_json == "1"
@@ -240,23 +254,29 @@ async def active(count: int) -> bool:
     return REGISTRY.get_sample_value("kari_code_active_runs") == count
 
 
+@pytest.mark.parametrize(
+    ("kind", "attempts", "broken", "said"),
+    [
+        (CPYTHON, "BREAKOUT", Text("['list the root']"), 'could ["list the root"]'),
+        (MONTY, "MONTY_BREAKOUT", "['list the root']", 'could ["list the root"]'),
+    ],
+)
 async def test_a_jail_that_does_not_hold_is_not_used(
-    bench: Benches, monkeypatch: pytest.MonkeyPatch
+    bench: Benches,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: Runner.ValueType,
+    attempts: str,
+    broken: object,
+    said: str,
 ) -> None:
     """The other runner goes on; health and the list of runners say why."""
-    broken = "['connect to the network']"
-    from servers.code_execution import self_test
-
-    class Broken:
-        def read_text(self) -> str:
-            return broken
-
-    monkeypatch.setattr(self_test, "BREAKOUT", Broken())
+    monkeypatch.setattr(self_test, attempts, broken)
+    other = MONTY if kind == CPYTHON else CPYTHON
     async with bench(**BOTH) as here:
-        error = await refused(here, runner=CPYTHON)
+        error = await refused(here, runner=kind)
         with here.somebody.acts(here.wiring):
             listed = (await here.stub.ListRunners(ListRunnersRequest())).runners
-        monty = await here.run("1", runner=MONTY)
+        held = await here.run("1", runner=other)
         address = here.wiring.address_of("code_execution")
         async with grpc.aio.insecure_channel(address) as channel:
             health = health_pb2_grpc.HealthStub(channel)
@@ -267,28 +287,41 @@ async def test_a_jail_that_does_not_hold_is_not_used(
 
             await until(told)
     assert error.reason == Reason.REASON_CODE_DISABLED
-    assert 'could ["connect to the network"]' in error.message
-    assert "connect to the network" in listed[1].unavailable_because
-    assert monty.value_json == "1"
+    assert said in error.message
+    assert {state.runner: said in state.unavailable_because for state in listed} == {
+        kind: True,
+        other: False,
+    }
+    assert held.value_json == "1"
 
 
-async def test_functions_of_the_host_are_those_that_the_policy_names(bench: Benches) -> None:
+async def test_nobody_waits_for_ever_for_a_test_of_a_jail(
+    bench: Benches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has a program is told to come again."""
+    monkeypatch.setattr(self_test, "MONTY_BREAKOUT", "while True: pass")
+    monkeypatch.setattr(waiting, "WAIT_SECONDS", 0.1)
+    async with bench(code_runners="monty", code_warm_workers=0) as here:
+        error = await refused(here)
+    assert (error.reason, error.retryable) == (Reason.REASON_SERVER_UNAVAILABLE, True)
+    assert "is being tested" in error.message
+
+
+async def test_functions_of_the_host_are_those_that_the_policy_names(strict: Bench) -> None:
     """Others are unknown names."""
-    async with bench(code_functions="mean") as here:
-        known = await here.run("mean([1, 2, 6])")
-        unknown = await here.run("median([1, 2, 6])")
-        wrong = await here.run("mean('abc')")
+    known = await strict.run("mean([1, 2, 6])")
+    unknown = await strict.run("median([1, 2, 6])")
+    wrong = await strict.run("mean('abc')")
     assert known.value_json == "3.0"
     assert "NameError" in unknown.stderr
     assert wrong.outcome == RunOutcome.RUN_OUTCOME_RAISED
     assert "expected a list" in wrong.stderr
 
 
-async def test_modules_of_monty_are_those_that_the_policy_names(bench: Benches) -> None:
+async def test_modules_of_monty_are_those_that_the_policy_names(strict: Bench) -> None:
     """An import of another one is refused before it runs."""
-    async with bench(code_monty_modules="math") as here:
-        allowed = await here.run("import math\nmath.floor(1.5)")
-        refused_ = await here.run("import math, json as j\n1")
+    allowed = await strict.run("import math\nmath.floor(1.5)")
+    refused_ = await strict.run("import math, json as j\n1")
     assert allowed.value_json == "1"
     assert refused_.outcome == RunOutcome.RUN_OUTCOME_REFUSED
     assert "`json`" in refused_.explanation

@@ -8,6 +8,7 @@ import pytest
 from kari.conversation_models.v1.file_pb2 import FileState, HookReport, HookVerdict
 from kari.errors.v1.errors_pb2 import Reason
 from kari.file_attachment.v1 import file_attachment_pb2 as contract
+from servers.runtime.durations import duration
 from servers.runtime.ids import new_id
 from tests.file_attachment.attachment import Attachment
 from tests.file_attachment.test_uploads import objects_are
@@ -146,10 +147,12 @@ async def test_a_claim_that_ran_out_is_given_again(attachment: Attachment) -> No
     assert (await refusal(attachment.stub.RecordHooks(late))).reason == Reason.REASON_LEASE_LOST
 
 
-async def claim_or_none(attachment: Attachment, file_id: str) -> contract.ClaimedFile | None:
+async def claim_or_none(
+    attachment: Attachment, file_id: str, seconds: float = 60
+) -> contract.ClaimedFile | None:
     """A claim to a file, if it is to be had."""
     try:
-        return await attachment.claim(file_id)
+        return await attachment.claim(file_id, seconds)
     except ValueError:
         return None
 
@@ -175,10 +178,15 @@ async def test_reports_of_hooks_are_kept_by_hook(attachment: Attachment) -> None
 
 
 async def test_a_file_gets_the_bytes_of_another_upload(attachment: Attachment) -> None:
-    """As when its metadata were taken out: what was there is erased."""
+    """As when its metadata were taken out: what was there is erased; what came is no file and takes
+    no room."""
     file = await attachment.upload(b"with a secret")
-    cleaned = new_id("up")
-    await attachment.send(b"without", request_id=cleaned)
+    left, cleaned = new_id("up"), new_id("up")
+    for request_id in (left, cleaned):
+        sent = await attachment.send(b"without", request_id=request_id, replaces_file_id=file.id)
+        assert (sent.HasField("file"), sent.received_bytes) == (False, 7)
+    listed = await attachment.stub.ListFiles(contract.ListFilesRequest())
+    assert ([each.id for each in listed.files], listed.used_bytes) == ([file.id], 13)
     claimed = await attachment.claim(file.id)
     request = contract.RecordHooksRequest(
         file_id=file.id,
@@ -190,4 +198,95 @@ async def test_a_file_gets_the_bytes_of_another_upload(attachment: Attachment) -
     await attachment.stub.RecordHooks(request)
     assert await attachment.download(file.id) == b"without"
     await until(lambda: objects_are(attachment, 1))
-    assert len((await attachment.stub.ListFiles(contract.ListFilesRequest())).files) == 1
+    assert (await attachment.stub.ListFiles(contract.ListFilesRequest())).used_bytes == 7
+
+
+async def test_what_was_to_replace_a_file_goes_with_it(attachment: Attachment) -> None:
+    """As when whoever took its metadata out died before it could say so."""
+    file = await attachment.upload(b"with a secret")
+    await attachment.send(b"without", replaces_file_id=file.id)
+    await attachment.send(b"half", replaces_file_id=file.id, partial=True)
+    await attachment.stub.DeleteFile(contract.DeleteFileRequest(file_id=file.id))
+    await until(lambda: objects_are(attachment, 0))
+
+
+async def test_only_what_hooks_look_at_is_replaced(attachment: Attachment) -> None:
+    """And by nothing but what came for it."""
+    done = await attachment.ready(b"done")
+    refused = await refusal(attachment.send(b"other", replaces_file_id=done.id))
+    assert refused.reason == Reason.REASON_FILE_NOT_FOUND
+    file, other = await attachment.upload(b"mine"), new_id("up")
+    await attachment.send(b"never looked at", request_id=other)
+    claimed = await attachment.claim(file.id)
+    request = contract.RecordHooksRequest(
+        file_id=file.id, claim=claimed.claim, replaced_by_request_id=other
+    )
+    refused = await refusal(attachment.stub.RecordHooks(request))
+    assert refused.reason == Reason.REASON_FILE_NOT_FOUND
+
+
+async def test_nobody_is_told_what_colleagues_have(attachment: Attachment) -> None:
+    """The same bytes in two hands look like bytes of one's own."""
+    data = secrets.token_bytes(1000)
+    file = await attachment.upload(data)
+    colleague = Attachment(attachment.wiring, Somebody(tenant_id=attachment.somebody.tenant_id))
+    with colleague.somebody.acts(colleague.wiring):
+        sent = await colleague.send(data)
+        assert not sent.deduplicated
+        request = contract.DeleteFileRequest(file_id=sent.file.id)
+        assert (await colleague.stub.DeleteFile(request)).erased
+    assert await attachment.download(file.id, for_hooks=True) == data
+
+
+async def test_a_file_that_takes_down_who_looks_at_it_is_given_up(attachment: Attachment) -> None:
+    """After five claims in which no hook came to its end."""
+    file = await attachment.upload(b"poison")
+    for _ in range(5):
+        claimed = await until(lambda: claim_or_none(attachment, file.id, 0.05))
+        running = HookReport(hook="scan", verdict=HookVerdict.HOOK_VERDICT_RUNNING)
+        await attachment.stub.RecordHooks(
+            contract.RecordHooksRequest(file_id=file.id, claim=claimed.claim, reports=[running])
+        )
+    await until(lambda: given_up(attachment, file.id))
+    request = contract.GetFileRequest(file_id=file.id)
+    closed = (await attachment.stub.GetFile(request)).file
+    assert (closed.state, closed.refused_because) == (REFUSED, "it could not be looked at")
+    assert [report.verdict for report in closed.reports] == [HookVerdict.HOOK_VERDICT_FAILED]
+
+
+async def given_up(attachment: Attachment, file_id: str) -> bool:
+    """Whether a file is done, while somebody goes on claiming it."""
+    await claim_or_none(attachment, file_id, 0.05)
+    request = contract.GetFileRequest(file_id=file_id)
+    return (await attachment.stub.GetFile(request)).file.done
+
+
+async def test_a_file_whose_hooks_come_forward_is_not_given_up(attachment: Attachment) -> None:
+    """However often somebody has to go on with them."""
+    file = await attachment.upload(b"slow")
+    for n in range(8):
+        claimed = await until(lambda: claim_or_none(attachment, file.id, 0.05))
+        passed = HookReport(hook=f"hook {n}", verdict=HookVerdict.HOOK_VERDICT_PASSED)
+        await attachment.stub.RecordHooks(
+            contract.RecordHooksRequest(file_id=file.id, claim=claimed.claim, reports=[passed])
+        )
+    claimed = await until(lambda: claim_or_none(attachment, file.id))
+    request = contract.GetFileRequest(file_id=file.id)
+    assert not (await attachment.stub.GetFile(request)).file.done
+    assert len(claimed.file.reports) == 8
+
+
+async def test_tenants_take_turns(attachment: Attachment) -> None:
+    """Many files of one do not hold up those of another."""
+    for n in range(12):
+        await attachment.upload(f"one of many: {n}".encode())
+    other = Attachment(attachment.wiring, Somebody())
+    with other.somebody.acts(other.wiring):
+        late = await other.upload(b"the only one")
+    request = contract.ClaimFilesRequest(owner="tests", duration=duration(60), limit=1)
+    tenants = []
+    while other.somebody.tenant_id not in tenants:
+        (claimed,) = (await attachment.stub.ClaimFiles(request)).files
+        tenants.append(claimed.tenant_id)
+    assert claimed.file.id == late.id
+    assert tenants.count(attachment.somebody.tenant_id) <= 1

@@ -10,13 +10,15 @@ from pathlib import Path
 import grpc
 import pytest
 
+from embedded.stores import EmbeddedStores
 from kari.conversation_models.v1.file_pb2 import FileState
 from kari.errors.v1.errors_pb2 import Reason
 from kari.file_attachment.v1 import file_attachment_pb2 as contract
+from servers.file_attachment.parts import PART_BYTES
 from servers.runtime.errors import from_rpc
 from servers.runtime.ids import new_id
 from tests.file_attachment.attachment import Attachment, steps
-from tests.hosting import Somebody, until
+from tests.hosting import Somebody, connect_as, hosting, settings_for, until
 from tests.production_memory.memory import refusal
 
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000010000000108020000009077") + bytes(64)
@@ -44,15 +46,18 @@ async def test_a_cut_upload_goes_on_where_it_was(attachment: Attachment) -> None
     """What had come is safe, the part under way as well."""
     data, request_id = secrets.token_bytes(11 * 1024 * 1024), new_id("up")
     start = contract.UploadStart(request_id=request_id, name="a.bin", size_bytes=len(data))
-    sent = 9 * 1024 * 1024
+    sent, all_sent = 9 * 1024 * 1024, asyncio.Event()
 
     async def cut() -> AsyncIterator[contract.UploadRequest]:
         async for step in steps(start, data[:sent], None):
             yield step
+        all_sent.set()
         await asyncio.sleep(30)
 
     call = attachment.stub.Upload(cut())
-    await asyncio.sleep(0.5)
+    await all_sent.wait()
+    await until(lambda: received(attachment, request_id, PART_BYTES))
+    await asyncio.sleep(0.5)  # the last step is on its way
     call.cancel()
     got = await until(lambda: received(attachment, request_id, sent))
     assert got.size_bytes == len(data)
@@ -77,8 +82,11 @@ async def test_a_call_without_an_end_finishes_nothing(attachment: Attachment) ->
 async def received(
     attachment: Attachment, request_id: str, least: int
 ) -> contract.GetUploadResponse | None:
-    """How far an upload has come, once that is so many bytes."""
-    got = await attachment.stub.GetUpload(contract.GetUploadRequest(request_id=request_id))
+    """How far an upload has come, once it is known and has so many bytes."""
+    try:
+        got = await attachment.stub.GetUpload(contract.GetUploadRequest(request_id=request_id))
+    except grpc.aio.AioRpcError:  # not begun yet
+        return None
     return got if got.received_bytes >= least else None
 
 
@@ -144,14 +152,11 @@ async def test_zero_bytes_are_a_file(attachment: Attachment) -> None:
 
 async def test_too_large_is_refused_before_a_byte(attachment: Attachment) -> None:
     """By what is announced; ten gigabytes are not waited for."""
-    refused = await refusal(attachment.send(b"", size_bytes=10_000_000_000))
-    assert refused.reason == Reason.REASON_TOO_LARGE
-
-
-async def test_too_large_is_refused_when_it_was_not_announced(attachment: Attachment) -> None:
-    """As soon as the limit is passed."""
-    refused = await refusal(attachment.send(bytes(41_000_000)))
-    assert refused.reason == Reason.REASON_TOO_LARGE
+    for said in ({"size_bytes": 10_000_000_000}, {"expected_bytes": 10_000_000_000}):
+        refused = await refusal(attachment.send(b"", request_id="huge", **said))
+        assert refused.reason == Reason.REASON_TOO_LARGE
+    gone = attachment.stub.GetUpload(contract.GetUploadRequest(request_id="huge"))
+    assert (await refusal(gone)).reason == Reason.REASON_FILE_NOT_FOUND
 
 
 async def test_limits_are_those_of_tenant_and_role(attachment: Attachment) -> None:
@@ -168,20 +173,145 @@ async def test_limits_are_those_of_tenant_and_role(attachment: Attachment) -> No
 
 
 async def test_a_quota_holds_over_all_files(attachment: Attachment) -> None:
-    """Deleting makes room; the same bytes again need none."""
-    files = [await attachment.upload(secrets.token_bytes(39_000_000)) for _ in range(2)]
-    third = secrets.token_bytes(39_000_000)
+    """Deleting makes room; the same bytes again need it only while they come."""
+    data = secrets.token_bytes(39_000_000)
+    kept = await attachment.upload(data)
+    again = await attachment.send(data, name="again")
+    assert (again.file.sha256, again.deduplicated) == (kept.sha256, True)
+    other = await attachment.upload(secrets.token_bytes(30_000_000))
+    third = secrets.token_bytes(32_000_000)
     assert (await refusal(attachment.send(third))).reason == Reason.REASON_FILE_QUOTA
-    await attachment.stub.DeleteFile(contract.DeleteFileRequest(file_id=files[0].id))
-    kept = await attachment.upload(third)
-    assert (await attachment.send(third, name="again")).file.sha256 == kept.sha256
+    await attachment.stub.DeleteFile(contract.DeleteFileRequest(file_id=other.id))
+    await attachment.upload(third)
+    assert await used(attachment) == 71_000_000
 
 
-async def test_a_denied_type_is_refused(attachment: Attachment) -> None:
-    """Whatever its name says."""
+async def used(attachment: Attachment) -> int:
+    """Bytes that the user has by what is told."""
+    return int((await attachment.stub.ListFiles(contract.ListFilesRequest())).used_bytes)
+
+
+async def test_uploads_under_way_take_room(attachment: Attachment) -> None:
+    """What was announced, and what came without a word: never ending an upload keeps no more than
+    ending it would."""
+    announced = {"size_bytes": 40_000_000, "partial": True}
+    await attachment.send(b"begun", request_id="one", **announced)
+    await attachment.send(bytes(10_000_000), request_id="two", partial=True)
+    await attachment.send(b"", request_id="three", expected_bytes=30_000_000, partial=True)
+    assert await used(attachment) == 80_000_000
+    refused = await refusal(attachment.send(b"", request_id="four", size_bytes=20_000_001))
+    assert refused.reason == Reason.REASON_FILE_QUOTA
+    grown = attachment.send(bytes(21_000_000), request_id="two", offset=10_000_000, partial=True)
+    assert (await refusal(grown)).reason == Reason.REASON_FILE_QUOTA
+    assert await used(attachment) == 70_000_000
+
+
+async def test_what_is_refused_under_way_is_erased(attachment: Attachment) -> None:
+    """Nothing of it is kept, and the same id begins anew."""
     program = await asyncio.to_thread(Path(sys.executable).read_bytes)
-    refused = await refusal(attachment.send(program, name="picture.png"))
-    assert refused.reason == Reason.REASON_FILE_TYPE
+    wrong = {"sha256": "0" * 64}
+    for data, start, reason in (
+        (bytes(41_000_000), {}, Reason.REASON_TOO_LARGE),
+        (secrets.token_bytes(9_000_000), wrong, Reason.REASON_UPLOAD_DIFFERS),
+        (bytes(9_000_000), {"size_bytes": 8_999_999}, Reason.REASON_UPLOAD_DIFFERS),
+        (program, {"name": "picture.png"}, Reason.REASON_FILE_TYPE),
+    ):
+        refused = await refusal(attachment.send(data, request_id="again", **start))
+        assert refused.reason == reason
+    await until(lambda: objects_are(attachment, 0))
+    assert await used(attachment) == 0
+    assert (await attachment.send(b"fine", request_id="again")).file.size_bytes == 4
+
+
+async def test_a_denied_type_is_refused_by_its_beginning(attachment: Attachment) -> None:
+    """Nobody sends the rest of it for nothing."""
+    program = await asyncio.to_thread(Path(sys.executable).read_bytes)
+    begun = attachment.send((program * 10)[:100_000], partial=True, request_id="begun")
+    assert (await refusal(begun)).reason == Reason.REASON_FILE_TYPE
+    request = contract.GetUploadRequest(request_id="begun")
+    refused = await refusal(attachment.stub.GetUpload(request))
+    assert refused.reason == Reason.REASON_FILE_NOT_FOUND
+
+
+async def test_only_so_many_uploads_of_a_user_are_open(attachment: Attachment) -> None:
+    """Those that nobody goes on with make room; others can be gone on with."""
+    for n in range(20):
+        await attachment.send(b"x", request_id=f"open {n}", partial=True)
+    refused = await refusal(attachment.send(b"x", request_id="one more"))
+    assert (refused.reason, refused.details["limit"]) == (Reason.REASON_UPLOAD_LIMIT, "20")
+    connection = await connect_as(
+        attachment.wiring.settings, "file_attachment", attachment.somebody.tenant_id
+    )
+    await connection.execute(
+        "UPDATE uploads SET updated_at = updated_at - interval '61 minutes' "
+        "WHERE request_id = 'open 3'"
+    )
+    await connection.close()
+    await attachment.send(b"x", request_id="one more")
+    assert (await attachment.send(b"x", request_id="open 7", offset=1)).file.size_bytes == 2
+    gone = attachment.stub.GetUpload(contract.GetUploadRequest(request_id="open 3"))
+    assert (await refusal(gone)).reason == Reason.REASON_FILE_NOT_FOUND
+
+
+async def test_many_small_calls_leave_few_parts(attachment: Attachment) -> None:
+    """And the file is what came."""
+    pieces = [secrets.token_bytes(100 + n) for n in range(40)]
+    at = 0
+    for n, piece in enumerate(pieces):
+        last = n + 1 == len(pieces)
+        sent = await attachment.send(piece, request_id="small", offset=at, partial=not last)
+        at += len(piece)
+    assert sent.file.sha256 == hashlib.sha256(b"".join(pieces)).hexdigest()
+    assert len(list(attachment.objects())) <= 7
+    assert await attachment.download(sent.file.id, for_hooks=True) == b"".join(pieces)
+
+
+async def test_an_upload_is_given_up(attachment: Attachment) -> None:
+    """What came is erased, in earlier calls as well."""
+    await attachment.send(b"not ", request_id="up", partial=True)
+    start = contract.UploadStart(request_id="up", offset=4)
+    given_up = steps(start, b"that", contract.UploadEnd(discard=True))
+    assert not (await attachment.stub.Upload(given_up)).HasField("file")
+    await until(lambda: objects_are(attachment, 0))
+    assert await used(attachment) == 0
+
+
+async def test_an_upload_goes_on_in_another_process(
+    attachment: Attachment, stores: EmbeddedStores
+) -> None:
+    """Which has seen nothing of what came before."""
+    data = secrets.token_bytes(9_000_000)
+    await attachment.send(data[:4_000_000], request_id="moved", partial=True)
+    settings = settings_for(stores, attachment.wiring.settings.data)
+    async with hosting(settings, "file_attachment") as wiring:
+        other = Attachment(wiring, attachment.somebody)
+        middle = data[4_000_000:5_000_000]
+        await other.send(middle, request_id="moved", offset=4_000_000, partial=True)
+        rest = await other.send(data[5_000_000:], request_id="moved", offset=5_000_000)
+    assert rest.file.sha256 == hashlib.sha256(data).hexdigest()
+    assert await attachment.download(rest.file.id, for_hooks=True) == data
+
+
+async def test_a_call_that_was_overtaken_leaves_nothing_behind(attachment: Attachment) -> None:
+    """Its last part would else lie behind the erasure for ever."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[contract.UploadRequest]:
+        yield contract.UploadRequest(start=contract.UploadStart(request_id="raced"))
+        yield contract.UploadRequest(data=b"too late")
+        begun.set()
+        await go_on.wait()
+        yield contract.UploadRequest(end=contract.UploadEnd())
+
+    late = asyncio.ensure_future(refusal(attachment.stub.Upload(slow())))
+    await begun.wait()
+    await until(lambda: received(attachment, "raced", 0))
+    done = await attachment.send(b"first", request_id="raced")
+    await attachment.stub.DeleteFile(contract.DeleteFileRequest(file_id=done.file.id))
+    await until(lambda: objects_are(attachment, 0))
+    go_on.set()
+    assert (await late).reason == Reason.REASON_UPLOAD_OFFSET
+    assert await objects_are(attachment, 0)
 
 
 async def test_a_png_that_is_html_is_html(attachment: Attachment) -> None:

@@ -82,6 +82,12 @@ async def test_the_doctor_finds_everything_well(mesh: Mesh) -> None:
     assert "answers" in output
     assert "jobs" in output
 
+    async def connected() -> bool:
+        _, output = await mesh.kari.command("doctor")
+        return bool(re.search(r"MCP server rough +ok +connected", output))
+
+    await until(connected)
+
 
 async def test_a_job_that_cannot_be_done_is_seen_and_decided_about(mesh: Mesh) -> None:
     """By the doctor, by `kari jobs` with its error, and it is tried again or dropped."""

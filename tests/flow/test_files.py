@@ -1,18 +1,29 @@
 """Files, from an upload through every server to an answer and to a search."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 
 import grpc
 
-from kari.chat_hub.v1.chat_hub_pb2 import ListHooksRequest, ListReadersRequest, SearchRequest
+from kari.chat_hub.v1.chat_hub_pb2 import (
+    GetUploadRequest,
+    ListHooksRequest,
+    ListReadersRequest,
+    SearchRequest,
+    UploadFileRequest,
+    UploadFileStart,
+)
 from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceStub
 from kari.conversation_models.v1.file_pb2 import FileState, HookVerdict
 from kari.conversation_models.v1.search_pb2 import FileResult
 from kari.errors.v1.errors_pb2 import Reason
-from tests.flow.conftest import QUOTING, Mesh
+from tests.flow.conftest import QUOTING, RETELLING, Mesh
 from tests.flow.files import Drawer, settled
+from tests.flow.test_tools import results
 from tests.hook_enabled_file.samples import pdf, picture
 from tests.hosting import until
+from tests.production_memory.memory import refusal
 from tests.socket_client import SocketClient, opened, text_of
 
 PAGES = (
@@ -39,6 +50,23 @@ async def test_an_answer_comes_from_a_file_with_its_page(mesh: Mesh) -> None:
     assert "ferry.pdf, page 3" in message.content
     assert events[0].accepted.message.file_ids == [file.id]
     assert (found.name, found.chunk.anchor.page) == ("ferry.pdf", 3)
+
+
+async def test_a_file_that_is_named_is_read_for_a_model_without_tools(mesh: Mesh) -> None:
+    """By its name or its id; what stands in it comes into the answer."""
+    token = await mesh.token()
+    text = b"The keeper of the lighthouse is called Aldo Ferrant."
+    async with opened(mesh.kari, token) as client:
+        file = await settled(client, await Drawer(mesh.kari, token).upload("lighthouse.txt", text))
+        _, named = await client.turn("Summarize lighthouse.txt, please.", model=RETELLING)
+        _, by_id = await client.turn(f"What is in {file.id}?", model=RETELLING)
+    for events in (named, by_id):
+        (result,) = results(events)
+        assert (result.tool_id, result.success) == ("file.read", True)
+        message = events[-1].completed.message
+        assert message.content.startswith("Results: ")
+        assert "Aldo Ferrant" in message.content
+        assert [use.tool_id for use in message.tools_called] == ["file.read"]
 
 
 async def captain(client: SocketClient) -> FileResult | None:
@@ -118,6 +146,32 @@ async def test_a_deleted_file_is_gone(mesh: Mesh) -> None:
         assert not (await client.ask(search=query)).result.search.files
     status, _ = await drawer.request("GET", f"/v1/files/{file.id}/content")
     assert status == 404
+
+
+async def test_ten_gigabytes_are_refused_before_a_byte(mesh: Mesh) -> None:
+    """As a form, by tus and over gRPC; nothing of it counts."""
+    token = await mesh.token()
+    drawer = Drawer(mesh.kari, token)
+    huge = 10_000_000_000
+
+    async def beginning() -> AsyncIterator[bytes]:
+        yield b'--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\nbegun'
+        await asyncio.Event().wait()
+
+    headers = {"content-type": "multipart/form-data; boundary=b", "content-length": str(huge)}
+    status, body = await drawer.request("POST", "/v1/files", data=beginning(), headers=headers)
+    assert (status, body["reason"]) == (413, "REASON_TOO_LARGE")
+    headers = {"tus-resumable": "1.0.0", "upload-length": str(huge), "idempotency-key": "huge"}
+    status, body = await drawer.request("POST", "/v1/uploads", headers=headers)
+    assert (status, body["reason"]) == (413, "REASON_TOO_LARGE")
+    header = ("authorization", f"Bearer {token}")
+    async with grpc.aio.insecure_channel(mesh.kari.address("chat_hub")) as channel:
+        hub = ChatHubServiceStub(channel)
+        start = UploadFileStart(request_id="huge", size_bytes=huge)
+        call = hub.UploadFile(iter([UploadFileRequest(start=start)]), metadata=[header])
+        assert (await refusal(call)).reason == Reason.REASON_TOO_LARGE
+        looked = hub.GetUpload(GetUploadRequest(request_id="huge"), metadata=[header])
+        assert (await refusal(looked)).reason == Reason.REASON_FILE_NOT_FOUND
 
 
 async def test_the_hub_lists_hooks_and_readers(mesh: Mesh) -> None:

@@ -16,8 +16,11 @@ from kari.conversation_models.v1.tool_pb2 import ToolResult
 from kari.conversation_models.v1.turn_pb2 import TurnEvent
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import from_rpc
-from tests.flow.conftest import OBEDIENT, READER, Mesh
+from tests.flow.conftest import GULLIBLE, OBEDIENT, READER, Mesh
+from tests.flow.files import Drawer, settled
+from tests.hosting import until
 from tests.socket_client import kinds_of, opened, text_of
+from tests.tool_integration.mcp.rough import INJECTION
 from tests.upstream.script import Script, asks
 
 CONVERT = '!units {"value": 3, "unit": "km", "to": "m"}'
@@ -46,6 +49,37 @@ async def test_a_model_has_a_tool_called_and_answers_with_its_result(mesh: Mesh)
     assert [(use.tool_id, use.success) for use in message.tools_called] == [("calculator", True)]
 
 
+async def test_a_model_has_a_capsule_run(mesh: Mesh) -> None:
+    """Like any tool; the trail has the call and the run."""
+    async with opened(mesh.kari, await mesh.token()) as client:
+        _, events = await client.turn(
+            '!capsule.semantic_retriever {"query": "picnic"}', model=OBEDIENT
+        )
+    (result,) = results(events)
+    assert (result.tool_id, result.success) == ("capsule.semantic_retriever", True)
+    assert set(json.loads(result.result_json)["searched"]) == {"memory", "messages"}
+    assert result.metadata["run_id"].startswith("run_")
+    message = events[-1].completed.message
+    assert "searched" in message.content
+    assert [(use.tool_id, use.success) for use in message.tools_called] == [(result.tool_id, True)]
+    await until(lambda: done_on_record(mesh, result.call_id))
+
+
+async def done_on_record(mesh: Mesh, call_id: str) -> bool:
+    """Whether the trail has both ends of a call and of a capsule's run for it."""
+    code, output = await mesh.kari.command("audit", "tail", "-n", "200", "--json")
+    assert code == 0, output
+    entries = [json.loads(line)["entry"] for line in output.splitlines()]
+    ours = [e for e in entries if e.get("details", {}).get("call") == call_id]
+    assert {e["resource"] for e in ours} <= {"capsule.semantic_retriever"}
+    known = {(e["action"], e["outcome"].rpartition("_")[2]) for e in ours}
+    return known == {
+        (action, outcome)
+        for action in ("tool.call", "capsule.run")
+        for outcome in ("ADMITTED", "DONE")
+    }
+
+
 async def test_for_a_model_without_tools_a_rule_has_one_called(mesh: Mesh) -> None:
     """The time of a place, before the model says a word."""
     async with opened(mesh.kari, await mesh.token()) as client:
@@ -71,11 +105,16 @@ async def test_a_tool_that_asks_first_waits_for_its_user(mesh: Mesh, approved: b
         frame = await client.ask(answer_approval=answer)
         events = await client.events(frame_id)
     assert frame.result.answer_approval.turn.id == ack.turn.id
+    assert frame.result.answer_approval.approved == approved
     assert events[0].approval_answered.approved == approved
     (result,) = results(events)
     assert result.success == approved
     assert approved or result.error.reason == Reason.REASON_APPROVAL_DENIED
     assert events[-1].HasField("completed")
+    other = ("--deny",) if approved else ()
+    code, output = await mesh.kari.command("approve", ack.turn.id, asked.call.id, *other)
+    held = "allowed" if approved else "not allowed"
+    assert (code, output) == (1, f"it was answered before: it is {held}; the turn goes on\n")
 
 
 async def test_another_model_goes_on_with_what_a_tool_gave(mesh: Mesh) -> None:
@@ -95,15 +134,58 @@ async def test_whoever_has_not_the_role_is_refused_and_the_turn_goes_on(mesh: Me
     """The tool is not listed either."""
     async with opened(mesh.kari, await mesh.plain_token()) as client:
         listed = await client.ask(tools=ListToolsRequest())
-        _, events = await client.turn('!memory.search {"query": "me"}', model=OBEDIENT)
+        ack, events = await client.turn('!memory.search {"query": "me"}', model=OBEDIENT)
     ids = [tool.id for tool in listed.result.tools.tools]
     assert "calculator" in ids
     assert "memory.search" not in ids
     (result,) = results(events)
-    assert result.error.reason == Reason.REASON_TOOL_NOT_FOUND
+    assert result.error.reason == Reason.REASON_ROLE_MISSING
     assert events[-1].HasField("completed")
+    assert await recorded(mesh, ack.turn.id, 1) == [
+        ("REFUSED", "memory.search", "REASON_ROLE_MISSING")
+    ]
     called = await outside(mesh, await mesh.plain_token(), "memory.search", query="me")
     assert called.error.reason == Reason.REASON_ROLE_MISSING
+
+
+async def recorded(mesh: Mesh, turn_id: str, count: int) -> list[tuple[str, str, str]]:
+    """What is on record of a turn's calls, once there is so much: outcome, tool, reason."""
+
+    async def enough() -> list[tuple[str, str, str]]:
+        words = ("audit", "tail", "-n", "200", "--action", "tool.call", "--json")
+        code, output = await mesh.kari.command(*words)
+        assert code == 0, output
+        entries = [json.loads(line)["entry"] for line in output.splitlines()]
+        found = [
+            (each["outcome"].rpartition("_")[2], each["resource"], each.get("reason", ""))
+            for each in entries
+            if each["details"].get("turn") == turn_id
+        ]
+        return found if len(found) >= count else []
+
+    return await until(enough)
+
+
+@pytest.mark.parametrize("through", ["rough.inject", "file.read"])
+async def test_a_tool_that_only_a_result_asks_for_is_not_had(mesh: Mesh, through: str) -> None:
+    """The model obeys what an MCP server, or a file, tells it to; its user may not run code."""
+    token = await mesh.plain_token()
+    async with opened(mesh.kari, token) as client:
+        if through == "file.read":
+            name = f"orders-{secrets.token_hex(4)}.txt"
+            await settled(client, await Drawer(mesh.kari, token).upload(name, INJECTION.encode()))
+        arguments = {"file": name} if through == "file.read" else {}
+        ack, events = await client.turn(f"!{through} {json.dumps(arguments)}", model=GULLIBLE)
+    read, refused = results(events)
+    assert read.success, read
+    assert "captured" in read.result_json
+    assert refused.error.reason == Reason.REASON_ROLE_MISSING
+    assert events[-1].HasField("completed")
+    assert await recorded(mesh, ack.turn.id, 3) == [
+        ("ADMITTED", through, ""),
+        ("DONE", through, ""),
+        ("REFUSED", "code.run", "REASON_ROLE_MISSING"),
+    ]
 
 
 async def test_a_user_calls_a_tool_outside_of_a_turn(mesh: Mesh) -> None:

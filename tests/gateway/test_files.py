@@ -11,10 +11,13 @@ import pytest_asyncio
 from aiohttp import FormData
 
 from gateway.app import Gateway
+from kari.identity.v1.identity_pb2 import User
 from servers.runtime.ids import new_id
 from tests.gateway.client import Client, eventually
+from tests.gateway.conftest import Serve
 from tests.gateway.http_client import Http, http
 from tests.gateway.mesh import Mesh
+from tests.gateway.scripted_identity import ADA
 
 TUS = {"tus-resumable": "1.0.0"}
 CHUNK = {**TUS, "content-type": "application/offset+octet-stream"}
@@ -81,6 +84,120 @@ async def test_two_files_in_a_form_are_refused(ada: Http) -> None:
     two = form(b"one")
     two.add_field("file", b"two", filename="two.txt")
     assert (await ada.post("/v1/files", data=two)).status == 400
+
+
+def parts(*parts: tuple[str, str], ended: bool = True) -> bytes:
+    """A form of header parameters and bodies."""
+    head = "--b\r\ncontent-disposition: form-data; {}\r\n\r\n{}\r\n"
+    return ("".join(head.format(*part) for part in parts) + "--b--\r\n" * ended).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "told"),
+    [
+        (
+            parts(('name="file"; filename="a"', "x"), ('name="strip_metadata"', "1")),
+            "strip_metadata",
+            "fields come before the file",
+        ),
+        (
+            parts(('name="file"; filename="a"', "x"), ('name="conversation_id"', "conv_1")),
+            "conversation_id",
+            "fields come before the file",
+        ),
+        (parts(('name="avatar"; filename="a"', "x")), "avatar", "field `file`"),
+        (parts(('name="file"', "x")), "file", "filename"),
+    ],
+)
+async def test_a_form_in_another_order_is_refused(
+    ada: Http, mesh: Mesh, body: bytes, field: str, told: str
+) -> None:
+    """Nothing that was asked for is forgotten in silence, and nothing of the file is kept."""
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    answer = await ada.post("/v1/files", data=body, headers=headers)
+    envelope = answer.envelope()
+    assert (answer.status, envelope["violations"][0]["field"]) == (400, field)
+    assert told in envelope["message"]
+    assert not any(upload.data for upload in mesh.hub.uploads.values())
+    assert mesh.hub.files == {}
+
+
+async def test_a_form_says_how_large_its_file_is(ada: Http, mesh: Mesh) -> None:
+    """Without its own overhead, whatever stands before the file."""
+    await ada.post("/v1/files", data=form(b"0123456789" * 100_000, conversation_id=new_id("conv")))
+    (upload,) = mesh.hub.uploads.values()
+    assert (upload.start.expected_bytes, upload.start.size_bytes) == (1_000_000, 0)
+
+
+async def test_ten_gigabytes_are_refused_before_they_come(gateway: Gateway, mesh: Mesh) -> None:
+    """By the length of the form: nobody waits for its bytes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rsplit(":")[-1]))
+    body = parts(('name="file"; filename="a"', "0" * 100), ended=False)
+    head = (
+        f"POST /v1/files HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {mesh.identity.token()}\r\n"
+        "content-type: multipart/form-data; boundary=b\r\ncontent-length: 10000000000\r\n\r\n"
+    )
+    writer.write(head.encode() + body)
+    told = await reader.readuntil(b"}")
+    writer.close()
+    assert b"413" in told.split(b"\r\n")[0]
+    assert b"REASON_TOO_LARGE" in told
+    assert mesh.hub.uploads == {}
+
+
+async def test_ten_gigabytes_are_refused_by_tus(ada: Http) -> None:
+    answer = await ada.post("/v1/uploads", headers={**TUS, "upload-length": "10000000000"})
+    assert (answer.status, answer.envelope()["reason"]) == (413, "REASON_TOO_LARGE")
+
+
+async def test_an_upload_is_given_up(ada: Http, mesh: Mesh) -> None:
+    """By tus: nothing of it is kept. A finished one is a file."""
+    created = await ada.post("/v1/uploads", headers={**TUS, "upload-length": "10"})
+    place = created.headers["location"]
+    await ada.request("PATCH", place, data=b"0123", headers={**CHUNK, "upload-offset": "0"})
+    assert (await ada.request("DELETE", place, headers=TUS)).status == 204
+    assert mesh.hub.uploads == {}
+    assert (await ada.request("DELETE", place, headers=TUS)).status == 404
+    done = await ada.post("/v1/uploads", headers={**TUS, "upload-length": "0"})
+    place = done.headers["location"]
+    assert (await ada.request("DELETE", place, headers=TUS)).status == 409
+
+
+async def test_uploads_are_limited(serve: Serve, mesh: Mesh) -> None:
+    """How many a user begins, and how many transfers are under way at once."""
+    somebody = User(id=new_id("user"), tenant_id=ADA.tenant_id, roles=ADA.roles)
+    token = mesh.identity.token(somebody)
+    async with (
+        serve(uploads_per_minute=2, transfers_per_user=1) as limited,
+        http(limited.url, authorization=f"Bearer {token}") as client,
+    ):
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield parts(('name="file"; filename="a"', "x"), ended=False)
+            begun.set()
+            await go_on.wait()
+            yield b"--b--\r\n"
+
+        headers = {"content-type": "multipart/form-data; boundary=b"}
+        first = asyncio.ensure_future(client.post("/v1/files", data=slow(), headers=headers))
+        await begun.wait()
+        await eventually(lambda: under_way(mesh))
+        file = mesh.hub.keep("a.txt", b"a")
+        second = await client.get(f"/v1/files/{file.id}/content")
+        assert (second.status, second.envelope()["reason"]) == (429, "REASON_UPLOAD_LIMIT")
+        go_on.set()
+        assert (await first).status == 201
+        assert (await client.get(f"/v1/files/{file.id}/content")).status == 200
+        created = {**TUS, "upload-length": "1"}
+        assert (await client.post("/v1/uploads", headers=created)).status == 201
+        refused = await client.post("/v1/uploads", headers=created)
+        assert (refused.status, refused.envelope()["reason"]) == (429, "REASON_UPLOAD_LIMIT")
+
+
+async def under_way(mesh: Mesh) -> bool:
+    """Whether an upload has begun."""
+    return bool(mesh.hub.uploads)
 
 
 async def test_half_a_form_is_no_file(ada: Http, gateway: Gateway, mesh: Mesh) -> None:
@@ -171,6 +288,32 @@ async def test_ranges(
         assert (answer.body, answer.headers["content-length"]) == (body, str(len(body)))
 
 
+async def test_bytes_that_the_client_has_are_not_sent_again(ada: Http, mesh: Mesh) -> None:
+    """By their validator; a part only goes with the bytes it was begun with."""
+    file = mesh.hub.keep("digits.txt", b"0123456789")
+    place = f"/v1/files/{file.id}/content"
+    etag = (await ada.get(place)).headers["etag"]
+    for known in (etag, f'"other", W/{etag}', "*"):
+        answer = await ada.get(place, headers={"if-none-match": known})
+        assert (answer.status, answer.body, answer.headers["etag"]) == (304, "", etag)
+    assert (await ada.get(place, headers={"if-none-match": '"other"'})).status == 200
+    for validator, status, body in (
+        (etag, 206, "234"),
+        ('"other"', 200, "0123456789"),
+        (f"W/{etag}", 200, "0123456789"),
+        ("Sat, 28 Nov 2026 07:00:00 GMT", 200, "0123456789"),
+    ):
+        headers = {"range": "bytes=2-4", "if-range": validator}
+        answer = await ada.get(place, headers=headers)
+        assert (answer.status, answer.body) == (status, body)
+
+
+async def test_head_tells_without_bytes(ada: Http, mesh: Mesh) -> None:
+    file = mesh.hub.keep("digits.txt", b"0123456789")
+    answer = await ada.request("HEAD", f"/v1/files/{file.id}/content")
+    assert (answer.status, answer.headers["content-length"], answer.body) == (200, "10", "")
+
+
 @pytest.mark.parametrize(
     ("content_type", "shown"),
     [
@@ -222,6 +365,30 @@ async def test_strangers_get_nothing(gateway: Gateway, mesh: Mesh) -> None:
     async with http(gateway.url, **foreign) as other_page:
         assert (await other_page.post("/v1/files", data=form(b"x"))).status == 403
     assert len(mesh.hub.files) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "site", "status"),
+    [
+        ("GET", "same-origin", 200),
+        ("GET", "none", 200),
+        ("GET", "", 200),
+        ("GET", "cross-site", 403),
+        ("GET", "same-site", 403),
+        ("DELETE", "same-origin", 403),
+    ],
+)
+async def test_a_link_of_the_page_reads_with_the_cookie(
+    gateway: Gateway, mesh: Mesh, method: str, site: str, status: int
+) -> None:
+    """Browsers name no origin then, but say where the page is from; what changes something has to
+    name it."""
+    file = mesh.hub.keep("a.txt", b"a")
+    cookie = {"cookie": f"kari_access={mesh.identity.token()}"}
+    headers = {"sec-fetch-site": site} if site else {}
+    async with http(gateway.url, **cookie, **headers) as linked:
+        path = f"/v1/files/{file.id}" + ("/content" if method == "GET" else "")
+        assert (await linked.request(method, path)).status == status
 
 
 async def test_a_file_is_followed_through_the_hooks(client: Client, mesh: Mesh) -> None:

@@ -294,6 +294,20 @@ async def test_an_upload_that_is_called_off_is_cut_behind_as_well(intake: Intake
     assert not got.HasField("file")
 
 
+async def test_nobody_asks_for_what_only_servers_may(intake: Intake) -> None:
+    """By fields that the contract of users does not have: they do not go on."""
+    attachment = Attachment(intake.wiring, intake.somebody)
+    claimed = await claim(attachment, b"in quarantine")
+    asked = kept.DownloadRequest(file_id=claimed.file.id, for_hooks=True)
+    request = contract.DownloadRequest.FromString(asked.SerializeToString())
+    refused = await refusal(anext(aiter(intake.stub.Download(request))))
+    assert refused.reason == Reason.REASON_FILE_NOT_READY
+    meant = kept.UploadStart(request_id=new_id("up"), replaces_file_id=claimed.file.id)
+    start = contract.UploadStart.FromString(meant.SerializeToString())
+    sent = await intake.stub.Upload(steps(start, b"clean", contract.UploadEnd()))
+    assert sent.HasField("file")
+
+
 async def began(
     intake: Intake, request_id: str, least: int = 0
 ) -> contract.GetUploadResponse | None:

@@ -11,7 +11,7 @@ import pytest_asyncio
 from kari.errors.v1.errors_pb2 import Reason
 from kari.identity.v1 import identity_pb2_grpc
 from kari.identity.v1.identity_pb2 import LoginRequest, LoginResponse
-from servers import dependencies
+from servers.composition.mesh import put_together
 from servers.identity.accounts import Account
 from servers.identity.clock import utc_now
 from servers.identity.first_accounts import ROLES
@@ -76,7 +76,7 @@ def reason_of(error: grpc.aio.AioRpcError) -> str:
 async def identity_server(settings: Settings) -> AsyncIterator[Served]:
     """Serves identity alone, put together as in production."""
     wiring = Wiring(settings, key_files(settings))
-    hosted = [dependencies.identity(wiring)]
+    hosted = [put_together("identity", wiring)]
     bootstrap = Bootstrap(hosted, wiring.resources, wiring.security(), "127.0.0.1:0")
     async with (
         serving(bootstrap, 1) as port,

@@ -11,7 +11,7 @@ import pytest_asyncio
 from kari.conversation_models.v1.conversation_pb2 import Conversation
 from kari.instruction_processor.v1 import instruction_processor_pb2 as pb
 from kari.instruction_processor.v1 import instruction_processor_pb2_grpc
-from servers import dependencies
+from servers.composition.mesh import put_together
 from servers.runtime.call import Principal
 from servers.runtime.ids import new_id
 from servers.runtime.settings import Settings
@@ -94,8 +94,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         AsyncExitStack() as models,
     ):
         wiring = MeshWiring(settings, mesh)
-        await models.enter_async_context(mesh.serving(dependencies.model_factory(wiring)))
-        async with mesh.serving(dependencies.instruction_processor(wiring)):
+        await models.enter_async_context(mesh.serving(put_together("model_factory", wiring)))
+        async with mesh.serving(put_together("instruction_processor", wiring)):
             channel = mesh.channel("chat_hub", "instruction_processor")
             stub = instruction_processor_pb2_grpc.InstructionProcessorServiceStub(channel)
             with mesh.user() as user:

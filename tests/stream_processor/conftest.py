@@ -16,7 +16,7 @@ from kari.stream_processor.v1.stream_processor_pb2 import (
     OpenRequest,
     OpenResponse,
 )
-from servers import dependencies
+from servers.composition.mesh import put_together
 from servers.runtime.settings import Settings
 from tests.stream_processor.serving import Mesh, MeshWiring
 from tests.stream_processor.valkey import TestValkey
@@ -82,7 +82,7 @@ class StreamProcessors:
         """One more, with some settings changed."""
         settings = self._settings.model_copy(update=changes)
         wiring = MeshWiring(settings, self._mesh)
-        hosted = dependencies.stream_processor(wiring)
+        hosted = put_together("stream_processor", wiring)
         async with self._mesh.serving(hosted, wiring.resources):
             yield Client(self._mesh.channel("chat_orchestrator", "stream_processor"))
 

@@ -52,8 +52,8 @@ EVERYTHING_WRONG = Offer(Tool("t", "t", "t", SCHEMA, roles=ROLES), nothing, **WR
     [
         (0, Reason.REASON_TOOL_NOT_FOUND),
         (1, Reason.REASON_TOOL_NOT_ALLOWED),
-        (2, Reason.REASON_TOOL_NOT_ALLOWED),
-        (3, Reason.REASON_ROLE_MISSING),
+        (2, Reason.REASON_ROLE_MISSING),
+        (3, Reason.REASON_TOOL_NOT_ALLOWED),
         (4, Reason.REASON_TOOL_UNAVAILABLE),
         (5, Reason.REASON_TOOL_RATE),
         (6, Reason.REASON_TOOL_ARGUMENTS),
@@ -62,12 +62,12 @@ EVERYTHING_WRONG = Offer(Tool("t", "t", "t", SCHEMA, roles=ROLES), nothing, **WR
     ],
 )
 async def test_the_first_thing_that_is_wrong_is_told(mended: int, reason: Reason.ValueType) -> None:
-    """Known, allowed, role, available, limit, schema, depth, the tool's own rule."""
+    """Known, allowed, role, listed, available, limit, schema, depth, the tool's own rule."""
     offer: Offer | None = EVERYTHING_WRONG if mended > 0 else None
-    allowed = ["other"] if mended < 3 else []
+    allowed = ["other"] if mended < 4 else []
     if offer is not None and mended > 1:
         offer = replace(offer, disabled=False)
-    if offer is not None and mended > 3:
+    if offer is not None and mended > 2:
         offer = replace(offer, tool=replace(offer.tool, roles=frozenset()))
     if offer is not None and mended > 4:
         offer = replace(offer, unavailable="")

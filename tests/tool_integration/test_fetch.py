@@ -10,36 +10,23 @@ import pytest_asyncio
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import Principal
 from servers.runtime.errors import Forbidden, KariError
-from servers.tool_integration.built_in.addresses import refusal
+from servers.runtime.public_addresses import refusal
 from servers.tool_integration.built_in.fetch import Fetch
 from servers.tool_integration.configuration import FetchEntry
 from servers.tool_integration.results import encoded
 from servers.tool_integration.tool import Invocation
-from tests.tool_integration.web import PAGE, Web, gzip_bomb, gzipped, head, serving_web
+from tests.tool_integration.web import (
+    PAGE,
+    Web,
+    but_the_server,
+    gzip_bomb,
+    gzipped,
+    head,
+    known,
+    serving_web,
+)
 
 CALL = Invocation("call_1", "web.fetch", Principal("user_1", "tenant_1", frozenset()))
-NAMES = {
-    "site.example": ["127.0.0.1"],
-    "other.example": ["127.0.0.1"],
-    "metadata.example": ["169.254.169.254"],
-    "private.example": ["10.1.2.3"],
-    "mixed.example": ["93.184.216.34", "127.0.0.2"],
-    "loop.example": ["127.0.0.2"],
-    "six.example": ["::ffff:127.0.0.1"],
-}
-
-
-def but_the_server(address: str) -> str:
-    """The tests' server stands for the public web; every other address is judged as ever."""
-    return "" if address == "127.0.0.1" else refusal(address)
-
-
-async def known(host: str, port: int) -> list[tuple[int, str]]:
-    if host not in NAMES:
-        raise OSError("no such name")
-    return [(10 if ":" in address else 2, address) for address in NAMES[host]]
-
-
 Make = Callable[..., Fetch]
 
 

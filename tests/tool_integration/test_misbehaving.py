@@ -9,6 +9,8 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from embedded.stores import EmbeddedStores
 from kari.conversation_models.v1.audit_pb2 import AuditOutcome
@@ -122,6 +124,8 @@ OFFERS = [
     offer("test.away", echo, unavailable="its server is away; start it"),
     offer("test.broken", echo, parameters={"type": "nothing of the kind"}),
     offer("test.afield", echo, parameters={"type": "object", "$ref": "http://127.0.0.1:9/x"}),
+    offer("test.twins", echo),
+    offer("test twins", echo),
     Offer(offer("test.off", echo).tool, echo, "`test.off` is switched off here", disabled=True),
 ]
 
@@ -183,7 +187,10 @@ async def test_whatever_a_tool_does_ends_as_a_result_and_on_record(
         ("test.broken", {}, Reason.REASON_TOOL_UNAVAILABLE),
         ("test.typed", {"arguments": {"n": "four"}}, Reason.REASON_TOOL_ARGUMENTS),
         ("test.typed", {"arguments": "{"}, Reason.REASON_TOOL_ARGUMENTS),
-        ("test.afield", {}, Reason.REASON_TOOL_ARGUMENTS),
+        ("test.afield", {}, Reason.REASON_TOOL_UNAVAILABLE),
+        ("test_coders", {}, Reason.REASON_ROLE_MISSING),
+        ("test_coders", {"allowed_tool_ids": ["test.echo"]}, Reason.REASON_ROLE_MISSING),
+        ("test_twins", {}, Reason.REASON_TOOL_NOT_FOUND),
         ("test.echo", {"depth": 3}, Reason.REASON_TOOL_DEPTH),
     ],
 )
@@ -197,7 +204,24 @@ async def test_what_may_not_be_is_refused_on_record_and_does_not_run(
     (refused,) = await bench.records(1)
     assert refused.entry.outcome == AuditOutcome.AUDIT_OUTCOME_REFUSED
     assert refused.entry.reason == Reason.Name(reason)
+    assert refused.entry.resource in (tool, "test.coders")
     assert len(ran) == before
+
+
+async def test_a_tool_goes_by_the_name_that_models_write_it_with(bench: Bench) -> None:
+    """On record it has its own."""
+    assert (await bench.call("test_echo", {"n": 1})).success
+    assert {record.entry.resource for record in await bench.records(2)} == {"test.echo"}
+
+
+async def test_what_a_tool_raised_is_logged_without_what_it_says(bench: Bench) -> None:
+    """That may be what a user said; where it came from is enough to find it."""
+    with capture_logs() as logs:
+        await bench.call("test.throw")
+    (line,) = [line for line in logs if line["event"] == "a tool failed"]
+    assert "secret" not in str(line)
+    assert "in throw" in line["traceback"]
+    assert "ZeroDivisionError" in line["traceback"]
 
 
 async def test_a_caller_that_leaves_ends_the_tool(bench: Bench) -> None:
@@ -237,16 +261,22 @@ async def test_progress_and_text_come_before_the_result(bench: Bench) -> None:
     assert last.finished.metadata["pages"] == 3
 
 
+def calls_of(tool: str) -> float:
+    """Calls of a tool that were counted."""
+    return REGISTRY.get_sample_value("kari_chat_tool_calls_total", {"tool": tool}) or 0.0
+
+
 @pytest.mark.parametrize("tool", ["test.asks", "test.unstated"])
 async def test_a_tool_that_needs_it_asks_first(bench: Bench, tool: str) -> None:
     """Nothing runs until the orchestrator says that the user allowed it; it is not counted anew."""
-    before = len(ran)
+    before, counted = len(ran), calls_of(tool)
     (asked,) = await bench.events(tool)
     assert asked.approval_required.tool.id == tool
-    assert len(ran) == before
+    assert (len(ran), calls_of(tool)) == (before, counted)
     await bench.records(1)
     result = await bench.call(tool, {"n": 1}, approved=True)
     assert result.success
+    assert calls_of(tool) == counted + 1
     refused, admitted, done = await bench.records(3)
     assert refused.entry.reason == "REASON_APPROVAL_REQUIRED"
     assert admitted.entry.details["approved"] == "yes"

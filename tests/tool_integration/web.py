@@ -7,7 +7,30 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from servers.runtime.public_addresses import refusal
+
 PAGE = b"<!doctype html><title>A page</title><body><main><p>Words of a page.</p></main>"
+NAMES = {
+    "site.example": ["127.0.0.1"],
+    "other.example": ["127.0.0.1"],
+    "metadata.example": ["169.254.169.254"],
+    "private.example": ["10.1.2.3"],
+    "mixed.example": ["93.184.216.34", "127.0.0.2"],
+    "loop.example": ["127.0.0.2"],
+    "six.example": ["::ffff:127.0.0.1"],
+}
+
+
+def but_the_server(address: str) -> str:
+    """The tests' server stands for the public web; every other address is judged as ever."""
+    return "" if address == "127.0.0.1" else refusal(address)
+
+
+async def known(host: str, port: int) -> list[tuple[int, str]]:
+    """Addresses of a name, as the system's own resolver gives them."""
+    if host not in NAMES:
+        raise OSError("no such name")
+    return [(10 if ":" in address else 2, address) for address in NAMES[host]]
 
 
 @dataclass
@@ -76,10 +99,10 @@ def gzipped(body: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def serving_web(web: Web | None = None) -> AsyncIterator[Web]:
+async def serving_web(web: Web | None = None, address: str = "127.0.0.1") -> AsyncIterator[Web]:
     """Serves inside the block."""
     web = web or Web()
-    server = await asyncio.start_server(web.handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(web.handle, address, 0)
     web.port = server.sockets[0].getsockname()[1]
     try:
         yield web

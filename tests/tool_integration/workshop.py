@@ -10,7 +10,8 @@ from kari.audit.v1.audit_pb2_grpc import AuditServiceStub
 from kari.tool_integration.v1.tool_integration_pb2_grpc import (
     add_ToolIntegrationServiceServicer_to_server,
 )
-from servers import dependencies, topology
+from servers import topology
+from servers.composition import mesh
 from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.bootstrap import Hosted, serving
 from servers.runtime.keys import ensure_keys
@@ -50,7 +51,7 @@ async def workshop(
     here = settings.model_copy(update={"grpc_port": free_block(len(topology.SERVERS))})
     wiring = Wiring(here, ensure_keys(here), here=(*names, NAME))
     hosted = _hosted(wiring, Registry(sources, adjust))
-    async with serving(dependencies.bootstrap(wiring, names, (hosted,)), 2.0):
+    async with serving(mesh.bootstrap(wiring, names, (hosted,)), 2.0):
         yield wiring
     await wiring.close()
 

@@ -17,9 +17,13 @@ import msgspec
 from aiohttp import web
 
 from tests.upstream import anthropic_format, openai_format
+from tests.upstream.gullible import believe
 from tests.upstream.obedient import obey
 from tests.upstream.quoting import quote
 from tests.upstream.script import Ending, Script, named
+
+ANSWERING = {"obedient": obey, "retelling": obey, "gullible": believe, "quoting": quote}
+"""Models that answer by what they read."""
 
 
 @dataclass
@@ -171,9 +175,8 @@ class Upstream:
         model = received.model
         scripts = self.scripts.get(model)
         if not scripts:
-            if model == "quoting":
-                return quote(received.body)
-            return obey(received.body) if model == "obedient" else named(model)
+            answering = ANSWERING.get(model)
+            return answering(received.body) if answering else named(model)
         return scripts[min(len(self.asked(model)), len(scripts)) - 1]
 
     async def _put_scripts(self, request: web.Request) -> web.Response:

@@ -149,13 +149,16 @@ def content_of(name: str, most: int) -> bytes | int | None:
         descriptor = os.open(f"{BOX}/{name}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
-    with open(descriptor, "rb") as file:
+    try:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):
             return None
         if about.st_size > most:
             return about.st_size
-        return file.read(most)
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(most)
+    finally:
+        os.close(descriptor)
 
 
 def run(job: Json, stdin: int, said: int) -> None:

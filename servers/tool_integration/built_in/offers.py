@@ -28,11 +28,6 @@ if TYPE_CHECKING:
     from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceAsyncStub
     from kari.memory_processor.v1.memory_processor_pb2_grpc import MemoryProcessorServiceAsyncStub
 
-IDS = (
-    *("time", "calculator", "units", "conversation.search", "memory.search"),
-    *("file.read", "web.fetch", "web.search", "code.run"),
-)
-
 
 @dataclass(frozen=True)
 class Peers:

@@ -1,7 +1,8 @@
 """The MCP servers of the tools file, or none."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
 from servers.tool_integration.mcp.configuration import McpServerEntry
@@ -12,6 +13,16 @@ from servers.tool_integration.tool import Offer
 class Attached(Source, Protocol):
     """A source of tools that has to be kept running."""
 
+    @property
+    def names(self) -> Sequence[str]:
+        """Of what it is attached to."""
+
+    def health(self, name: str) -> AbstractAsyncContextManager[str]:
+        """One of them as a resource, for health."""
+
+    async def ping(self, name: str) -> None:
+        """Unavailable, with the reason, if one of them cannot be called."""
+
     async def run(self) -> None:
         """Runs until cancelled."""
 
@@ -21,6 +32,19 @@ class Attached(Source, Protocol):
 
 class NoServers:
     """Without MCP servers."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """None."""
+        return ()
+
+    @asynccontextmanager
+    async def health(self, name: str) -> AsyncIterator[str]:
+        """There is none."""
+        yield name
+
+    async def ping(self, name: str) -> None:
+        """There is none that could be away."""
 
     async def offers(self) -> Sequence[Offer]:
         """None, always the same."""

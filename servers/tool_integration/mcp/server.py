@@ -59,6 +59,11 @@ class McpServer:
             log.info("an MCP server is started anew", server=self.name, wait=round(wait, 2))
             await asyncio.sleep(wait)
 
+    def require(self) -> None:
+        """Unavailable, with the reason, if it cannot be called."""
+        if self._connection is None:
+            raise self._unavailable()
+
     async def call(self, tool: str, arguments: Mapping[str, Json], invocation: Invocation) -> Json:
         """Calls one of its tools by the server's own name for it. Unavailable says what went
         wrong."""

@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 
 from mcp.client import Transport
@@ -46,9 +46,21 @@ class McpServers:
             self._offers = tuple(offer for part in parts for offer in part)
         return self._offers
 
-    def why(self, name: str) -> str:
-        """Why a server cannot be called; empty if it can."""
-        return next((server.away for server in self._servers if server.name == name), "")
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the servers that are on."""
+        return [server.name for server in self._servers]
+
+    @asynccontextmanager
+    async def health(self, name: str) -> AsyncIterator[str]:
+        """A server as a resource, for health."""
+        yield name
+
+    async def ping(self, name: str) -> None:
+        """Unavailable, with the reason, if a server cannot be called."""
+        for server in self._servers:
+            if server.name == name:
+                server.require()
 
     async def run(self) -> None:
         """Keeps the servers running until cancelled, which ends all of them at once."""

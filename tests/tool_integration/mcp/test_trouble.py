@@ -10,12 +10,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import psutil
 import pytest
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
+from gateway.readiness import Readiness
+from kari.conversation_models.v1.degradation_pb2 import Feature
 from kari.errors.v1.errors_pb2 import Reason
+from servers.runtime import bootstrap
 from servers.runtime.call import Principal
-from servers.runtime.errors import KariError
+from servers.runtime.errors import KariError, Unavailable
 from servers.runtime.settings import Misconfigured, Settings
 from servers.tool_integration.mcp.attached import mcp_servers
 from servers.tool_integration.mcp.configuration import McpServerEntry
@@ -77,6 +83,15 @@ async def complaint(servers: McpServers, seconds: float = 20.0) -> str:
     return refused.value.message
 
 
+async def why(servers: McpServers) -> str:
+    """Why it cannot be called; empty if it can."""
+    try:
+        await servers.ping("s")
+    except Unavailable as away:
+        return away.message
+    return ""
+
+
 async def away(servers: McpServers, words: str) -> None:
     """Returns when its tool is listed as unavailable with these words."""
 
@@ -101,6 +116,34 @@ async def test_a_server_that_dies_is_started_anew(settings: Settings) -> None:
         assert await bench.value("mortal.plain") == "done"
 
 
+async def test_a_server_that_is_not_there_leaves_the_rest_well(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Health names it; the server of tools serves, and operators are told what is missing."""
+    monkeypatch.setattr(bootstrap, "HEALTH_SECONDS", 0.1)
+    text = command("other", *ROUGH, "plain") + '[mcp.gone]\ncommand = "no-such-program"\n'
+    async with benched(settings, text, "other.plain") as bench:
+        wiring = bench.wiring
+        async with grpc.aio.insecure_channel(wiring.address_of("tool_integration")) as channel:
+            health = health_pb2_grpc.HealthStub(channel)
+
+            async def told(name: str) -> int:
+                return int((await health.Check(HealthCheckRequest(service=name))).status)
+
+            async def known() -> bool:
+                return await told("store.mcp.other") == HealthCheckResponse.SERVING
+
+            await until(known)
+            assert await told("store.mcp.gone") == HealthCheckResponse.NOT_SERVING
+            assert await told("store.mcp") == HealthCheckResponse.NOT_SERVING
+            assert await told("") == HealthCheckResponse.SERVING
+            readiness = Readiness({"tool_integration": channel})
+            assert await readiness.check() == []
+        (missing,) = readiness.others
+        assert (missing.feature, missing.cause) == (Feature.FEATURE_TOOLS, "mcp")
+        assert readiness.degradations == []
+
+
 async def well(bench: Bench) -> bool:
     """Whether the mortal one can be called."""
     return (await bench.call("mortal.plain")).success
@@ -113,7 +156,8 @@ async def test_tools_of_a_server_that_is_away_stay_listed() -> None:
         with pytest.raises(KariError):
             await die.handler({}, Invocation("call_1", "s.die", SOMEBODY))
         await away(servers, "the MCP server `s` ended (exit status 3); it is started anew")
-        assert [offer.tool.id for offer in await servers.offers()] == ["s.plain", "s.die"]
+        ids = [offer.tool.id for offer in await servers.offers()]
+        assert ids == ["s.plain", "s.die", "s.inject"]
         assert "ended (exit status 3)" in await complaint(servers)
 
 
@@ -209,7 +253,7 @@ async def test_a_server_that_does_not_come_up_is_said_to_be_away(
     async with running(rough(behaviour, start_timeout=seconds)) as servers:
 
         async def said() -> bool:
-            return words in servers.why("s")
+            return words in await why(servers)
 
         await until(said)
         assert await servers.offers() == ()
@@ -219,7 +263,7 @@ async def test_a_program_that_is_not_there_is_named() -> None:
     async with running(McpServerEntry(command="no-such-program")) as servers:
 
         async def said() -> bool:
-            return "see `command` and `folder` (no-such-program)" in servers.why("s")
+            return "see `command` and `folder` (no-such-program)" in await why(servers)
 
         await until(said)
 
@@ -228,7 +272,7 @@ async def test_an_address_where_nobody_listens_is_said_to_be_one() -> None:
     async with running(McpServerEntry(url=f"http://127.0.0.1:{free_block(1)}/mcp")) as servers:
 
         async def said() -> bool:
-            return "cannot be reached at its `url`" in servers.why("s")
+            return "cannot be reached at its `url`" in await why(servers)
 
         await until(said)
 
@@ -267,6 +311,7 @@ async def test_broken_schemas_spoil_their_own_tool_alone() -> None:
         found = {offer.tool.id: offer.tool for offer in await servers.offers()}
     assert set(found) == {"s.nonsense", "s.elsewhere", "s.slow", "s.plain"}
     assert "is no JSON Schema" in checked(found["s.nonsense"])
+    assert "leads nowhere within it" in checked(found["s.elsewhere"])
     assert checked(found["s.plain"]) == ""
     assert "pattern" not in str(found["s.slow"].parameters)
 
@@ -325,7 +370,7 @@ async def test_a_header_reaches_the_server(tmp_path: Path) -> None:
         async with running(wrong) as servers:
 
             async def said() -> bool:
-                return "refuses us (HTTP status 401); see `headers_env`" in servers.why("s")
+                return "refuses us (HTTP status 401); see `headers_env`" in await why(servers)
 
             await until(said)
         right = McpServerEntry(url=url, headers_files={"Authorization": str(secret)})

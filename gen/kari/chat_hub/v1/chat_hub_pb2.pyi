@@ -1546,6 +1546,9 @@ class AnswerApprovalResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TURN_FIELD_NUMBER: _builtins.int
+    APPROVED_FIELD_NUMBER: _builtins.int
+    approved: _builtins.bool
+    """The answer that holds: of several to one question the first. Unset by servers that do not say."""
     @_builtins.property
     def turn(self) -> _turn_pb2.Turn:
         """The turn as it stands; `pending_steps` are the calls that still wait for an answer."""
@@ -1554,12 +1557,15 @@ class AnswerApprovalResponse(_message.Message):
         self,
         *,
         turn: _turn_pb2.Turn | None = ...,
+        approved: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["turn", b"turn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approved", b"_approved", "approved", b"approved", "turn", b"turn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["turn", b"turn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approved", b"_approved", "approved", b"approved", "turn", b"turn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__approved: _TypeAlias = _typing.Literal["approved"]  # noqa: Y015
+    _WhichOneofArgType__approved: _TypeAlias = _typing.Literal["_approved", b"_approved"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approved) -> _WhichOneofReturnType__approved | None: ...
 
 Global___AnswerApprovalResponse: _TypeAlias = AnswerApprovalResponse  # noqa: Y015
 
@@ -1606,16 +1612,20 @@ class UploadFileEnd(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PARTIAL_FIELD_NUMBER: _builtins.int
+    DISCARD_FIELD_NUMBER: _builtins.int
     partial: _builtins.bool
     """True if more of the file follows in a later call."""
+    discard: _builtins.bool
+    """True to give the upload up: what came of it is erased, in earlier calls as well."""
     def __init__(
         self,
         *,
         partial: _builtins.bool = ...,
+        discard: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["partial", b"partial"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["discard", b"discard", "partial", b"partial"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1634,6 +1644,7 @@ class UploadFileStart(_message.Message):
     CONVERSATION_ID_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     STRIP_METADATA_FIELD_NUMBER: _builtins.int
+    EXPECTED_BYTES_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of the upload, new for each file. After a cut the same id goes on at `offset`; one that ended gives
     the same file again.
@@ -1650,6 +1661,10 @@ class UploadFileStart(_message.Message):
     """SHA-256 of the whole file, in hex, where the uploader knows it; what arrives differently is refused."""
     strip_metadata: _builtins.bool
     """True if EXIF, authors and the like are to be taken out where that is possible."""
+    expected_bytes: _builtins.int
+    """About how many bytes the whole file has, where nobody knows it exactly, such as from the length of a form;
+    0 if not known. More than is allowed is refused before any byte, other than this is not.
+    """
     def __init__(
         self,
         *,
@@ -1660,10 +1675,11 @@ class UploadFileStart(_message.Message):
         conversation_id: _builtins.str = ...,
         sha256: _builtins.str = ...,
         strip_metadata: _builtins.bool = ...,
+        expected_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "name", b"name", "offset", b"offset", "request_id", b"request_id", "sha256", b"sha256", "size_bytes", b"size_bytes", "strip_metadata", b"strip_metadata"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "expected_bytes", b"expected_bytes", "name", b"name", "offset", b"offset", "request_id", b"request_id", "sha256", b"sha256", "size_bytes", b"size_bytes", "strip_metadata", b"strip_metadata"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1681,7 +1697,7 @@ class UploadFileResponse(_message.Message):
     received_bytes: _builtins.int
     """Bytes that were received, of earlier calls as well."""
     deduplicated: _builtins.bool
-    """True if the tenant had the same bytes already: they are kept once."""
+    """True if another file of the caller has the same bytes: they are kept once. Of others' nothing is told."""
     @_builtins.property
     def file(self) -> _file_pb2.File:
         """The file; unset if the upload is not finished."""
@@ -1912,7 +1928,7 @@ class ListFilesResponse(_message.Message):
     next_page_token: _builtins.str
     """Token of the next page; empty on the last."""
     used_bytes: _builtins.int
-    """Bytes that the caller's files have, each counted once."""
+    """Bytes that the caller's files have, each counted once, and those of uploads under way."""
     quota_bytes: _builtins.int
     """Bytes that they may have."""
     @_builtins.property
@@ -1965,7 +1981,7 @@ class DeleteFileResponse(_message.Message):
 
     ERASED_FIELD_NUMBER: _builtins.int
     erased: _builtins.bool
-    """True if no other file had the same bytes: they are erased."""
+    """True if no other file of the caller has the same bytes. They are erased when nobody's has."""
     def __init__(
         self,
         *,

@@ -29,7 +29,7 @@ from kari.conversation_models.v1 import file_pb2 as kari_dot_conversation__model
 from kari.policy.v1 import policy_pb2 as kari_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-kari/file_attachment/v1/file_attachment.proto\x12\x17kari.file_attachment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a&kari/conversation_models/v1/file.proto\x1a\x1bkari/policy/v1/policy.proto\"\xa7\x01\n\rUploadRequest\x12\x35\n\x05start\x18\x01 \x01(\x0b\x32$.kari.file_attachment.v1.UploadStartH\x00\x12\x1d\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\r\x80\x01\x01\xbaH\x07z\x05\x18\x80\x80\x80\x01H\x00\x12\x31\n\x03\x65nd\x18\x03 \x01(\x0b\x32\".kari.file_attachment.v1.UploadEndH\x00\x42\r\n\x04step\x12\x05\xbaH\x02\x08\x01\"\x1c\n\tUploadEnd\x12\x0f\n\x07partial\x18\x01 \x01(\x08\"\xf8\x01\n\x0bUploadStart\x12!\n\nrequest_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18\x64\xba\x01\x01\x00\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x88\'\x12\x1b\n\nsize_bytes\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x17\n\x06offset\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x36\n\x0f\x63onversation_id\x18\x05 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^conv_[0-9a-f]{32}$\xd8\x01\x01\x12(\n\x06sha256\x18\x06 \x01(\tB\x18\xbaH\x15r\x10\x32\x0e^[0-9a-f]{64}$\xd8\x01\x01\x12\x16\n\x0estrip_metadata\x18\x07 \x01(\x08\"o\n\x0eUploadResponse\x12/\n\x04\x66ile\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.File\x12\x16\n\x0ereceived_bytes\x18\x02 \x01(\x03\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x03 \x01(\x08\"1\n\x10GetUploadRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"p\n\x11GetUploadResponse\x12\x16\n\x0ereceived_bytes\x18\x01 \x01(\x03\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12/\n\x04\x66ile\x18\x03 \x01(\x0b\x32!.kari.conversation_models.v1.File\"\xbb\x01\n\x0f\x44ownloadRequest\x12+\n\x07\x66ile_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^file_[0-9a-f]{32}$\x12\x17\n\x06offset\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x17\n\x06length\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x36\n\x0f\x63onversation_id\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^conv_[0-9a-f]{32}$\xd8\x01\x01\x12\x11\n\tfor_hooks\x18\x05 \x01(\x08\"b\n\x10\x44ownloadResponse\x12\x31\n\x04\x66ile\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.FileH\x00\x12\x13\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\x03\x80\x01\x01H\x00\x42\x06\n\x04step\"u\n\x0eGetFileRequest\x12+\n\x07\x66ile_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^file_[0-9a-f]{32}$\x12\x36\n\x0f\x63onversation_id\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^conv_[0-9a-f]{32}$\xd8\x01\x01\"B\n\x0fGetFileResponse\x12/\n\x04\x66ile\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.File\"\x87\x01\n\x10ListFilesRequest\x12\x36\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^conv_[0-9a-f]{32}$\xd8\x01\x01\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x87\x01\n\x11ListFilesResponse\x12\x30\n\x05\x66iles\x18\x01 \x03(\x0b\x32!.kari.conversation_models.v1.File\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\nused_bytes\x18\x03 \x01(\x03\x12\x13\n\x0bquota_bytes\x18\x04 \x01(\x03\"@\n\x11\x44\x65leteFileRequest\x12+\n\x07\x66ile_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^file_[0-9a-f]{32}$\"$\n\x12\x44\x65leteFileResponse\x12\x0e\n\x06\x65rased\x18\x01 \x01(\x08\"\xb4\x01\n\x12\x41ttachFilesRequest\x12\x37\n\x08\x66ile_ids\x18\x01 \x03(\tB%\xbaH\"\x92\x01\x1f\x08\x01\x10\x14\x18\x01\"\x17r\x15\x32\x13^file_[0-9a-f]{32}$\x12\x33\n\x0f\x63onversation_id\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x30\n\nmessage_id\x18\x03 \x01(\tB\x1c\xbaH\x19r\x14\x32\x12^msg_[0-9a-f]{32}$\xd8\x01\x01\"G\n\x13\x41ttachFilesResponse\x12\x30\n\x05\x66iles\x18\x01 \x03(\x0b\x32!.kari.conversation_models.v1.File\"\xb6\x01\n\x11\x43laimFilesRequest\x12\x18\n\x05owner\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12=\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\x07\"\x03\x08\x90\x1c*\x00\xc8\x01\x01\x12\x18\n\x05limit\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12.\n\x07\x66ile_id\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^file_[0-9a-f]{32}$\xd8\x01\x01\"I\n\x12\x43laimFilesResponse\x12\x33\n\x05\x66iles\x18\x01 \x03(\x0b\x32$.kari.file_attachment.v1.ClaimedFile\"\xb8\x01\n\x0b\x43laimedFile\x12/\n\x04\x66ile\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.File\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\r\n\x05roles\x18\x03 \x03(\t\x12\r\n\x05\x63laim\x18\x04 \x01(\x03\x12\x16\n\x0estrip_metadata\x18\x05 \x01(\x08\x12\x17\n\x0f\x63onversation_id\x18\x06 \x01(\t\x12\x16\n\x0e\x63orrelation_id\x18\x07 \x01(\t\"\x88\x03\n\x12RecordHooksRequest\x12+\n\x07\x66ile_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^file_[0-9a-f]{32}$\x12\r\n\x05\x63laim\x18\x02 \x01(\x03\x12\x42\n\x07reports\x18\x03 \x03(\x0b\x32\'.kari.conversation_models.v1.HookReportB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12?\n\x05state\x18\x04 \x01(\x0e\x32&.kari.conversation_models.v1.FileStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12!\n\x0frefused_because\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x0c\n\x04\x64one\x18\x06 \x01(\x08\x12)\n\x08metadata\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x1c\n\x07summary\x18\x08 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\x90N\x12\x0e\n\x06\x63hunks\x18\t \x01(\x05\x12\'\n\x16replaced_by_request_id\x18\n \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"F\n\x13RecordHooksResponse\x12/\n\x04\x66ile\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.File2\x89\t\n\x15\x46ileAttachmentService\x12s\n\x06Upload\x12&.kari.file_attachment.v1.UploadRequest\x1a\'.kari.file_attachment.v1.UploadResponse\"\x16\xa2\xbb\x18\x12\n\tchat.user\x1a\x03\x08\x90\x1c \x01(\x01\x12|\n\tGetUpload\x12).kari.file_attachment.v1.GetUploadRequest\x1a*.kari.file_attachment.v1.GetUploadResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12|\n\x08\x44ownload\x12(.kari.file_attachment.v1.DownloadRequest\x1a).kari.file_attachment.v1.DownloadResponse\"\x19\x90\x02\x01\xa2\xbb\x18\x12\n\tchat.user\x1a\x03\x08\x90\x1c \x01\x30\x01\x12v\n\x07GetFile\x12\'.kari.file_attachment.v1.GetFileRequest\x1a(.kari.file_attachment.v1.GetFileResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12|\n\tListFiles\x12).kari.file_attachment.v1.ListFilesRequest\x1a*.kari.file_attachment.v1.ListFilesResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x7f\n\nDeleteFile\x12*.kari.file_attachment.v1.DeleteFileRequest\x1a+.kari.file_attachment.v1.DeleteFileResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\n \x02\x12\x82\x01\n\x0b\x41ttachFiles\x12+.kari.file_attachment.v1.AttachFilesRequest\x1a,.kari.file_attachment.v1.AttachFilesResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12v\n\nClaimFiles\x12*.kari.file_attachment.v1.ClaimFilesRequest\x1a+.kari.file_attachment.v1.ClaimFilesResponse\"\x0f\x90\x02\x02\xa2\xbb\x18\x08\x1a\x02\x08\x05 \x01(\x01\x12\x82\x01\n\x0bRecordHooks\x12+.kari.file_attachment.v1.RecordHooksRequest\x1a,.kari.file_attachment.v1.RecordHooksResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-kari/file_attachment/v1/file_attachment.proto\x12\x17kari.file_attachment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a&kari/conversation_models/v1/file.proto\x1a\x1bkari/policy/v1/policy.proto\"\xa7\x01\n\rUploadRequest\x12\x35\n\x05start\x18\x01 \x01(\x0b\x32$.kari.file_attachment.v1.UploadStartH\x00\x12\x1d\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\r\x80\x01\x01\xbaH\x07z\x05\x18\x80\x80\x80\x01H\x00\x12\x31\n\x03\x65nd\x18\x03 \x01(\x0b\x32\".kari.file_attachment.v1.UploadEndH\x00\x42\r\n\x04step\x12\x05\xbaH\x02\x08\x01\"-\n\tUploadEnd\x12\x0f\n\x07partial\x18\x01 \x01(\x08\x12\x0f\n\x07\x64iscard\x18\x02 \x01(\x08\"\xd2\x02\n\x0bUploadStart\x12!\n\nrequest_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\x18\x64\xba\x01\x01\x00\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x88\'\x12\x1b\n\nsize_bytes\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x17\n\x06offset\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x36\n\x0f\x63onversation_id\x18\x05 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^conv_[0-9a-f]{32}$\xd8\x01\x01\x12(\n\x06sha256\x18\x06 \x01(\tB\x18\xbaH\x15r\x10\x32\x0e^[0-9a-f]{64}$\xd8\x01\x01\x12\x16\n\x0estrip_metadata\x18\x07 \x01(\x08\x12\x1f\n\x0e\x65xpected_bytes\x18\x08 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x37\n\x10replaces_file_id\x18\t \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^file_[0-9a-f]{32}$\xd8\x01\x01\"o\n\x0eUploadResponse\x12/\n\x04\x66ile\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.File\x12\x16\n\x0ereceived_bytes\x18\x02 \x01(\x03\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x03 \x01(\x08\"1\n\x10GetUploadRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"p\n\x11GetUploadResponse\x12\x16\n\x0ereceived_bytes\x18\x01 \x01(\x03\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12/\n\x04\x66ile\x18\x03 \x01(\x0b\x32!.kari.conversation_models.v1.File\"\xbb\x01\n\x0f\x44ownloadRequest\x12+\n\x07\x66ile_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^file_[0-9a-f]{32}$\x12\x17\n\x06offset\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x17\n\x06length\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x36\n\x0f\x63onversation_id\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^conv_[0-9a-f]{32}$\xd8\x01\x01\x12\x11\n\tfor_hooks\x18\x05 \x01(\x08\"b\n\x10\x44ownloadResponse\x12\x31\n\x04\x66ile\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.FileH\x00\x12\x13\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\x03\x80\x01\x01H\x00\x42\x06\n\x04step\"u\n\x0eGetFileRequest\x12+\n\x07\x66ile_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^file_[0-9a-f]{32}$\x12\x36\n\x0f\x63onversation_id\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^conv_[0-9a-f]{32}$\xd8\x01\x01\"B\n\x0fGetFileResponse\x12/\n\x04\x66ile\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.File\"\x87\x01\n\x10ListFilesRequest\x12\x36\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^conv_[0-9a-f]{32}$\xd8\x01\x01\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x87\x01\n\x11ListFilesResponse\x12\x30\n\x05\x66iles\x18\x01 \x03(\x0b\x32!.kari.conversation_models.v1.File\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\nused_bytes\x18\x03 \x01(\x03\x12\x13\n\x0bquota_bytes\x18\x04 \x01(\x03\"@\n\x11\x44\x65leteFileRequest\x12+\n\x07\x66ile_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^file_[0-9a-f]{32}$\"$\n\x12\x44\x65leteFileResponse\x12\x0e\n\x06\x65rased\x18\x01 \x01(\x08\"\xb4\x01\n\x12\x41ttachFilesRequest\x12\x37\n\x08\x66ile_ids\x18\x01 \x03(\tB%\xbaH\"\x92\x01\x1f\x08\x01\x10\x14\x18\x01\"\x17r\x15\x32\x13^file_[0-9a-f]{32}$\x12\x33\n\x0f\x63onversation_id\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^conv_[0-9a-f]{32}$\x12\x30\n\nmessage_id\x18\x03 \x01(\tB\x1c\xbaH\x19r\x14\x32\x12^msg_[0-9a-f]{32}$\xd8\x01\x01\"G\n\x13\x41ttachFilesResponse\x12\x30\n\x05\x66iles\x18\x01 \x03(\x0b\x32!.kari.conversation_models.v1.File\"\xb6\x01\n\x11\x43laimFilesRequest\x12\x18\n\x05owner\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12=\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\x07\"\x03\x08\x90\x1c*\x00\xc8\x01\x01\x12\x18\n\x05limit\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12.\n\x07\x66ile_id\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^file_[0-9a-f]{32}$\xd8\x01\x01\"I\n\x12\x43laimFilesResponse\x12\x33\n\x05\x66iles\x18\x01 \x03(\x0b\x32$.kari.file_attachment.v1.ClaimedFile\"\xb8\x01\n\x0b\x43laimedFile\x12/\n\x04\x66ile\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.File\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\r\n\x05roles\x18\x03 \x03(\t\x12\r\n\x05\x63laim\x18\x04 \x01(\x03\x12\x16\n\x0estrip_metadata\x18\x05 \x01(\x08\x12\x17\n\x0f\x63onversation_id\x18\x06 \x01(\t\x12\x16\n\x0e\x63orrelation_id\x18\x07 \x01(\t\"\x88\x03\n\x12RecordHooksRequest\x12+\n\x07\x66ile_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^file_[0-9a-f]{32}$\x12\r\n\x05\x63laim\x18\x02 \x01(\x03\x12\x42\n\x07reports\x18\x03 \x03(\x0b\x32\'.kari.conversation_models.v1.HookReportB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12?\n\x05state\x18\x04 \x01(\x0e\x32&.kari.conversation_models.v1.FileStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12!\n\x0frefused_because\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x0c\n\x04\x64one\x18\x06 \x01(\x08\x12)\n\x08metadata\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x1c\n\x07summary\x18\x08 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\x90N\x12\x0e\n\x06\x63hunks\x18\t \x01(\x05\x12\'\n\x16replaced_by_request_id\x18\n \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"F\n\x13RecordHooksResponse\x12/\n\x04\x66ile\x18\x01 \x01(\x0b\x32!.kari.conversation_models.v1.File2\x89\t\n\x15\x46ileAttachmentService\x12s\n\x06Upload\x12&.kari.file_attachment.v1.UploadRequest\x1a\'.kari.file_attachment.v1.UploadResponse\"\x16\xa2\xbb\x18\x12\n\tchat.user\x1a\x03\x08\x90\x1c \x01(\x01\x12|\n\tGetUpload\x12).kari.file_attachment.v1.GetUploadRequest\x1a*.kari.file_attachment.v1.GetUploadResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12|\n\x08\x44ownload\x12(.kari.file_attachment.v1.DownloadRequest\x1a).kari.file_attachment.v1.DownloadResponse\"\x19\x90\x02\x01\xa2\xbb\x18\x12\n\tchat.user\x1a\x03\x08\x90\x1c \x01\x30\x01\x12v\n\x07GetFile\x12\'.kari.file_attachment.v1.GetFileRequest\x1a(.kari.file_attachment.v1.GetFileResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12|\n\tListFiles\x12).kari.file_attachment.v1.ListFilesRequest\x1a*.kari.file_attachment.v1.ListFilesResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12\x7f\n\nDeleteFile\x12*.kari.file_attachment.v1.DeleteFileRequest\x1a+.kari.file_attachment.v1.DeleteFileResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\n \x02\x12\x82\x01\n\x0b\x41ttachFiles\x12+.kari.file_attachment.v1.AttachFilesRequest\x1a,.kari.file_attachment.v1.AttachFilesResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x12v\n\nClaimFiles\x12*.kari.file_attachment.v1.ClaimFilesRequest\x1a+.kari.file_attachment.v1.ClaimFilesResponse\"\x0f\x90\x02\x02\xa2\xbb\x18\x08\x1a\x02\x08\x05 \x01(\x01\x12\x82\x01\n\x0bRecordHooks\x12+.kari.file_attachment.v1.RecordHooksRequest\x1a,.kari.file_attachment.v1.RecordHooksResponse\"\x18\x90\x02\x02\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,6 +52,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPLOADSTART'].fields_by_name['conversation_id']._serialized_options = b'\272H\032r\0252\023^conv_[0-9a-f]{32}$\330\001\001'
   _globals['_UPLOADSTART'].fields_by_name['sha256']._loaded_options = None
   _globals['_UPLOADSTART'].fields_by_name['sha256']._serialized_options = b'\272H\025r\0202\016^[0-9a-f]{64}$\330\001\001'
+  _globals['_UPLOADSTART'].fields_by_name['expected_bytes']._loaded_options = None
+  _globals['_UPLOADSTART'].fields_by_name['expected_bytes']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_UPLOADSTART'].fields_by_name['replaces_file_id']._loaded_options = None
+  _globals['_UPLOADSTART'].fields_by_name['replaces_file_id']._serialized_options = b'\272H\032r\0252\023^file_[0-9a-f]{32}$\330\001\001'
   _globals['_GETUPLOADREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_GETUPLOADREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\006r\004\020\001\030d'
   _globals['_DOWNLOADREQUEST'].fields_by_name['file_id']._loaded_options = None
@@ -125,45 +129,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPLOADREQUEST']._serialized_start=235
   _globals['_UPLOADREQUEST']._serialized_end=402
   _globals['_UPLOADEND']._serialized_start=404
-  _globals['_UPLOADEND']._serialized_end=432
-  _globals['_UPLOADSTART']._serialized_start=435
-  _globals['_UPLOADSTART']._serialized_end=683
-  _globals['_UPLOADRESPONSE']._serialized_start=685
-  _globals['_UPLOADRESPONSE']._serialized_end=796
-  _globals['_GETUPLOADREQUEST']._serialized_start=798
-  _globals['_GETUPLOADREQUEST']._serialized_end=847
-  _globals['_GETUPLOADRESPONSE']._serialized_start=849
-  _globals['_GETUPLOADRESPONSE']._serialized_end=961
-  _globals['_DOWNLOADREQUEST']._serialized_start=964
-  _globals['_DOWNLOADREQUEST']._serialized_end=1151
-  _globals['_DOWNLOADRESPONSE']._serialized_start=1153
-  _globals['_DOWNLOADRESPONSE']._serialized_end=1251
-  _globals['_GETFILEREQUEST']._serialized_start=1253
-  _globals['_GETFILEREQUEST']._serialized_end=1370
-  _globals['_GETFILERESPONSE']._serialized_start=1372
-  _globals['_GETFILERESPONSE']._serialized_end=1438
-  _globals['_LISTFILESREQUEST']._serialized_start=1441
-  _globals['_LISTFILESREQUEST']._serialized_end=1576
-  _globals['_LISTFILESRESPONSE']._serialized_start=1579
-  _globals['_LISTFILESRESPONSE']._serialized_end=1714
-  _globals['_DELETEFILEREQUEST']._serialized_start=1716
-  _globals['_DELETEFILEREQUEST']._serialized_end=1780
-  _globals['_DELETEFILERESPONSE']._serialized_start=1782
-  _globals['_DELETEFILERESPONSE']._serialized_end=1818
-  _globals['_ATTACHFILESREQUEST']._serialized_start=1821
-  _globals['_ATTACHFILESREQUEST']._serialized_end=2001
-  _globals['_ATTACHFILESRESPONSE']._serialized_start=2003
-  _globals['_ATTACHFILESRESPONSE']._serialized_end=2074
-  _globals['_CLAIMFILESREQUEST']._serialized_start=2077
-  _globals['_CLAIMFILESREQUEST']._serialized_end=2259
-  _globals['_CLAIMFILESRESPONSE']._serialized_start=2261
-  _globals['_CLAIMFILESRESPONSE']._serialized_end=2334
-  _globals['_CLAIMEDFILE']._serialized_start=2337
-  _globals['_CLAIMEDFILE']._serialized_end=2521
-  _globals['_RECORDHOOKSREQUEST']._serialized_start=2524
-  _globals['_RECORDHOOKSREQUEST']._serialized_end=2916
-  _globals['_RECORDHOOKSRESPONSE']._serialized_start=2918
-  _globals['_RECORDHOOKSRESPONSE']._serialized_end=2988
-  _globals['_FILEATTACHMENTSERVICE']._serialized_start=2991
-  _globals['_FILEATTACHMENTSERVICE']._serialized_end=4152
+  _globals['_UPLOADEND']._serialized_end=449
+  _globals['_UPLOADSTART']._serialized_start=452
+  _globals['_UPLOADSTART']._serialized_end=790
+  _globals['_UPLOADRESPONSE']._serialized_start=792
+  _globals['_UPLOADRESPONSE']._serialized_end=903
+  _globals['_GETUPLOADREQUEST']._serialized_start=905
+  _globals['_GETUPLOADREQUEST']._serialized_end=954
+  _globals['_GETUPLOADRESPONSE']._serialized_start=956
+  _globals['_GETUPLOADRESPONSE']._serialized_end=1068
+  _globals['_DOWNLOADREQUEST']._serialized_start=1071
+  _globals['_DOWNLOADREQUEST']._serialized_end=1258
+  _globals['_DOWNLOADRESPONSE']._serialized_start=1260
+  _globals['_DOWNLOADRESPONSE']._serialized_end=1358
+  _globals['_GETFILEREQUEST']._serialized_start=1360
+  _globals['_GETFILEREQUEST']._serialized_end=1477
+  _globals['_GETFILERESPONSE']._serialized_start=1479
+  _globals['_GETFILERESPONSE']._serialized_end=1545
+  _globals['_LISTFILESREQUEST']._serialized_start=1548
+  _globals['_LISTFILESREQUEST']._serialized_end=1683
+  _globals['_LISTFILESRESPONSE']._serialized_start=1686
+  _globals['_LISTFILESRESPONSE']._serialized_end=1821
+  _globals['_DELETEFILEREQUEST']._serialized_start=1823
+  _globals['_DELETEFILEREQUEST']._serialized_end=1887
+  _globals['_DELETEFILERESPONSE']._serialized_start=1889
+  _globals['_DELETEFILERESPONSE']._serialized_end=1925
+  _globals['_ATTACHFILESREQUEST']._serialized_start=1928
+  _globals['_ATTACHFILESREQUEST']._serialized_end=2108
+  _globals['_ATTACHFILESRESPONSE']._serialized_start=2110
+  _globals['_ATTACHFILESRESPONSE']._serialized_end=2181
+  _globals['_CLAIMFILESREQUEST']._serialized_start=2184
+  _globals['_CLAIMFILESREQUEST']._serialized_end=2366
+  _globals['_CLAIMFILESRESPONSE']._serialized_start=2368
+  _globals['_CLAIMFILESRESPONSE']._serialized_end=2441
+  _globals['_CLAIMEDFILE']._serialized_start=2444
+  _globals['_CLAIMEDFILE']._serialized_end=2628
+  _globals['_RECORDHOOKSREQUEST']._serialized_start=2631
+  _globals['_RECORDHOOKSREQUEST']._serialized_end=3023
+  _globals['_RECORDHOOKSRESPONSE']._serialized_start=3025
+  _globals['_RECORDHOOKSRESPONSE']._serialized_end=3095
+  _globals['_FILEATTACHMENTSERVICE']._serialized_start=3098
+  _globals['_FILEATTACHMENTSERVICE']._serialized_end=4259
 # @@protoc_insertion_point(module_scope)

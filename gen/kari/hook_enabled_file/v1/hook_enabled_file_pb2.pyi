@@ -62,16 +62,20 @@ class UploadEnd(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PARTIAL_FIELD_NUMBER: _builtins.int
+    DISCARD_FIELD_NUMBER: _builtins.int
     partial: _builtins.bool
     """True if more of the file follows in a later call."""
+    discard: _builtins.bool
+    """True to give the upload up: what came of it is erased, in earlier calls as well."""
     def __init__(
         self,
         *,
         partial: _builtins.bool = ...,
+        discard: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["partial", b"partial"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["discard", b"discard", "partial", b"partial"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -90,6 +94,7 @@ class UploadStart(_message.Message):
     CONVERSATION_ID_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     STRIP_METADATA_FIELD_NUMBER: _builtins.int
+    EXPECTED_BYTES_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of the upload, new for each file. After a cut the same id goes on at `offset`; one that ended gives
     the same file again.
@@ -106,6 +111,10 @@ class UploadStart(_message.Message):
     """SHA-256 of the whole file, in hex, where the uploader knows it; what arrives differently is refused."""
     strip_metadata: _builtins.bool
     """True if EXIF, authors and the like are to be taken out where that is possible."""
+    expected_bytes: _builtins.int
+    """About how many bytes the whole file has, where nobody knows it exactly, such as from the length of a form;
+    0 if not known. More than is allowed is refused before any byte, other than this is not.
+    """
     def __init__(
         self,
         *,
@@ -116,10 +125,11 @@ class UploadStart(_message.Message):
         conversation_id: _builtins.str = ...,
         sha256: _builtins.str = ...,
         strip_metadata: _builtins.bool = ...,
+        expected_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "name", b"name", "offset", b"offset", "request_id", b"request_id", "sha256", b"sha256", "size_bytes", b"size_bytes", "strip_metadata", b"strip_metadata"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "expected_bytes", b"expected_bytes", "name", b"name", "offset", b"offset", "request_id", b"request_id", "sha256", b"sha256", "size_bytes", b"size_bytes", "strip_metadata", b"strip_metadata"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -137,7 +147,7 @@ class UploadResponse(_message.Message):
     received_bytes: _builtins.int
     """Bytes that were received, of earlier calls as well."""
     deduplicated: _builtins.bool
-    """True if the tenant had the same bytes already: they are kept once."""
+    """True if another file of the caller has the same bytes: they are kept once. Of others' nothing is told."""
     @_builtins.property
     def file(self) -> _file_pb2.File:
         """The file; unset if the upload is not finished."""
@@ -368,7 +378,7 @@ class ListFilesResponse(_message.Message):
     next_page_token: _builtins.str
     """Token of the next page; empty on the last."""
     used_bytes: _builtins.int
-    """Bytes that the caller's files have, each counted once."""
+    """Bytes that the caller's files have, each counted once, and those of uploads under way."""
     quota_bytes: _builtins.int
     """Bytes that they may have."""
     @_builtins.property
@@ -421,7 +431,7 @@ class DeleteFileResponse(_message.Message):
 
     ERASED_FIELD_NUMBER: _builtins.int
     erased: _builtins.bool
-    """True if no other file had the same bytes: they are erased."""
+    """True if no other file of the caller has the same bytes. They are erased when nobody's has."""
     def __init__(
         self,
         *,

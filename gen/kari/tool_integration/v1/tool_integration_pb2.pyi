@@ -101,7 +101,7 @@ class CallToolRequest(_message.Message):
 
     @_builtins.property
     def allowed_tool_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Tools that may be called here; empty leaves it to the roles."""
+        """Tools that may be called here; empty leaves it to the roles, which are looked at first."""
 
     def __init__(
         self,

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from servers.capsules.asking import capable_model, strictly
-from servers.capsules.schema import Schema
 from servers.capsules.skill import Skill, SkillError
 from servers.capsules.strict_answers import NotOfTheForm
+from servers.runtime.schemas import Schema
 
 from .acting import done, must_not_repeat
 from .plan import Plan, Step, sound

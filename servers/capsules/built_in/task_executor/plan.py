@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from servers.capsules.schema import Schema
 from servers.capsules.strict_answers import NotOfTheForm
+from servers.runtime.schemas import Schema
 
 REFERENCE, PATH = "$step", "path"
 MOST_DEPTH = 8
@@ -102,8 +102,8 @@ def _fitting(path: str, step: Step, schemas: Mapping[str, Schema]) -> None:
     if step.needs:
         return
     if wrong := schemas[step.tool].violations(step.arguments):
-        told = "; ".join(f"{field}: {what}" for field, what in wrong)
-        raise NotOfTheForm(f"{path}.arguments: {told[:500]}")
+        told = "; ".join(f"{path}.arguments{field}: {what}" for field, what in wrong)
+        raise NotOfTheForm(told[:500])
 
 
 def _depth(value: Any) -> int:

@@ -1,0 +1,136 @@
+"""The disk under uploads: full, and in the hands of a process that was killed."""
+
+import asyncio
+import hashlib
+import os
+import secrets
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+
+from embedded.stores import EmbeddedStores
+from kari.errors.v1.errors_pb2 import Reason
+from kari.file_attachment.v1 import file_attachment_pb2 as contract
+from servers.runtime.keys import ensure_keys
+from servers.runtime.settings import Settings
+from servers.wiring import Wiring
+from tests.cli.test_serve import serve
+from tests.file_attachment.attachment import Attachment, steps
+from tests.file_attachment.test_uploads import objects_are
+from tests.hosting import Somebody, hosting, settings_for, until
+from tests.production_memory.memory import refusal
+from tests.running import free_block
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A data folder whose objects lie on a disk of 24 MiB."""
+    disk = tmp_path / "objects"
+    disk.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", disk], capture_output=True, check=False
+    )
+    if made.returncode != 0:
+        pytest.skip(f"cannot mount a small disk: {made.stderr.decode().strip()}")
+    yield tmp_path
+    subprocess.run(["umount", disk], check=True)
+
+
+async def test_an_upload_goes_on_when_a_full_disk_has_room(
+    stores: EmbeddedStores, small_disk: Path
+) -> None:
+    """What is safe stays, and is told; nothing half written takes the last of the room."""
+    ballast = small_disk / "objects" / "ballast"
+    ballast.write_bytes(bytes(12 * 2**20))
+    data, mine = secrets.token_bytes(20 * 2**20), Somebody()
+    async with hosting(settings_for(stores, small_disk), "file_attachment") as wiring:
+        attachment = Attachment(wiring, mine)
+        with mine.acts(wiring):
+            refused = await refusal(attachment.send(data, request_id="up", size_bytes=len(data)))
+            assert (refused.reason, refused.retryable) == (Reason.REASON_STORE_UNAVAILABLE, True)
+            asked = contract.GetUploadRequest(request_id="up")
+            safe = (await attachment.stub.GetUpload(asked)).received_bytes
+            assert safe == 8 * 2**20
+            assert sum(each.stat().st_size for each in attachment.objects()) == safe
+            ballast.unlink()
+            done = await attachment.send(data[safe:], request_id="up", offset=safe)
+            assert done.file.sha256 == hashlib.sha256(data).hexdigest()
+            assert await attachment.download(done.file.id, for_hooks=True) == data
+
+
+async def test_a_killed_server_leaves_nothing_that_cannot_be_erased(
+    stores: EmbeddedStores, tmp_path: Path
+) -> None:
+    """It dies in the middle of writing a part; the upload is given up then."""
+    mine = Somebody()
+    settings = settings_for(stores, tmp_path).model_copy(update={"grpc_port": free_block(1)})
+    wiring = Wiring(settings, ensure_keys(settings))
+    attachment, data = Attachment(wiring, mine), secrets.token_bytes(60 * 2**20)
+    with mine.acts(wiring):
+        while not (left := staged(tmp_path)):
+            await die_over(attachment, data)
+        async with server(attachment):
+            offset = await until(lambda: safe_bytes(attachment))
+            start = contract.UploadStart(request_id="up", offset=offset - 1)
+            discard = contract.UploadEnd(discard=True)
+            await attachment.stub.Upload(steps(start, b"", discard))
+            await until(lambda: objects_are(attachment, 0))
+            assert not any(each.exists() for each in left)
+    await wiring.close()
+
+
+async def die_over(attachment: Attachment, data: bytes) -> None:
+    """Kills a server as soon as it stages a part."""
+    async with server(attachment) as process:
+        offset = await until(lambda: safe_bytes(attachment)) - 1
+        killing = asyncio.create_task(asyncio.to_thread(kill, process.pid, attachment))
+        start = contract.UploadStart(request_id="up", offset=offset)
+        call = attachment.stub.Upload(steps(start, data, contract.UploadEnd(partial=True)))
+        with pytest.raises(grpc.aio.AioRpcError):
+            await call
+        await killing
+
+
+async def safe_bytes(attachment: Attachment) -> int:
+    """One more than the bytes that are safe of the upload; 0 while its server does not answer."""
+    try:
+        asked = contract.GetUploadRequest(request_id="up")
+        return (await attachment.stub.GetUpload(asked)).received_bytes + 1
+    except grpc.aio.AioRpcError as error:
+        return int(error.code() is grpc.StatusCode.NOT_FOUND)
+
+
+def kill(pid: int, attachment: Attachment) -> None:
+    """Kills a process when a part is staged."""
+    while not staged(attachment.wiring.settings.data):
+        pass
+    os.kill(pid, signal.SIGKILL)
+
+
+def staged(data: Path) -> list[Path]:
+    """What is written and not in its place yet."""
+    return list((data / "objects").glob("*/*/*#*"))
+
+
+@asynccontextmanager
+async def server(attachment: Attachment) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`kari serve file_attachment` in a process of its own, dead at the end."""
+    settings: Settings = attachment.wiring.settings
+    assert settings.postgres_url is not None
+    process = await serve(
+        settings.data,
+        "file_attachment",
+        KARI_GRPC_PORT=str(settings.grpc_port),
+        KARI_POSTGRES_URL=settings.postgres_url.get_secret_value(),
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
