@@ -25,9 +25,11 @@ def opened() -> Room:
 
 @asynccontextmanager
 async def held(room: Room) -> AsyncIterator[Room]:
-    """The room, ready before it is needed, closed at the end."""
+    """The room, ready before it is needed, closed at the end. Who does not wait for it so long
+    leaves its process to go on starting: on a busy machine that takes longer than a health check,
+    and files wait for the same process."""
+    await room.ready()
     try:
-        await room.ready()
         yield room
     finally:
         await room.close()
