@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from cli.mesh import Mesh, NotRunning, connected
-from cli.tool_notes import harmless, question, tool_note
+from cli.tool_notes import answered_before, harmless, question, tool_note
 from kari.chat_hub.v1.chat_hub_pb2 import (
     AnswerApprovalRequest,
     AnswerProposalRequest,
@@ -156,7 +156,9 @@ class Terminal:
             return
         approved = await _says_yes("Allow it? [y/N] ")
         request = AnswerApprovalRequest(turn_id=turn_id, call_id=asked.call.id, approved=approved)
-        await self._mesh.hub.AnswerApproval(request)
+        response = await self._mesh.hub.AnswerApproval(request)
+        if before := answered_before(request, response):
+            _note(before)
 
     def _show_event(self, event: TurnEvent) -> bool:
         """Shows one event; True if it is the last."""

@@ -2,6 +2,7 @@
 
 import unicodedata
 
+from kari.chat_hub.v1.chat_hub_pb2 import AnswerApprovalRequest, AnswerApprovalResponse
 from kari.conversation_models.v1.tool_pb2 import ToolProgress, ToolResult
 from kari.conversation_models.v1.turn_pb2 import ApprovalRequested, TurnEvent
 
@@ -48,6 +49,13 @@ def question(asked: ApprovalRequested) -> str:
     """What the user is asked, with the arguments in full: they are what is allowed."""
     told = f"{asked.call.tool_id} asks for your permission: {asked.description}".rstrip(": ")
     return harmless(f"{told}\narguments: {asked.call.arguments_json}")
+
+
+def answered_before(request: AnswerApprovalRequest, response: AnswerApprovalResponse) -> str:
+    """That another answer than this one holds; empty if this one does."""
+    if not response.HasField("approved") or response.approved == request.approved:
+        return ""
+    return f"it was answered before: it is {'' if response.approved else 'not '}allowed"
 
 
 def line(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import grpc
 
 from cli.mesh import Mesh, NotRunning, connected
-from cli.tool_notes import harmless, progress_note
+from cli.tool_notes import answered_before, harmless, progress_note
 from kari.chat_hub.v1.chat_hub_pb2 import (
     AnswerApprovalRequest,
     CallToolRequest,
@@ -59,13 +59,14 @@ async def call(mesh: Mesh, request: CallToolRequest) -> int:
 
 
 async def approve(mesh: Mesh, request: AnswerApprovalRequest) -> int:
-    """Answers whether a tool may run; says what is still asked. Of several answers to a question
-    the first holds, so it is not said which way this one went."""
+    """Answers whether a tool may run; says which answer holds, which of several is the first, and
+    what is still asked. The exit code is 1 if it is not this one."""
     response = await mesh.hub.AnswerApproval(request)
+    before = answered_before(request, response)
     left = len(response.turn.pending_steps)
     rest = f"{left} more questions wait" if left else "the turn goes on"
-    sys.stdout.write(f"answered; {rest}\n")
-    return 0
+    sys.stdout.write(f"{before or 'answered'}; {rest}\n")
+    return 1 if before else 0
 
 
 def _print_result(result: ToolResult) -> int:

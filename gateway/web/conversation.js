@@ -202,7 +202,10 @@ export class ConversationView {
 
   #asked(turn, requested) {
     const asked = { turnId: turn.id, callId: requested.call.id };
-    turn.tools.asked(requested, (approved) => this.#ask({ answerApproval: { ...asked, approved } }));
+    turn.tools.asked(requested, async (approved) => {
+      const { result } = await this.#ask({ answerApproval: { ...asked, approved } });
+      return result.answerApproval.approved;
+    });
   }
 
   // The events so far are gone; what is still asked is not.

@@ -39,7 +39,8 @@ export class ToolList {
     if (result.resultJson) row.show("Result", beginning(pretty(result.resultJson)));
   }
 
-  // `answer` is called with the user's decision and gives a promise of its being kept.
+  // `answer` is called with the user's decision and gives a promise of the one that holds: somebody may have
+  // answered elsewhere before.
   asked({ call, toolName, description, answerBy }, answer) {
     const row = this.#row(call, toolName);
     const until = answerBy ? ` Without an answer by ${moment(answerBy)} it is refused.` : "";
@@ -113,7 +114,8 @@ class Row {
     const choose = async (approved) => {
       for (const choice of choices.children) choice.disabled = true;
       try {
-        await answer(approved);
+        const held = await answer(approved);
+        if (held !== undefined && held !== approved) this.#heldBefore(held);
       } catch (error) {
         for (const choice of choices.children) choice.disabled = false;
         question.append(make("p", { className: "reduced", role: "alert", textContent: sentence(error) }));
@@ -128,6 +130,11 @@ class Row {
     const question = make("div", { className: "tool-question" }, make("p", { textContent: words }), choices);
     this.#question = question;
     this.element.append(question);
+  }
+
+  #heldBefore(allowed) {
+    const words = `It was answered before: it is ${allowed ? "" : "not "}allowed.`;
+    this.element.append(make("p", { className: "reduced", role: "status", textContent: words }));
   }
 
   settle() {

@@ -37,8 +37,9 @@ from servers.runtime.mesh_key import MeshKey
 NAME = "capsules"
 MOST_WAITING = 100
 """Pieces of progress that wait for their reader; the capsule waits for it too."""
-MARGIN_SECONDS = 0.3
-"""Of the caller's time: the result still has to reach it."""
+MARGIN_SECONDS = 1.0
+"""Of the caller's time: the result still has to reach it, before the registry of tools, which has a
+margin of its own, ends the call by itself and knows of no run."""
 
 log = structlog.get_logger("kari.capsules")
 
@@ -220,7 +221,9 @@ def _seconds(admitted: Admitted) -> float:
     """What the manifest gives, and no more than the caller has."""
     limit = float(admitted.version.manifest.security_policy.max_execution_time)
     remaining = current().remaining()
-    return limit if remaining is None else max(0.0, min(limit, remaining - MARGIN_SECONDS))
+    if remaining is None:
+        return limit
+    return min(limit, max(remaining - MARGIN_SECONDS, remaining / 2))
 
 
 def _run(request: ExecuteRequest, who: Principal, underway: Underway, tell: Tell) -> Run:

@@ -63,4 +63,5 @@ class Tools(ChatHubServiceServicer):
                 turn_id=request.turn_id, call_id=request.call_id, approved=request.approved
             )
         )
-        return hub.AnswerApprovalResponse(turn=response.turn)
+        held = response.approved if response.HasField("approved") else None
+        return hub.AnswerApprovalResponse(turn=response.turn, approved=held)

@@ -92,7 +92,8 @@ def orderly(calls: Iterable[ToolCall], known_ids: Set[str]) -> Iterator[ToolCall
     are names and arguments of a bounded size."""
     seen, room = set(known_ids), MOST_ARGUMENTS_AT_ONCE
     for call in calls:
-        arguments = call.arguments_json[:MOST_ARGUMENTS]
+        # What was asked without any is never taken for what was lost on its way.
+        arguments = call.arguments_json[:MOST_ARGUMENTS] or "{}"
         size = len(arguments.encode())
         if size > room:
             arguments = arguments[:CUT_ARGUMENTS]

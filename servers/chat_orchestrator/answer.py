@@ -89,6 +89,8 @@ class Answer:
         return [TurnEvent(degraded=degradation)]
 
     def _delta(self, text: str, now: float) -> list[TurnEvent]:
+        if not text:
+            return []
         self.first_text_at = self.first_text_at or now
         if len(self._pieces) == self._before:
             text = gap(self.text) + text

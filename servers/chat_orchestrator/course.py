@@ -12,8 +12,9 @@ from kari.conversation_models.v1.context_pb2 import ContextBundle, PromptImage, 
 from kari.conversation_models.v1.conversation_pb2 import Conversation
 from kari.conversation_models.v1.degradation_pb2 import Feature
 from kari.conversation_models.v1.model_pb2 import ModelSelection, Usage
-from kari.conversation_models.v1.tool_pb2 import Tool, ToolStep
+from kari.conversation_models.v1.tool_pb2 import Tool, ToolCall, ToolStep
 from kari.conversation_models.v1.turn_pb2 import TurnState
+from kari.errors.v1.errors_pb2 import Reason
 from kari.production_memory.v1.production_memory_pb2 import LedTurn
 from servers.chat_orchestrator import turn
 from servers.chat_orchestrator.allowance import Allowance, orderly
@@ -32,7 +33,7 @@ from servers.chat_orchestrator.step import told_again
 from servers.chat_orchestrator.tooling import list_tools
 from servers.chat_orchestrator.writing import PATIENCE_SECONDS, Writing
 from servers.runtime.call import principal
-from servers.runtime.errors import KariError
+from servers.runtime.errors import KariError, Unavailable
 from servers.runtime.settings import Settings
 
 ANSWER_SHARE = 0.2
@@ -115,7 +116,7 @@ class Course:
         self._answer.usage = total(self._led.turn.usage, Usage())
         if anew:
             self._writing.announce(self._led.turn.id, self.bundle, selection)
-            self._tell(*told_again(steps))
+            self._tell(*told_again(steps, self._rounds.offer.tool))
         self.state = turn.advance(self.state, turn.RUNNING_TOOL)
         if not await self._rounds.go_on():
             return self._awaits()
@@ -140,12 +141,12 @@ class Course:
         """The rounds of a model, until it asks for no more tools, or may not."""
         while True:
             self.state = turn.advance(self.state, turn.GENERATING)
-            tools = self._tools(selection)
-            with stage("generate"):
-                await self._writing.generate(await self._messages(selection), selection, tools)
-            calls = list(orderly(self._answer.calls, self._rounds.allowance.ids))
-            if not calls or not tools:
-                self._note_unasked(len(calls))
+            tools, limit = self._tools(selection)
+            calls = await self._round(selection, tools)
+            if not tools and calls:
+                self._rounds.refuse(calls, limit)
+                calls = [] if self._answer.begun else await self._asked_again(selection, limit)
+            if not calls:
                 return True
             if recording is not None:
                 await settled(recording)
@@ -153,20 +154,35 @@ class Course:
             if not await self._rounds.call(calls, self._answer.round_text):
                 return self._awaits()
 
-    def _tools(self, selection: ModelSelection) -> tuple[Tool, ...]:
-        """What the model is told of in the next round; nothing in the last."""
+    async def _round(self, selection: ModelSelection, tools: Sequence[Tool]) -> list[ToolCall]:
+        """Has the model write once; the calls that it asks for."""
+        with stage("generate"):
+            await self._writing.generate(await self._messages(selection), selection, tools)
+        return list(orderly(self._answer.calls, self._rounds.allowance.ids))
+
+    async def _asked_again(self, selection: ModelSelection, limit: str) -> list[ToolCall]:
+        """A model that wrote nothing but calls that it was told of no more writes once more. No
+        calls; Unavailable if there is still no word."""
+        calls = await self._round(selection, ())
+        if calls:
+            self._rounds.refuse(calls, limit)
+        if not self._answer.begun:
+            raise Unavailable(
+                Reason.REASON_PROVIDER_ERROR, "the model asks for tools and writes no answer"
+            )
+        return []
+
+    def _tools(self, selection: ModelSelection) -> tuple[tuple[Tool, ...], str]:
+        """What the model is told of in the next round; nothing in the last, and which limit makes
+        it the last."""
         if not selection.model.calls_tools or not self._rounds.offer.tools:
-            return ()
+            return (), ""
         spent = self._rounds.allowance.spent or ("turn_deadline" if self._rounds.late else "")
         if spent:
             log.warning("no more tools in this turn", limit=spent)
             self._writing.miss(Feature.FEATURE_TOOLS, spent)
-            return ()
-        return self._rounds.offer.tools
-
-    def _note_unasked(self, calls: int) -> None:
-        if calls:
-            log.warning("model asks for tools that it was not told of", calls=calls)
+            return (), spent
+        return self._rounds.offer.tools, ""
 
     def _awaits(self) -> bool:
         self.state = turn.advance(self.state, turn.AWAITING_APPROVAL)
@@ -201,7 +217,11 @@ class Course:
             log.warning("turn goes on without tools", error=str(error))
             self._writing.miss(Feature.FEATURE_TOOLS, "tool_integration")
             return
-        found = offer(tools, room_for_tools(model)) if model.calls_tools else Offer(tuple(tools))
+        if model.calls_tools:
+            found = offer(tools, room_for_tools(model))
+        else:
+            wanted = {wish.tool_id for wish in detected(self._led.message.content)}
+            found = Offer(tuple(tool for tool in tools if tool.id in wanted))
         log.info("tools offered", tools=found.ids, left_out=found.left_out)
         self._rounds.offer = found
 

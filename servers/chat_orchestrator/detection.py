@@ -13,6 +13,7 @@ from typing import NamedTuple
 from zoneinfo import available_timezones
 
 from kari.conversation_models.v1.tool_pb2 import ToolCall
+from servers.chat_orchestrator.file_mentions import mentioned
 from servers.runtime.ids import new_id
 
 MOST = 4
@@ -40,7 +41,9 @@ def detected(content: str, available: Container[str] | None = None) -> list[Wish
             may = available is None or wish.tool_id in available
             if may and wish not in wishes:
                 wishes.append(wish)
-    return wishes[:MOST]
+            if len(wishes) == MOST:
+                return wishes
+    return wishes
 
 
 def calls_of(wishes: Sequence[Wish]) -> list[ToolCall]:
@@ -71,13 +74,10 @@ def _code(text: str, prose: str) -> Iterator[Wish]:
             yield Wish("code", "code.run", {"code": code})
 
 
-_FILE_ID = re.compile(r"\bfile_[0-9a-f]{32}\b")
-
-
 def _files(text: str, prose: str) -> Iterator[Wish]:
-    """Files by their ids."""
-    for file_id in _FILE_ID.findall(prose):
-        yield Wish("file", "file.read", {"file_id": file_id})
+    """Files by their ids, or by their names where somebody asks for what is in them."""
+    for file in mentioned(prose):
+        yield Wish("file", "file.read", {"file": file})
 
 
 _WEB = (

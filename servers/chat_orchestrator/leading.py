@@ -20,7 +20,7 @@ from kari.production_memory.v1.production_memory_pb2 import (
 from kari.stream_processor.v1.stream_processor_pb2 import OpenResponse
 from servers.chat_orchestrator import turn
 from servers.chat_orchestrator.answer import Answer
-from servers.chat_orchestrator.claim import Claim
+from servers.chat_orchestrator.claim import NOT_OURS, Claim
 from servers.chat_orchestrator.course import Course
 from servers.chat_orchestrator.ending import final_event, finish_request
 from servers.chat_orchestrator.peers import Peers, patiently
@@ -62,6 +62,7 @@ class Lead:
         self._course = Course(peers, settings, led, self._claim, self._answer, self._publisher.put)
         self._steps: Sequence[ToolStep] = ()
         self._told_anew = False
+        self._refused = False
         self._work: asyncio.Task[bool] | None = None
         self._stopped: KariError | None = None
         self._cancelled = False
@@ -168,9 +169,32 @@ class Lead:
         return await self._course.resume(self._steps, anew=self._told_anew)
 
     async def _commit(self, state: TurnState.ValueType, error: KariError | None) -> None:
-        """Ends the turn in storage, then tells. Storage that is away is waited for."""
+        """Ends the turn in storage, then tells. Storage that is away is waited for; what it refuses
+        ends as failed, with the text so far or, should that be refused as well, without it."""
         turn.end(self._course.state, state)
         self._note_lost_stream()
+        finished = await self._stored(state, error)
+        if finished is None and self._refused:
+            finished = await self._stored(turn.FAILED, Internal())
+        if finished is None and self._refused:
+            self._answer.resume("")
+            finished = await self._stored(turn.FAILED, Internal())
+        if finished is None:
+            return
+        labelled(TURNS, short(TurnState, finished.turn.state)).inc()
+        for missing in self._answer.degradations:
+            labelled(DEGRADED, short(Feature, missing.feature)).inc()
+        self._publisher.put(
+            TurnEvent(usage=finished.turn.usage), final_event(finished, self._answer)
+        )
+        await self._snapshot()
+
+    async def _stored(
+        self, state: TurnState.ValueType, error: KariError | None
+    ) -> FinishTurnResponse | None:
+        """The turn as it ended; None if it could not be stored, and `_refused` says whether that
+        would be so again."""
+        self._refused = False
         request = finish_request(
             self._answer,
             state,
@@ -191,16 +215,13 @@ class Lead:
                 )
         except KariError as failure:
             self._claim.trouble(failure)
-            log.error("turn could not be committed", error=failure.message)
-            return
+            log.error(
+                "turn could not be committed", state=short(TurnState, state), error=failure.message
+            )
+            self._refused = not failure.may_retry and failure.reason not in NOT_OURS
+            return None
         self._note_next(request, finished)
-        labelled(TURNS, short(TurnState, state)).inc()
-        for missing in self._answer.degradations:
-            labelled(DEGRADED, short(Feature, missing.feature)).inc()
-        self._publisher.put(
-            TurnEvent(usage=finished.turn.usage), final_event(finished, self._answer)
-        )
-        await self._snapshot()
+        return finished
 
     def _note_next(self, request: FinishTurnRequest, finished: FinishTurnResponse) -> None:
         self.looked_for_next = request.HasField("next_lease")

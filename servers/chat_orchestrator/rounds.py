@@ -9,17 +9,21 @@ import structlog
 
 from kari.conversation_models.v1.tool_pb2 import Tool, ToolCall, ToolProgress, ToolResult, ToolStep
 from kari.conversation_models.v1.turn_pb2 import Turn, TurnEvent
+from kari.errors.v1.errors_pb2 import Reason
 from servers.chat_orchestrator import step as steps_of_turn
 from servers.chat_orchestrator.allowance import Allowance
 from servers.chat_orchestrator.answer import Answer
 from servers.chat_orchestrator.claim import Claim
 from servers.chat_orchestrator.offer import Offer
 from servers.chat_orchestrator.peers import Peers
-from servers.chat_orchestrator.recording import report_refused
+from servers.chat_orchestrator.recording import report_refused, report_unmade
 from servers.chat_orchestrator.stages import awaited, stage
 from servers.chat_orchestrator.step import ASKED, AWAITING, ENDED, RUNNING, asks, refused
-from servers.chat_orchestrator.tooling import call_tool, request_of
+from servers.chat_orchestrator.tooling import Unheard, call_tool, request_of
 from servers.runtime.call import current
+
+MARGIN_SECONDS = 1.0
+"""Of the time for a tool: its server ends it, and the word of how still has to arrive."""
 
 log = structlog.get_logger("kari.chat_orchestrator")
 
@@ -56,9 +60,7 @@ class Rounds:
             await self.claim.record(steps, self.answer.usage)
             for step in steps:
                 if step.state == ENDED:
-                    report_refused(self.peers.trail, self.turn, step)
-                    self._tell_started(step)
-                    self.tell(TurnEvent(tool_finished=step.result))
+                    self._tell_refused(step)
             return await self._run([step for step in steps if step.state == RUNNING])
 
     async def go_on(self) -> bool:
@@ -92,6 +94,11 @@ class Rounds:
             return True
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(self._one(step, approved=approved)) for step in steps]
+        for step in steps_of_turn.unaskable([step for step in steps if step.state == AWAITING]):
+            error = steps_of_turn.too_much_asked()
+            step.ClearField("answer_by")
+            steps_of_turn.end(step, refused(step.call, error, current().correlation_id))
+            self._tell_refused(step)
         asking = [(step, task.result()) for step, task in zip(steps, running, strict=True)]
         questions = [(step, tool) for step, tool in asking if step.state == AWAITING]
         # What is asked comes last: with it the turn is left to its user.
@@ -129,16 +136,35 @@ class Rounds:
             allowed=self.offer.ids,
             approved=approved,
         )
+        left = self.until - asyncio.get_running_loop().time()
+        seconds = max(left - MARGIN_SECONDS, left / 2, 0.0)
         try:
             async with asyncio.timeout_at(self.until):
-                return await call_tool(self.peers, request, begun, self._tell_progress)
+                came = await call_tool(self.peers, request, begun, self._tell_progress, seconds)
         except TimeoutError:
             begun()
-            return refused(step.call, steps_of_turn.no_time(), current().correlation_id)
+            came = Unheard(steps_of_turn.no_time(), ran=True)
+        if not isinstance(came, Unheard):
+            return came
+        report_unmade(self.peers.trail, self.turn, step.call, came.error.reason, ran=came.ran)
+        return refused(step.call, came.error, current().correlation_id)
 
     def _waited(self, step: ToolStep) -> float:
         """For how long its user was asked, in seconds."""
         return time.time() - (step.answer_by.ToNanoseconds() / 1e9 - self.approval_seconds)
+
+    def _tell_refused(self, step: ToolStep) -> None:
+        """A step of ours ended without its call."""
+        report_refused(self.peers.trail, self.turn, step)
+        self._tell_started(step)
+        self.tell(TurnEvent(tool_finished=step.result))
+
+    def refuse(self, calls: Sequence[ToolCall], limit: str) -> None:
+        """Notes calls of a model that was told of no tools, for that limit if it was for one."""
+        reason = Reason.REASON_TOOL_LIMIT if limit else Reason.REASON_TOOL_NOT_ALLOWED
+        log.warning("model asks for tools that it was not told of", calls=len(calls))
+        for call in calls:
+            report_unmade(self.peers.trail, self.turn, call, reason)
 
     def _tell_started(self, step: ToolStep) -> None:
         tool = self.offer.tool(step.call.tool_id)

@@ -69,4 +69,4 @@ class ChatOrchestrator(ChatOrchestratorServiceServicer):
         self, request: AnswerApprovalRequest, context: Context
     ) -> AnswerApprovalResponse:
         """Answers whether a tool may run; see the contract."""
-        return AnswerApprovalResponse(turn=await self._turns.answer(request))
+        return await self._turns.answer(request)

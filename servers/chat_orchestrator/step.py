@@ -1,6 +1,6 @@
 """The steps of a turn, each a call of a tool and where it stands. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from kari.conversation_models.v1.tool_pb2 import (
     ApprovalPolicy,
@@ -26,6 +26,9 @@ APPROVED = ToolStepState.TOOL_STEP_STATE_APPROVED
 DENIED = ToolStepState.TOOL_STEP_STATE_DENIED
 ENDED = ToolStepState.TOOL_STEP_STATE_ENDED
 
+MOST_ASKED = 500_000
+"""Bytes of the arguments about which a turn asks at once: whoever answers sees all of them."""
+
 ASKED = frozenset({AWAITING, APPROVED, DENIED})
 """States of a step about which the user was asked and which did not go on since."""
 
@@ -42,11 +45,25 @@ def ask(step: ToolStep, answer_by: float) -> None:
     step.answer_by.FromMilliseconds(int(answer_by * 1000))
 
 
+def unaskable(steps: Iterable[ToolStep]) -> Iterator[ToolStep]:
+    """Those of the steps that ask whose arguments do not fit beside those before them."""
+    left = MOST_ASKED
+    for step in steps:
+        size = len(step.call.arguments_json.encode())
+        if size > left:
+            yield step
+        else:
+            left -= size
+
+
 def decide(step: ToolStep, correlation_id: str) -> ApprovalAnswered:
-    """What the answer, or that there was none in time, makes of a step: it runs or has a result."""
+    """What the answer, or that there was none in time, makes of a step: it runs or has a result.
+    What was allowed runs with the arguments that were shown, or not at all."""
     answer = step.state
-    if answer == APPROVED:
+    if answer == APPROVED and step.call.arguments_json:
         step.state = RUNNING
+    elif answer == APPROVED:
+        end(step, refused(step.call, forgotten(), correlation_id))
     else:
         error = denied() if answer == DENIED else expired()
         end(step, refused(step.call, error, correlation_id))
@@ -83,16 +100,19 @@ def requested_event(step: ToolStep, tool: Tool | None) -> TurnEvent:
     )
 
 
-def told_again(steps: Iterable[ToolStep]) -> Iterator[TurnEvent]:
+def told_again(
+    steps: Iterable[ToolStep], tool: Callable[[str], Tool | None] = lambda tool_id: None
+) -> Iterator[TurnEvent]:
     """The events of steps, for a stream that begins again: what the model wrote before them, the
-    tools that ended, and the questions that were asked last."""
+    tools that ended, and the questions that were asked last. `tool` finds what is still known of
+    a tool."""
     for step in steps:
         if step.text_before:
             yield TurnEvent(delta=TextDelta(text=step.text_before))
         if step.state in ASKED:
-            yield requested_event(step, None)
+            yield requested_event(step, tool(step.call.tool_id))
         elif step.state == ENDED:
-            yield started_event(step, None)
+            yield started_event(step, tool(step.call.tool_id))
             yield TurnEvent(tool_finished=step.result)
 
 
@@ -102,6 +122,25 @@ def no_time() -> Conflict:
         Reason.REASON_TOOL_LIMIT,
         "this turn has no time left for tools; answer with what there is",
         limit="turn_deadline_seconds",
+    )
+
+
+def too_much_asked() -> Conflict:
+    """More than anybody could be shown."""
+    return Conflict(
+        Reason.REASON_TOOL_LIMIT,
+        "the arguments of the calls about which the user would be asked are too large together; "
+        "make fewer of them at once",
+        limit="arguments_asked",
+        most=MOST_ASKED,
+    )
+
+
+def forgotten() -> Conflict:
+    """Nobody knows any more what was allowed."""
+    return Conflict(
+        Reason.REASON_TOOL_ARGUMENTS,
+        "the arguments that the user allowed are not known any more; the call was not made",
     )
 
 

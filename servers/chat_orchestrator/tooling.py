@@ -1,6 +1,7 @@
 """Asking for tools and calling them, one turn's or one user's."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import grpc
 import structlog
@@ -9,8 +10,7 @@ from kari.conversation_models.v1.tool_pb2 import Tool, ToolCall, ToolProgress, T
 from kari.errors.v1.errors_pb2 import Reason
 from kari.tool_integration.v1.tool_integration_pb2 import CallToolRequest, ListToolsRequest
 from servers.chat_orchestrator.peers import Peers
-from servers.chat_orchestrator.step import refused
-from servers.runtime.call import current
+from servers.chat_orchestrator.step import no_time
 from servers.runtime.errors import Conflict, KariError, Unavailable, from_rpc
 
 PAGE = 200
@@ -20,6 +20,14 @@ MOST_PROGRESS = 2_000
 MOST_PROGRESS_CHARACTERS = 500_000
 
 log = structlog.get_logger("kari.chat_orchestrator")
+
+
+@dataclass(frozen=True)
+class Unheard:
+    """A call whose end its registry did not tell, and why; it may have run, or surely has not."""
+
+    error: KariError
+    ran: bool
 
 
 async def list_tools(peers: Peers) -> list[Tool]:
@@ -43,14 +51,16 @@ async def call_tool(
     request: CallToolRequest,
     begun: Callable[[], None],
     progress: Callable[[ToolProgress], None],
-) -> ToolResult | Tool:
-    """Calls a tool: what came of it, or the tool if its user has to be asked first. `begun` is told
-    that the tool runs, or was refused, before any progress and before the result. Whatever goes
-    wrong is a result. Cancelling this cancels the tool."""
-    said = _Progress(progress)
-    call = peers.tools.CallTool(request)
+    seconds: float,
+) -> ToolResult | Tool | Unheard:
+    """Calls a tool that has so many seconds: what came of it, or the tool if its user has to be
+    asked first. `begun` is told that the tool runs, or was refused, before any progress and before
+    the result. Cancelling this cancels the tool."""
+    said, heard = _Progress(progress), False
+    call = peers.tools.CallTool(request, timeout=seconds)
     try:
         async for response in call:
+            heard = True
             kind = response.WhichOneof("event")
             if kind == "approval_required":
                 return response.approval_required.tool
@@ -62,11 +72,12 @@ async def call_tool(
         error = from_rpc(failure)
         log.warning("tool could not be called", tool=request.call.tool_id, error=error.message)
         begun()
-        return refused(request.call, _as_seen_by_the_model(error), current().correlation_id)
+        ran = heard or not isinstance(error, Unavailable)
+        return Unheard(_as_seen_by_the_model(error), ran)
     finally:
         call.cancel()
     begun()
-    return refused(request.call, _cut_off(), current().correlation_id)
+    return Unheard(_cut_off(), ran=True)
 
 
 def request_of(
@@ -82,7 +93,7 @@ def request_of(
         call=call,
         conversation_id=conversation_id,
         turn_id=turn_id,
-        allowed_tool_ids=allowed[:PAGE],
+        allowed_tool_ids=allowed,
         approved=approved,
     )
 
@@ -114,6 +125,8 @@ def _of_call(result: ToolResult, call: ToolCall) -> ToolResult:
 def _as_seen_by_the_model(error: KariError) -> KariError:
     if error.reason == Reason.REASON_SERVER_UNAVAILABLE:
         return Unavailable(Reason.REASON_TOOL_UNAVAILABLE, "tools cannot be called just now")
+    if error.reason == Reason.REASON_DEADLINE:
+        return no_time()
     return error
 
 

@@ -12,6 +12,7 @@ import structlog
 
 from kari.chat_orchestrator.v1.chat_orchestrator_pb2 import (
     AnswerApprovalRequest,
+    AnswerApprovalResponse,
     StartTurnRequest,
 )
 from kari.conversation_models.v1.tool_pb2 import ToolStep
@@ -89,12 +90,12 @@ class Turns:
             self._keep(self._look_for_next(response.turn.conversation_id))
         return response.turn
 
-    async def answer(self, request: AnswerApprovalRequest) -> Turn:
+    async def answer(self, request: AnswerApprovalRequest) -> AnswerApprovalResponse:
         """Keeps whether a tool may run. With the last answer the turn goes on, and does so without
         its caller."""
         return await asyncio.shield(self._keep(self._answer(request)))
 
-    async def _answer(self, request: AnswerApprovalRequest) -> Turn:
+    async def _answer(self, request: AnswerApprovalRequest) -> AnswerApprovalResponse:
         self._require_open()
         answered = await self._peers.memory.AnswerApproval(
             production_memory_pb2.AnswerApprovalRequest(
@@ -113,7 +114,8 @@ class Turns:
         )
         if answered.HasField("led_turn"):
             self._keep(self._start(answered.led_turn))
-        return answered.turn
+        held = answered.approved if answered.HasField("approved") else None
+        return AnswerApprovalResponse(turn=answered.turn, approved=held)
 
     async def sweep(self) -> None:
         """Looks for turns whose leader died, for ever; the first look comes at once."""

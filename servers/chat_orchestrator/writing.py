@@ -110,7 +110,7 @@ class Writing:
         tools: Sequence[Tool] = (),
     ) -> None:
         """Takes the model's stream of one round to its end. A factory that dies before the first
-        word is asked again."""
+        word is asked again. Unavailable if there is no answer in the end."""
         request = GenerateRequest(
             model=selection.model.id,
             fallback_model_ids=selection.fallback_model_ids,

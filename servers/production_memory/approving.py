@@ -15,6 +15,7 @@ from servers.production_memory.tables import (
     one,
     turn_with_pending,
 )
+from servers.production_memory.tool_step import was_allowed
 from servers.production_memory.turn import AWAITING_APPROVAL, asks
 from servers.production_memory.writes import written
 from servers.runtime.call import Principal
@@ -30,6 +31,8 @@ class Answered:
     """A turn after an answer; leased if that was the last one."""
 
     turn: Turn
+    approved: bool
+    """By the answer that holds, which is the first."""
     led_turn: LedTurn | None = None
     repeated: bool = False
 
@@ -75,9 +78,9 @@ async def _lead_on(
         connection, STEPS.lead_if_answered, request.turn_id, owner, duration, sorted(who.roles)
     )
     if asks(row):
-        return Answered(await turn_with_pending(connection, row))
+        return Answered(await turn_with_pending(connection, row), request.approved)
     led = await led_turn(connection, row, owner)
-    return Answered(led.turn, led)
+    return Answered(led.turn, request.approved, led)
 
 
 async def _repeated(
@@ -85,12 +88,14 @@ async def _repeated(
 ) -> Answered:
     """The turn as it stands, if the question was answered before. Who leads it by that answer and
     has not begun may have lost the response, and is given its claim again."""
-    if not await connection.fetchval(STEPS.step_was_answered, request.turn_id, request.call_id):
+    step = await connection.fetchrow(STEPS.answered_step, request.turn_id, request.call_id)
+    if step is None:
         raise _nobody_asks()
+    held = was_allowed(step)
     if row["state"] == AWAITING_APPROVAL and row["lease_owner"] == request.lease.owner:
         led = await led_turn(connection, row, request.lease.owner)
-        return Answered(led.turn, led, repeated=True)
-    return Answered(await turn_with_pending(connection, row), repeated=True)
+        return Answered(led.turn, held, led, repeated=True)
+    return Answered(await turn_with_pending(connection, row), held, repeated=True)
 
 
 def _nobody_asks() -> NotFound:

@@ -183,7 +183,10 @@ class ProductionMemory(SummaryMethods, FileMethods, Memories):
         """Keeps the user's answer."""
         answered = await self._approving.answer(request, principal())
         return contract.AnswerApprovalResponse(
-            turn=answered.turn, led_turn=answered.led_turn, repeated_request=answered.repeated
+            turn=answered.turn,
+            led_turn=answered.led_turn,
+            repeated_request=answered.repeated,
+            approved=answered.approved,
         )
 
     async def ListToolSteps(

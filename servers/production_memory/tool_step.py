@@ -24,6 +24,7 @@ ENDED = ToolStepState.TOOL_STEP_STATE_ENDED
 # beside a page of messages.
 STEPS_BYTES = 2 * 1024 * 1024
 PENDING_BYTES = 512 * 1024
+"""Of the arguments about which a user is asked at once: they are shown in full, or not asked."""
 
 
 def step_of(row: Row) -> ToolStep:
@@ -41,18 +42,28 @@ def step_of(row: Row) -> ToolStep:
 
 
 def fitting(steps: Sequence[ToolStep], most: int) -> list[ToolStep]:
-    """The calls with the arguments and results that together have `most` bytes, those of the latest
-    calls first; the others come without theirs, and say so of a result."""
-    left = most
-    for step in reversed(steps):
-        call, result = step.call, step.result
-        left -= len(call.arguments_json.encode())
-        if left < 0:
-            call.arguments_json = ""
-        left -= len(result.result_json.encode())
-        if left < 0 and result.result_json:
-            result.result_json, result.truncated = "", True
+    """The calls with arguments and results that together have `most` bytes. Where there is more,
+    calls that have ended come without their results, which say so, and then without their
+    arguments, the oldest first. One that has not ended is whole: it may still be asked, or run."""
+    over = sum(map(_size, steps)) - most
+    ended = [step for step in steps if step.state == ENDED]
+    for step in ended:
+        if over > 0 and step.result.result_json:
+            over -= len(step.result.result_json.encode())
+            step.result.result_json, step.result.truncated = "", True
+    for step in ended:
+        if over > 0:
+            over -= len(step.call.arguments_json.encode())
+            step.call.arguments_json = ""
     return list(steps)
+
+
+def was_allowed(row: Row) -> bool:
+    """What the user answered about a call that they were asked about and did answer."""
+    if row["state"] != "ended":
+        return bool(row["state"] != "denied")
+    reason = ToolResult.FromString(row["result"]).error.reason
+    return bool(reason != Reason.REASON_APPROVAL_DENIED)
 
 
 def use_of(row: Row) -> ToolUse:
@@ -77,7 +88,8 @@ def columns_of(steps: Sequence[ToolStep]) -> tuple[list[object], ...]:
 
 def require_recordable(request: RecordToolStepsRequest) -> None:
     """Raises InvalidRequest if a call is named twice, has ended without a result, asks without
-    saying until when, or if the turn is to wait for answers and nothing is asked."""
+    saying until when, if more is asked than can be shown, or if the turn is to wait for answers and
+    nothing is asked."""
     ids = [step.call.id for step in request.steps]
     if len(set(ids)) < len(ids):
         raise _invalid("`steps` names a call twice; give each as it stands now")
@@ -86,6 +98,12 @@ def require_recordable(request: RecordToolStepsRequest) -> None:
             raise _invalid(f"`steps[{place}].result` is unset, but the call has ended")
         if step.state == AWAITING and not step.HasField("answer_by"):
             raise _invalid(f"`steps[{place}].answer_by` is unset, but the user is asked")
+    asked = sum(_size(step) for step in request.steps if step.state == AWAITING)
+    if asked > PENDING_BYTES:
+        raise _invalid(
+            f"`steps` asks about {asked} bytes of arguments, and {PENDING_BYTES} can be shown; "
+            "ask about fewer calls at once"
+        )
     if request.await_answers and all(step.state != AWAITING for step in request.steps):
         raise nothing_asked()
 
@@ -93,6 +111,11 @@ def require_recordable(request: RecordToolStepsRequest) -> None:
 def nothing_asked() -> InvalidRequest:
     """The turn is to wait, but for nothing."""
     return _invalid("`await_answers` is set, but no step awaits approval")
+
+
+def _size(step: ToolStep) -> int:
+    texts = (step.call.arguments_json, step.result.result_json)
+    return sum(len(text.encode()) for text in texts)
 
 
 def _result(step: ToolStep) -> bytes | None:

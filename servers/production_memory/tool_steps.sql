@@ -45,10 +45,9 @@ WHERE turn_id = $1 AND call_id = $2 AND state = 'awaiting_approval'
   AND answer_by > statement_timestamp()
 RETURNING call_id;
 
--- name: step_was_answered
-SELECT EXISTS (
-  SELECT FROM tool_steps WHERE turn_id = $1 AND call_id = $2 AND answered_at IS NOT NULL
-);
+-- name: answered_step
+SELECT state, result FROM tool_steps
+WHERE turn_id = $1 AND call_id = $2 AND answered_at IS NOT NULL;
 
 -- name: lead_if_answered
 -- $1 turn, $2 owner, $3 lease, $4 roles that its user has now. The turn: leased, or waiting until the last

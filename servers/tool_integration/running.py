@@ -58,9 +58,9 @@ async def _progress(
 ) -> AsyncGenerator[ToolProgress, None]:
     """Until the tool has ended; TimedOut if that takes too long."""
     remaining = current().remaining()
-    until = asyncio.get_running_loop().time() + min(
-        seconds, seconds if remaining is None else max(0.0, remaining - MARGIN_SECONDS)
-    )
+    if remaining is not None:
+        seconds = min(seconds, max(0.0, remaining - MARGIN_SECONDS))
+    until = asyncio.get_running_loop().time() + seconds
     while True:
         try:
             async with asyncio.timeout_at(until):
@@ -68,8 +68,8 @@ async def _progress(
         except TimeoutError:
             raise TimedOut(
                 Reason.REASON_TOOL_TIMEOUT,
-                f"the tool took longer than {seconds:g} s",
-                limit_seconds=f"{seconds:g}",
+                f"the tool took longer than {seconds:.3g} s",
+                limit_seconds=f"{seconds:.3g}",
             ) from None
         if step is None:
             return

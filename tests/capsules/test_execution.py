@@ -12,6 +12,7 @@ from kari.errors.v1.errors_pb2 import ErrorType, Reason
 from servers.runtime.ids import new_id
 from tests.capsules.workshop import Workshop, write
 from tests.hosting import Somebody, until
+from tests.tool_integration.bench import Bench
 
 ADMITTED, REFUSED = AuditOutcome.AUDIT_OUTCOME_ADMITTED, AuditOutcome.AUDIT_OUTCOME_REFUSED
 DONE, FAILED = AuditOutcome.AUDIT_OUTCOME_DONE, AuditOutcome.AUDIT_OUTCOME_FAILED
@@ -136,6 +137,22 @@ async def test_a_run_goes_on_from_its_last_checkpoint(workshop: Workshop) -> Non
     assert run.ended
     error = await workshop.error("resumable", {}, resume_run_id=first.run_id)
     assert error.reason == Reason.REASON_RUN_NOT_FOUND
+
+
+async def test_a_run_that_its_caller_has_no_time_for_can_go_on(workshop: Workshop) -> None:
+    """As in a turn that is nearly over: the run is ended before the call is, and is named."""
+    body = "await skill.checkpoint(1)\nimport asyncio\nawait asyncio.sleep(600)\n"
+    await workshop.put("dawdler", body, "resumable = true", seconds=300)
+    bench = Bench(workshop.wiring, workshop.somebody)
+
+    async def offered() -> bool:
+        return "capsule.dawdler" in await bench.tools()
+
+    await until(offered)
+    result = await bench.call("capsule.dawdler", seconds=6.0)
+    assert result.error.reason == Reason.REASON_TOOL_TIMEOUT
+    assert result.error.details["resumable"] == "true"
+    assert [run.id for run in await workshop.runs()] == [result.error.details["run_id"]]
 
 
 async def test_a_run_of_another_is_not_there(workshop: Workshop) -> None:

@@ -51,6 +51,7 @@ class Stage:
     conversation_id: str = ""
 
     def __post_init__(self) -> None:
+        self.models.tenant_id = self.user.tenant_id
         names = frozenset((*PEERS, "chat_orchestrator"))
         self.channels = Channels(OPERATOR, names, self.wiring.address_of, self.wiring.mesh_key)
         self.orchestrator = chat_orchestrator_pb2_grpc.ChatOrchestratorServiceStub(
@@ -136,15 +137,17 @@ async def staged(
     settings: Settings,
     *,
     without: str = "",
+    user: Somebody | None = None,
     beside: Sequence[str] = (),
     **changes: Any,
 ) -> Stage:
     """A stage with all peers but one, others beside them, and changed settings."""
     names = [n for n in (*PEERS, *beside, "chat_orchestrator") if n != without]
-    models = ScriptedModels()
+    models, user = ScriptedModels(), user or Somebody()
+    models.tenant_id = user.tenant_id
     changed = settings.model_copy(update=changes)
     wiring = await stack.enter_async_context(hosting(changed, *names, others=[models.hosted()]))
-    stage = Stage(wiring, models)
+    stage = Stage(wiring, models, user)
     stack.push_async_callback(stage.close)
     await stage.begin()
     return stage

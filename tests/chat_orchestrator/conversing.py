@@ -6,7 +6,10 @@ from contextlib import AsyncExitStack
 from itertools import groupby
 from typing import Any
 
-from kari.chat_orchestrator.v1.chat_orchestrator_pb2 import AnswerApprovalRequest
+from kari.chat_orchestrator.v1.chat_orchestrator_pb2 import (
+    AnswerApprovalRequest,
+    AnswerApprovalResponse,
+)
 from kari.conversation_models.v1.context_pb2 import PromptMessage
 from kari.conversation_models.v1.tool_pb2 import ToolCall, ToolResult
 from kari.conversation_models.v1.turn_pb2 import Turn, TurnEvent
@@ -14,7 +17,7 @@ from servers.runtime.settings import Settings
 from tests.chat_orchestrator.conftest import PEERS, Stage
 from tests.chat_orchestrator.scripted_models import CALLER, ScriptedModels
 from tests.chat_orchestrator.scripted_tools import ScriptedTools
-from tests.hosting import hosting
+from tests.hosting import Somebody, hosting
 
 
 class ToolStage(Stage):
@@ -31,10 +34,14 @@ class ToolStage(Stage):
         return list(self.models.requests[request].messages)
 
     async def answer(self, turn: Turn, call_id: str, *, approved: bool) -> Turn:
+        """Answers a question; the turn."""
+        return (await self.answered(turn, call_id, approved=approved)).turn
+
+    async def answered(self, turn: Turn, call_id: str, *, approved: bool) -> AnswerApprovalResponse:
         """Answers a question."""
         request = AnswerApprovalRequest(turn_id=turn.id, call_id=call_id, approved=approved)
         with self.user.acts(self.wiring):
-            answered: Turn = (await self.orchestrator.AnswerApproval(request)).turn
+            answered: AnswerApprovalResponse = await self.orchestrator.AnswerApproval(request)
         return answered
 
 
@@ -52,18 +59,20 @@ async def with_tools(
     an earlier one."""
     models, tools = models or ScriptedModels(), tools or ScriptedTools()
     models.model = CALLER
+    user = after.user if after is not None else Somebody()
+    models.tenant_id = user.tenant_id
     changed = settings.model_copy(update=changes)
     others = [models.hosted(), tools.hosted()]
     wiring = await stack.enter_async_context(
         hosting(changed, *peers, "chat_orchestrator", others=others)
     )
-    stage = ToolStage(wiring, models)
+    stage = ToolStage(wiring, models, user)
     stage.tools = tools
     stack.push_async_callback(stage.close)
     if after is None:
         await stage.begin()
     else:
-        stage.user, stage.conversation_id = after.user, after.conversation_id
+        stage.conversation_id = after.conversation_id
     return stage
 
 

@@ -25,6 +25,7 @@ from kari.model_factory.v1.model_factory_pb2_grpc import (
     add_ModelFactoryServiceServicer_to_server,
 )
 from servers.runtime.bootstrap import Hosted
+from servers.runtime.call import principal
 from servers.runtime.errors import Unavailable
 from servers.runtime.ids import new_id
 from servers.wiring import contract_of
@@ -50,6 +51,9 @@ class ScriptedModels(ModelFactoryServiceServicer):  # type: ignore[misc]
     def __init__(self) -> None:
         self.requests: list[GenerateRequest] = []
         self.model = MODEL
+        self.tenant_id = ""
+        """Whose requests are kept and play the rounds. Turns of others that a test left behind are
+        taken over by whoever looks first, and get a plain answer."""
         self.rounds: list[list[str | ToolCall]] = []
         """What is answered to one request after the other, the last for ever."""
         self.cancelled = 0
@@ -75,13 +79,18 @@ class ScriptedModels(ModelFactoryServiceServicer):  # type: ignore[misc]
         self, request: GenerateRequest, context: Any
     ) -> AsyncIterator[GenerateResponse]:
         """Plays the script that the message asks for."""
+        if principal().tenant_id != self.tenant_id:
+            yield GenerateResponse(delta="Hello")
+            yield GenerateResponse(finished=Finished(reason=FinishReason.FINISH_REASON_STOP))
+            return
         self.requests.append(request)
         if self.rounds:
             for step in self._round():
                 yield step
             return
         script = request.messages[-1].content.split()[0]
-        yield GenerateResponse(started=Started(model=MODEL.id, attempt=1))
+        model = "m" * 300 if script == "misnamed" else MODEL.id
+        yield GenerateResponse(started=Started(model=model, attempt=1))
         if script == "fail" or (script == "stumble" and len(self.requests) == 1):
             raise Unavailable(Reason.REASON_PROVIDERS_FAILED, "no provider answers")
         yield GenerateResponse(delta="Hello")

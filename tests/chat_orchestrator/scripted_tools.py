@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from kari.conversation_models.v1.tool_pb2 import ApprovalPolicy, Tool, ToolProgress, ToolResult
+from kari.errors.v1.errors_pb2 import Reason
 from kari.tool_integration.v1.tool_integration_pb2 import (
     ApprovalRequired,
     CallToolRequest,
@@ -20,6 +21,8 @@ from kari.tool_integration.v1.tool_integration_pb2_grpc import (
     add_ToolIntegrationServiceServicer_to_server,
 )
 from servers.runtime.bootstrap import Hosted
+from servers.runtime.call import current
+from servers.runtime.errors import Unavailable
 from servers.wiring import contract_of
 
 FREE = ApprovalPolicy.APPROVAL_POLICY_NEVER
@@ -40,7 +43,8 @@ def tool(tool_id: str, approval: ApprovalPolicy.ValueType = FREE) -> Tool:
 
 class ScriptedTools(ToolIntegrationServiceServicer):  # type: ignore[misc]
     """`echo` gives its arguments, `inject` words of a stranger, `long` more than fits, `hang`
-    nothing, `burst` a stream that breaks off, `write` asks first and then tells its call."""
+    nothing, `away` is as if nobody served it, `burst` a stream that breaks off, `write` asks first
+    and then tells its call."""
 
     def __init__(self) -> None:
         self.tools = [
@@ -48,6 +52,8 @@ class ScriptedTools(ToolIntegrationServiceServicer):  # type: ignore[misc]
             tool("write", ASKS),
         ]
         self.calls: list[CallToolRequest] = []
+        self.seconds: list[float] = []
+        """How long each call could have taken."""
         self.pages: list[ListToolsRequest] = []
         self.cancelled = 0
         self.page_size = 3
@@ -73,10 +79,13 @@ class ScriptedTools(ToolIntegrationServiceServicer):  # type: ignore[misc]
     ) -> AsyncIterator[CallToolResponse]:
         """Plays what the name says."""
         self.calls.append(request)
+        self.seconds.append(current().remaining() or 0.0)
         name, arguments = request.call.tool_id, request.call.arguments_json
         if name == "write" and not request.approved:
             yield CallToolResponse(approval_required=ApprovalRequired(tool=tool("write", ASKS)))
             return
+        if name == "away":
+            raise Unavailable(Reason.REASON_SERVER_UNAVAILABLE, "nobody is there")
         if name == "hang":
             await self._hang()
         if name == "meet":

@@ -9,9 +9,12 @@ import pytest
 from redis.asyncio import Redis
 
 from kari.chat_orchestrator.v1.chat_orchestrator_pb2 import CancelTurnRequest
+from kari.conversation_models.v1.tool_pb2 import ToolCall, ToolStep
 from kari.conversation_models.v1.turn_pb2 import Turn, TurnEvent, TurnState, WhenBusy
 from kari.errors.v1.errors_pb2 import Reason
 from kari.production_memory.v1.production_memory_pb2 import AnswerApprovalRequest, Lease
+from servers.chat_orchestrator.allowance import orderly
+from servers.chat_orchestrator.step import APPROVED, ENDED, RUNNING, decide
 from servers.runtime.durations import duration
 from servers.runtime.errors import from_rpc
 from servers.runtime.redis import tenant_key
@@ -114,8 +117,9 @@ async def test_a_turn_with_several_questions_goes_on_after_the_last_answer(
     first, second = [s.call.id for s in (await stage.stored(turn)).turn.pending_steps]
     answered = await stage.answer(turn, first, approved=False)
     assert [step.call.id for step in answered.pending_steps] == [second]
-    again = await stage.answer(turn, first, approved=True)
-    assert len(again.pending_steps) == 1
+    again = await stage.answered(turn, first, approved=True)
+    assert len(again.turn.pending_steps) == 1
+    assert (again.HasField("approved"), again.approved) == (True, False)
     await stage.answer(turn, second, approved=True)
     events = await stage.events(turn)
     assert [result.success for result in results(events)] == [False, True]
@@ -131,6 +135,38 @@ async def test_only_the_user_of_the_turn_answers(stack: AsyncExitStack, settings
     assert from_rpc(refused.value).reason == Reason.REASON_CALL_NOT_FOUND
     stage.user = sender
     assert (await stage.stored(turn)).turn.state == AWAITING
+
+
+async def test_no_more_is_asked_than_can_be_shown(
+    stack: AsyncExitStack, settings: Settings
+) -> None:
+    """What is beyond it is refused, and the user answers the rest."""
+    stage = await with_tools(stack, settings)
+    large = [call("write", n=n, text="x" * 190_000) for n in range(4)]
+    stage.say(large, ["Done."])
+    turn = await stage.start("write it all")
+    events = await stage.events(turn, until="approval_requested")
+    assert [r.error.reason for r in results(events)] == [Reason.REASON_TOOL_LIMIT] * 2
+    await until(partial(waits, stage, turn))
+    pending = [step.call for step in (await stage.stored(turn)).turn.pending_steps]
+    assert pending == large[:2]
+    for each in pending:
+        await stage.answer(turn, each.id, approved=True)
+    assert (await stage.events(turn))[-1].completed.message.content == "Done."
+    assert [c.call for c in stage.tools.calls if c.approved] == large[:2]
+
+
+def test_what_was_allowed_runs_with_what_was_shown_or_not_at_all() -> None:
+    """Arguments that got lost are not taken for none."""
+    write = call("write", to="disk")
+    whole = ToolStep(call=write, round=1, state=APPROVED)
+    lost = ToolStep(call=ToolCall(id=write.id, tool_id="write"), round=1, state=APPROVED)
+    decide(whole, "cor")
+    told = decide(lost, "cor")
+    assert (whole.state, lost.state, told.approved) == (RUNNING, ENDED, True)
+    assert lost.result.error.reason == Reason.REASON_TOOL_ARGUMENTS
+    (plain,) = orderly([ToolCall(tool_id="time")], set())
+    assert plain.arguments_json == "{}"
 
 
 @pytest.mark.parametrize("forgotten", [False, True])
@@ -149,7 +185,8 @@ async def test_the_answer_after_a_restart_leads_the_turn_on(
     await until(partial(ended, after, turn))
     events = await after.events(turn)
     assert text_of(events) == events[-1].completed.message.content == "I will.\n\nDone."
-    assert kinds(events).count("approval_requested") == 1
+    (asked,) = [e.approval_requested for e in events if e.HasField("approval_requested")]
+    assert (asked.tool_name, asked.description) == ("Write", "It is write.")
     assert [(r.tool_id, r.success) for r in results(events)] == [("echo", True), ("write", True)]
     said, *told = after.prompt()[-3:]
     assert (said.content, len(said.tool_calls), len(told)) == ("I will.", 2, 2)

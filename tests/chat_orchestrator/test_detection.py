@@ -7,6 +7,9 @@ import pytest
 from kari.conversation_models.v1.tool_pb2 import ToolCall
 from servers.chat_orchestrator.allowance import canonical
 from servers.chat_orchestrator.detection import MOST, calls_of, detected
+from servers.tool_integration.arguments import check
+from servers.tool_integration.built_in.offers import BuiltIn, Peers
+from servers.tool_integration.configuration import Configuration
 
 FILE = "file_" + "0a" * 16
 PYTHON = "```python\nprint(6 * 7)\n```"
@@ -147,19 +150,66 @@ def test_other_mentions_of_searching_are_not(content: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "file_ids"),
+    ("content", "files"),
     [
         (f"Summarize {FILE}, please.", [FILE]),
         (f"Compare {FILE} with file_{'1b' * 16}.", [FILE, f"file_{'1b' * 16}"]),
         (f"{FILE} and {FILE} again", [FILE]),
-        ("What is in report.pdf?", []),
         ("file_0a0a is no file", []),
         ("profile_" + "0a" * 16, []),
+        ("Read report.pdf", ["report.pdf"]),
+        ("What is in report.pdf?", ["report.pdf"]),
+        ("Summarize report.pdf. It is long.", ["report.pdf"]),
+        ("Compare a.pdf with B.DOCX.", ["a.pdf", "B.DOCX"]),
+        ('Please summarize "annual report 2025.pdf".', ["annual report 2025.pdf"]),
+        ("What does `main.py` do?", ["main.py"]),
+        ("How many rows has sales.v2.csv?", ["sales.v2.csv"]),
+        ("Translate Jahres\u00fcbersicht.pdf", ["Jahres\u00fcbersicht.pdf"]),
+        ("Read a.pdf.\nThen save it as b.pdf.", ["a.pdf"]),
     ],
 )
-def test_files_are_read_by_their_ids(content: str, file_ids: list[str]) -> None:
-    """Each once; a name alone is nobody's file."""
-    assert wished(content) == [("file.read", {"file_id": id_}) for id_ in file_ids]
+def test_files_are_read_by_their_ids_and_names(content: str, files: list[str]) -> None:
+    """Each once; by a name where the sentence asks for what is in it."""
+    assert wished(content) == [("file.read", {"file": file}) for file in files]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "I lost report.pdf yesterday.",
+        "Write it to notes.txt.",
+        "Please don't read report.pdf!",
+        "What is on https://example.com/report.pdf?",
+        "Read src/main.py",
+        "Who is mail@report.pdf?",
+        "How do I open a .pdf?",
+        "What is the difference between node.js and deno?",
+        "Read on. I have it from a.pdf",
+        "```\nread report.pdf\n```",
+    ],
+)
+def test_other_names_of_files_are_not(content: str) -> None:
+    """Told of in passing, to be written, elsewhere, or no files of the user at all."""
+    assert wished(content) == []
+
+
+async def test_what_is_detected_fits_the_schemas_of_the_tools() -> None:
+    """Of those that Kari brings: each rule asks for one of them, with arguments that it takes."""
+    nobody: Any = None
+    source = BuiltIn(Configuration(), Peers(nobody, nobody, nobody, nobody))
+    tools = {offer.tool.id: offer.tool for offer in await source.offers()}
+    await source.close()
+    asked = (
+        f"Read {FILE} and report.pdf.\n{PYTHON}",
+        "What time is it?",
+        "What time is it in Tokyo?",
+        "Search the web for hedgehogs.",
+        "What did we say about the budget?",
+    )
+    wishes = [wish for content in asked for wish in detected(content)]
+    assert {wish.rule for wish in wishes} == {"code", "file", "search", "time"}
+    for wish in wishes:
+        check(tools[wish.tool_id], dict(wish.arguments))
 
 
 def test_only_tools_that_are_available_are_called() -> None:
@@ -175,7 +225,9 @@ def test_a_message_needs_a_few_tools_at_the_most() -> None:
     assert len(detected("\n".join(f"```python\nprint({n})\n```" for n in range(50)))) == MOST
 
 
-@pytest.mark.parametrize("piece", ["find it ", "search for ", "```\n", "what is ", " ", "in A "])
+@pytest.mark.parametrize(
+    "piece", ["find it ", "search for ", "```\n", "what is ", " ", "in A ", "read a.pdf "]
+)
 def test_no_message_takes_long_to_look_at(piece: str) -> None:
     """However often it nearly asks for something; looked at by rules that went back and forth it
     would take minutes."""

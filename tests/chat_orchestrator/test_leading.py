@@ -213,6 +213,17 @@ async def test_requests_repeated_at_once_are_one_turn_led_once(
     assert len(stage.models.requests) == 5
 
 
+async def test_an_end_that_is_refused_is_an_end_all_the_same(
+    stack: AsyncExitStack, settings: Settings
+) -> None:
+    """A factory that names no model that could be: the turn fails, and nothing hangs."""
+    stage = await staged(stack, settings)
+    turn = await stage.start("misnamed")
+    failed = (await stage.events(turn))[-1].failed
+    assert (failed.error.reason, failed.message.content) == (Reason.REASON_INTERNAL, APOLOGY)
+    assert (await stage.stored(turn)).turn.error.reason == Reason.REASON_INTERNAL
+
+
 async def test_a_turn_that_brings_its_leaders_down_is_not_begun_for_ever(
     stack: AsyncExitStack, settings: Settings
 ) -> None:
@@ -231,8 +242,7 @@ async def test_a_turn_that_brings_its_leaders_down_is_not_begun_for_ever(
             # Others' tests leave turns behind as well.
             claimed += sum(led.turn.id == turn.id for led in found)
             await asyncio.sleep(0.02)
-    stage = await staged(stack, settings, turn_lease_seconds=0.5)
-    stage.user = first.user
+    stage = await staged(stack, settings, user=first.user, turn_lease_seconds=0.5)
     while not (await stage.stored(turn)).turn.HasField("ended_at"):
         await asyncio.sleep(0.05)
     stored = (await stage.stored(turn)).turn

@@ -17,8 +17,9 @@ from kari.production_memory.v1.production_memory_pb2 import (
     ListToolStepsRequest,
 )
 from servers.chat_orchestrator.offer import declaration_tokens
+from servers.chat_orchestrator.prompt import APOLOGY
 from servers.runtime.settings import Settings
-from tests.chat_orchestrator.conftest import staged
+from tests.chat_orchestrator.conftest import PEERS, staged
 from tests.chat_orchestrator.conversing import (
     ToolStage,
     arguments,
@@ -29,6 +30,7 @@ from tests.chat_orchestrator.conversing import (
 )
 from tests.chat_orchestrator.scripted_models import CALLER, MODEL, call
 from tests.chat_orchestrator.scripted_tools import INJECTION, tool
+from tests.chat_orchestrator.test_recording import records, refusals
 
 
 async def test_a_tool_is_called_and_the_model_goes_on_with_its_result(
@@ -145,6 +147,47 @@ async def test_a_model_that_asks_for_ever_is_stopped(
     assert events[-1].completed.message.content.startswith("again 0")
 
 
+async def test_a_model_that_only_ever_asks_ends_with_an_apology(
+    stack: AsyncExitStack, settings: Settings
+) -> None:
+    """It is asked once more without tools; what it still asks for is refused, on record."""
+    stage = await with_tools(stack, settings, peers=(*PEERS, "audit"), tool_rounds=2)
+    stage.say(*([call("echo", n=n)] for n in range(9)))
+    turn = await stage.start("loop")
+    failed = (await stage.events(turn))[-1].failed
+    offered = [bool(request.tools) for request in stage.models.requests]
+    assert offered == [True, True, False, False]
+    assert failed.error.reason == Reason.REASON_PROVIDER_ERROR
+    assert failed.message.content == APOLOGY
+    assert (await stage.stored(turn)).turn.state == TurnState.TURN_STATE_FAILED
+    assert refusals(await records(stage, "tool.call", 2)) == [("echo", "REASON_TOOL_LIMIT")] * 2
+
+
+async def test_a_model_that_writes_when_it_is_asked_once_more_has_answered(
+    stack: AsyncExitStack, settings: Settings
+) -> None:
+    """After calls that were not heard."""
+    stage = await with_tools(stack, settings, tool_rounds=1)
+    stage.say([call("echo", n=1)], [call("echo", n=2)], ["Enough."])
+    assert (await stage.play("loop"))[-1].completed.message.content == "Enough."
+    assert len(stage.tools.calls) == 1
+
+
+async def test_a_model_that_calls_tools_it_was_not_told_of_is_not_heard(
+    stack: AsyncExitStack, settings: Settings
+) -> None:
+    """One that is said to call none; nor is an answer without a letter one."""
+    stage = await with_tools(stack, settings)
+    stage.models.model = MODEL
+    stage.say([call("echo")], ["", call("echo")])
+    failed = (await stage.play("hello"))[-1].failed
+    assert (failed.error.reason, failed.message.content) == (
+        Reason.REASON_PROVIDER_ERROR,
+        APOLOGY,
+    )
+    assert stage.tools.calls == []
+
+
 async def test_calls_beyond_the_limit_are_answered_and_not_made(
     stack: AsyncExitStack, settings: Settings
 ) -> None:
@@ -197,6 +240,8 @@ async def test_a_tool_that_hangs_ends_before_the_turn_does(
     assert results(events)[0].error.details["limit"] == "turn_deadline_seconds"
     assert events[-1].completed.message.content == "Sorry."
     assert stage.tools.cancelled == 1
+    # Its server knows how long it has, and could have ended it itself.
+    assert 0 < stage.tools.seconds[0] < 1.6
 
 
 async def test_cancelling_a_turn_ends_its_tool_and_keeps_the_text(
@@ -286,6 +331,20 @@ async def test_for_a_model_that_calls_none_a_rule_calls_the_tool(
     assert (result.role, result.tool_call_id) == (MessageRole.MESSAGE_ROLE_TOOL, "")
     assert not stage.models.requests[0].tools
     assert events[-1].completed.message.tools_called[0].tool_id == "time"
+
+
+async def test_a_rule_may_call_what_it_asks_for_and_nothing_else(
+    stack: AsyncExitStack, settings: Settings
+) -> None:
+    """However many tools there are."""
+    stage = await with_tools(stack, settings)
+    stage.models.model = MODEL
+    stage.tools.page_size = 200
+    stage.tools.tools = [*(tool(f"mcp.a{n}") for n in range(250)), tool("time")]
+    stage.say(["It is late."])
+    events = await stage.play("What time is it in Tokyo?")
+    assert [result.success for result in results(events)] == [True]
+    assert [list(c.allowed_tool_ids) for c in stage.tools.calls] == [["time"]]
 
 
 async def test_a_message_that_no_rule_fits_needs_no_tools(

@@ -1,6 +1,7 @@
 """How the terminal tells what tools do."""
 
-from cli.tool_notes import question, tool_note
+from cli.tool_notes import answered_before, question, tool_note
+from kari.chat_hub.v1.chat_hub_pb2 import AnswerApprovalRequest, AnswerApprovalResponse
 from kari.conversation_models.v1.tool_pb2 import ToolCall, ToolProgress, ToolResult
 from kari.conversation_models.v1.turn_pb2 import (
     ApprovalAnswered,
@@ -67,3 +68,12 @@ def test_what_is_allowed_reads_as_it_stands() -> None:
     """Marks of direction would show another order of its letters."""
     asked = ApprovalRequested(call=ToolCall(tool_id="write", arguments_json="a\u202etxt.exe\u2066"))
     assert question(asked).endswith("arguments: a\ufffdtxt.exe\ufffd")
+
+
+def test_whoever_answers_second_is_told_which_answer_holds() -> None:
+    """Where it is another one, and the server says so."""
+    yes, no = AnswerApprovalRequest(approved=True), AnswerApprovalRequest()
+    denied = AnswerApprovalResponse(approved=False)
+    assert answered_before(yes, denied) == "it was answered before: it is not allowed"
+    assert answered_before(no, AnswerApprovalResponse(approved=True)).endswith("it is allowed")
+    assert answered_before(no, denied) == answered_before(yes, AnswerApprovalResponse()) == ""

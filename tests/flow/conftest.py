@@ -39,6 +39,8 @@ SCRIPTS = (
 )
 OBEDIENT, READER = f"{PROVIDER}/obedient", f"{PROVIDER}/reader"
 """A model that calls what its user names, and one that calls no tools."""
+RETELLING = f"{PROVIDER}/retelling"
+"""A model that calls no tools either, and answers with what it is told that they gave."""
 GULLIBLE = f"{PROVIDER}/gullible"
 """A model that calls what anybody names."""
 WINDOWS = {"obedient": 32768, "gullible": 32768}
@@ -57,6 +59,8 @@ def models_file(folder: Path, upstream: Upstream) -> Path:
     )
     models += (
         f'[[providers.{PROVIDER}.models]]\nid = "reader"\ncontext_window = 8192\n'
+        "calls_tools = false\n"
+        f'[[providers.{PROVIDER}.models]]\nid = "retelling"\ncontext_window = 8192\n'
         "calls_tools = false\n"
         f'[[providers.{PROVIDER}.models]]\nid = "quoting"\ncontext_window = 32768\n'
         "calls_tools = false\nsees = true\n"

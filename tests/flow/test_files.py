@@ -16,8 +16,9 @@ from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceStub
 from kari.conversation_models.v1.file_pb2 import FileState, HookVerdict
 from kari.conversation_models.v1.search_pb2 import FileResult
 from kari.errors.v1.errors_pb2 import Reason
-from tests.flow.conftest import QUOTING, Mesh
+from tests.flow.conftest import QUOTING, RETELLING, Mesh
 from tests.flow.files import Drawer, settled
+from tests.flow.test_tools import results
 from tests.hook_enabled_file.samples import pdf, picture
 from tests.hosting import until
 from tests.production_memory.memory import refusal
@@ -47,6 +48,23 @@ async def test_an_answer_comes_from_a_file_with_its_page(mesh: Mesh) -> None:
     assert "ferry.pdf, page 3" in message.content
     assert events[0].accepted.message.file_ids == [file.id]
     assert (found.name, found.chunk.anchor.page) == ("ferry.pdf", 3)
+
+
+async def test_a_file_that_is_named_is_read_for_a_model_without_tools(mesh: Mesh) -> None:
+    """By its name or its id; what stands in it comes into the answer."""
+    token = await mesh.token()
+    text = b"The keeper of the lighthouse is called Aldo Ferrant."
+    async with opened(mesh.kari, token) as client:
+        file = await settled(client, await Drawer(mesh.kari, token).upload("lighthouse.txt", text))
+        _, named = await client.turn("Summarize lighthouse.txt, please.", model=RETELLING)
+        _, by_id = await client.turn(f"What is in {file.id}?", model=RETELLING)
+    for events in (named, by_id):
+        (result,) = results(events)
+        assert (result.tool_id, result.success) == ("file.read", True)
+        message = events[-1].completed.message
+        assert message.content.startswith("Results: ")
+        assert "Aldo Ferrant" in message.content
+        assert [use.tool_id for use in message.tools_called] == ["file.read"]
 
 
 async def captain(client: SocketClient) -> FileResult | None:

@@ -47,13 +47,14 @@ CALLS = """!calculator {"expression": "6*7"}
 !capsule.semantic_retriever {"query": "hello"}
 !no.such.tool {}
 """
-TEXT = b"A text that is long enough to be summarized. " * 20
+TEXT = b"A text that is long enough to be summarized. " * 8
 
 
 async def test_whatever_is_done_is_counted_and_timed(mesh: Mesh) -> None:
     """Under every name of the flow contract, by the process that did it."""
     token = await mesh.token()
     async with opened(mesh.kari, token) as client:
+        file = await Drawer(mesh.kari, token).upload("long.txt", TEXT)
         ack, _ = await client.turn("hello")
         await client.turn("and again", ack.conversation_id)
         await client.command("/set mode analysis", ack.conversation_id)
@@ -61,7 +62,7 @@ async def test_whatever_is_done_is_counted_and_timed(mesh: Mesh) -> None:
         await client.command(fact, ack.conversation_id)
         await client.turn(CALLS, ack.conversation_id, model=OBEDIENT)
         await client.ask(search=SearchRequest(query="hello"))
-        await settled(client, await Drawer(mesh.kari, token).upload("long.txt", TEXT))
+        await settled(client, file)
         await client.send(ClientFrame())
         assert (await client.next()).HasField("error")
         found = await mesh.metrics()

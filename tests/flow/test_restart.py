@@ -15,9 +15,12 @@ from kari.chat_hub.v1.chat_hub_pb2 import (
 )
 from kari.edge.v1.frames_pb2 import ClientFrame
 from kari.errors.v1.errors_pb2 import Reason
-from tests.flow.conftest import SLOW, models_file
+from tests.flow.conftest import OBEDIENT, SLOW, models_file
+from tests.flow.test_approval import answer, asking
+from tests.flow.test_tools import results
+from tests.hosting import until
 from tests.running import Kari
-from tests.socket_client import login, opened
+from tests.socket_client import kinds_of, login, opened
 from tests.upstream.server import Upstream
 
 
@@ -27,8 +30,16 @@ def restartable(folder: Path, upstream: Upstream, *, spread: bool) -> Kari:
         folder / "data",
         spread=spread,
         KARI_MODELS_FILE=str(models_file(folder, upstream)),
+        KARI_TOOLS_FILE=str(asking_file(folder)),
         KARI_TURN_LEASE_SECONDS="3",
     )
+
+
+def asking_file(folder: Path) -> Path:
+    """One tool asks first."""
+    file = folder / "tools.toml"
+    file.write_text('[tools."units"]\napproval = "always"\n')
+    return file
 
 
 @pytest.fixture
@@ -79,6 +90,41 @@ async def test_a_server_that_dies_is_started_again(spread: Kari) -> None:
         _, after = await client.turn("still there", ack.conversation_id)
     assert events[-1].failed.error.reason == Reason.REASON_TURN_ABANDONED
     assert after[-1].HasField("completed")
+
+
+async def test_a_tool_whose_registry_dies_has_failed(spread: Kari) -> None:
+    """The turn goes on without it, and tools are called again once it is back."""
+    async with opened(spread, await login(spread)) as client:
+        endless = '!code.run {"code": "while True: pass"}'
+        ack, frame_id = await client.say(endless, model=OBEDIENT)
+        await client.until(frame_id, "tool_started")
+        spread.part("tool_integration").kill()
+        events = await client.events(frame_id)
+        (result,) = results(events)
+        assert result.error.reason == Reason.REASON_TOOL_UNAVAILABLE
+        assert "REASON_TOOL_UNAVAILABLE" in events[-1].completed.message.content
+
+        async def again() -> bool:
+            asked = '!calculator {"expression": "6*7"}'
+            _, events = await client.turn(asked, ack.conversation_id, model=OBEDIENT)
+            return any(result.success for result in results(events))
+
+        await until(again, 60)
+
+
+async def test_a_question_outlives_every_process_of_a_spread_mesh(spread: Kari) -> None:
+    """Its answer leads the turn on, on the same stream."""
+    async with opened(spread, await login(spread)) as client:
+        ack, call_id, place = await asking(client)
+    await spread.kill_all()
+    await spread.start()
+    async with opened(spread, await login(spread)) as client:
+        resume = FollowTurnRequest(turn_id=ack.turn.id, after=place)
+        frame_id = await client.send(ClientFrame(resume=resume))
+        await client.ask(answer_approval=answer(ack, call_id))
+        events = await client.events(frame_id)
+    assert kinds_of(events)[:2] == ["approval_answered", "tool_started"]
+    assert "3000" in events[-1].completed.message.content
 
 
 async def test_killing_everything_in_a_turn_loses_nothing_that_was_acknowledged(

@@ -49,6 +49,37 @@ async def test_a_model_has_a_tool_called_and_answers_with_its_result(mesh: Mesh)
     assert [(use.tool_id, use.success) for use in message.tools_called] == [("calculator", True)]
 
 
+async def test_a_model_has_a_capsule_run(mesh: Mesh) -> None:
+    """Like any tool; the trail has the call and the run."""
+    async with opened(mesh.kari, await mesh.token()) as client:
+        _, events = await client.turn(
+            '!capsule.semantic_retriever {"query": "picnic"}', model=OBEDIENT
+        )
+    (result,) = results(events)
+    assert (result.tool_id, result.success) == ("capsule.semantic_retriever", True)
+    assert set(json.loads(result.result_json)["searched"]) == {"memory", "messages"}
+    assert result.metadata["run_id"].startswith("run_")
+    message = events[-1].completed.message
+    assert "searched" in message.content
+    assert [(use.tool_id, use.success) for use in message.tools_called] == [(result.tool_id, True)]
+    await until(lambda: done_on_record(mesh, result.call_id))
+
+
+async def done_on_record(mesh: Mesh, call_id: str) -> bool:
+    """Whether the trail has both ends of a call and of a capsule's run for it."""
+    code, output = await mesh.kari.command("audit", "tail", "-n", "200", "--json")
+    assert code == 0, output
+    entries = [json.loads(line)["entry"] for line in output.splitlines()]
+    ours = [e for e in entries if e.get("details", {}).get("call") == call_id]
+    assert {e["resource"] for e in ours} <= {"capsule.semantic_retriever"}
+    known = {(e["action"], e["outcome"].rpartition("_")[2]) for e in ours}
+    return known == {
+        (action, outcome)
+        for action in ("tool.call", "capsule.run")
+        for outcome in ("ADMITTED", "DONE")
+    }
+
+
 async def test_for_a_model_without_tools_a_rule_has_one_called(mesh: Mesh) -> None:
     """The time of a place, before the model says a word."""
     async with opened(mesh.kari, await mesh.token()) as client:
@@ -74,11 +105,16 @@ async def test_a_tool_that_asks_first_waits_for_its_user(mesh: Mesh, approved: b
         frame = await client.ask(answer_approval=answer)
         events = await client.events(frame_id)
     assert frame.result.answer_approval.turn.id == ack.turn.id
+    assert frame.result.answer_approval.approved == approved
     assert events[0].approval_answered.approved == approved
     (result,) = results(events)
     assert result.success == approved
     assert approved or result.error.reason == Reason.REASON_APPROVAL_DENIED
     assert events[-1].HasField("completed")
+    other = ("--deny",) if approved else ()
+    code, output = await mesh.kari.command("approve", ack.turn.id, asked.call.id, *other)
+    held = "allowed" if approved else "not allowed"
+    assert (code, output) == (1, f"it was answered before: it is {held}; the turn goes on\n")
 
 
 async def test_another_model_goes_on_with_what_a_tool_gave(mesh: Mesh) -> None:

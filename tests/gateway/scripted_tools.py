@@ -95,6 +95,8 @@ class Questions:
     """What turns ask their users."""
 
     def __init__(self) -> None:
+        self.answered_before: bool | None = None
+        """What somebody is taken to have answered elsewhere, just before."""
         self._asked: dict[tuple[str, str], tuple[Turn, asyncio.Future[bool]]] = {}
 
     async def ask(self, turn: Turn, requested: ApprovalRequested) -> bool:
@@ -111,16 +113,18 @@ class Questions:
         self._asked[turn.id, requested.call.id] = (turn, answer)
         return await answer
 
-    def answer(self, request: hub.AnswerApprovalRequest) -> Turn:
-        """Keeps an answer; the turn."""
+    def answer(self, request: hub.AnswerApprovalRequest) -> hub.AnswerApprovalResponse:
+        """Keeps an answer; the turn, and which answer holds."""
         found = self._asked.pop((request.turn_id, request.call_id), None)
         if found is None:
             raise NotFound(Reason.REASON_CALL_NOT_FOUND, "nobody asks about this call any more")
         turn, answer = found
         del turn.pending_steps[:]
         turn.state = TurnState.TURN_STATE_RUNNING_TOOL
-        answer.set_result(request.approved)
-        return turn
+        earlier = self.answered_before
+        held = request.approved if earlier is None else earlier
+        answer.set_result(held)
+        return hub.AnswerApprovalResponse(turn=turn, approved=held)
 
 
 class ScriptedTools(ChatHubServiceServicer):
@@ -147,4 +151,4 @@ class ScriptedTools(ChatHubServiceServicer):
         self, request: hub.AnswerApprovalRequest, context: Context
     ) -> hub.AnswerApprovalResponse:
         """Lets the turn go on."""
-        return hub.AnswerApprovalResponse(turn=self.questions.answer(request))
+        return self.questions.answer(request)

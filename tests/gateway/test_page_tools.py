@@ -75,3 +75,14 @@ async def test_a_question_that_is_over_says_so(page: Page, mesh: Mesh) -> None:
     mesh.hub.questions = Questions()
     await question.get_by_role("button", name="Allow", exact=True).click()
     await expect(question).to_contain_text("Nobody waits for this answer any more.")
+
+
+async def test_whose_answer_came_second_is_told_which_one_holds(page: Page, mesh: Mesh) -> None:
+    """It was refused elsewhere."""
+    await say(page, "ask 2")
+    tool = answer_of(page).locator(".tool")
+    await expect(tool.locator(".tool-question")).to_be_visible()
+    mesh.hub.questions.answered_before = False
+    await tool.get_by_role("button", name="Allow", exact=True).click()
+    await expect(tool).to_contain_text("It was answered before: it is not allowed.")
+    await expect(tool).to_have_attribute("data-state", "failed")

@@ -177,6 +177,37 @@ async def test_of_more_than_fits_into_a_response_the_latest_is_given(memory: Mem
     assert (kept[0].result.result_json, kept[0].result.truncated) == ("", True)
 
 
+async def test_a_call_that_has_not_ended_is_always_whole(memory: Memory) -> None:
+    """However much came before it or after: what its user allows is what runs."""
+    turn_id = await begun(memory)
+    large = "x" * 190_000
+    done = [ended(step(arguments=large, round=n), json.dumps("y" * 500_000)) for n in (2, 3, 4, 5)]
+    question = asked(arguments=large)
+    await record(memory, turn_id, question)
+    for call in done:
+        await record(memory, turn_id, call)
+    await record(memory, turn_id, question, wait=True)
+    assert (await steps_of(memory, turn_id))[0] == question
+    assert list((await memory.turn(turn_id)).turn.pending_steps) == [question]
+    await answer(memory, turn_id, question)
+    kept = await steps_of(memory, turn_id)
+    assert (kept[0].state, kept[0].call) == (APPROVED, question.call)
+    assert [len(s.result.result_json) for s in kept[1:]] == [0, 0, 500_002, 500_002]
+    assert [s.call for s in kept[1:]] == [s.call for s in done]
+
+
+async def test_more_than_a_user_can_be_shown_is_not_asked(memory: Memory) -> None:
+    """It is refused as a whole, before anything is asked."""
+    turn_id = await begun(memory)
+    questions = [asked(arguments="x" * 190_000) for _ in range(3)]
+    refused = await refusal(record(memory, turn_id, *questions, wait=True))
+    assert refused.reason == Reason.REASON_FIELD_INVALID
+    assert "can be shown" in refused.message
+    assert await steps_of(memory, turn_id) == []
+    await record(memory, turn_id, *questions[:2], wait=True)
+    assert list((await memory.turn(turn_id)).turn.pending_steps) == questions[:2]
+
+
 async def test_a_turn_without_tools_does_not_look_for_any(
     memory: Memory, owner: asyncpg.Connection
 ) -> None:

@@ -42,14 +42,16 @@ class Bench:
         return json.loads(result.result_json)
 
     async def events(
-        self, tool_id: str, arguments: Any = None, **more: Any
+        self, tool_id: str, arguments: Any = None, *, seconds: float | None = None, **more: Any
     ) -> list[CallToolResponse]:
-        """Every event of a call. Arguments that are text are sent as they are."""
+        """Every event of a call that has so many seconds. Arguments that are text are sent as they
+        are."""
         text = arguments if isinstance(arguments, str) else json.dumps(arguments or {})
         call = ToolCall(id=new_id("call"), tool_id=tool_id, arguments_json=text)
         stub = self.wiring.stub(self.caller, "tool_integration", ToolIntegrationServiceStub)
         with self.somebody.acts(self.wiring):
-            return [event async for event in stub.CallTool(CallToolRequest(call=call, **more))]
+            request = CallToolRequest(call=call, **more)
+            return [event async for event in stub.CallTool(request, timeout=seconds)]
 
     async def tools(self) -> dict[str, Tool]:
         """The tools that somebody sees, by id."""

@@ -39,6 +39,11 @@ class ScriptedCode(CodeExecutionServiceServicer):
         self.asked: list[RunRequest] = []
         self.answer: RunResponse | None = None
 
+    def forget(self) -> None:
+        """Is as it was."""
+        self.asked.clear()
+        self.answer = None
+
     async def Run(self, request: RunRequest, context: Any) -> RunResponse:  # noqa: N802
         self.asked.append(request)
         if self.answer is None:
@@ -71,6 +76,11 @@ class ScriptedCapsules(CapsulesServiceServicer):
             capsule("capsule.broken", available=False, unavailable_because="manifest.toml: id"),
             capsule("capsule.odd", input_schema="{"),
         ]
+
+    def forget(self) -> None:
+        """Remembers nothing of what it was asked."""
+        self.asked.clear()
+        self.ended.clear()
 
     async def ListCapsules(  # noqa: N802
         self, request: ListCapsulesRequest, context: Any

@@ -3,7 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -30,8 +31,8 @@ class Site:
     capsules: ScriptedCapsules
 
 
-@pytest_asyncio.fixture
-async def site(
+@asynccontextmanager
+async def built(
     stores: EmbeddedStores, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Site]:
     settings = settings_for(stores, tmp_path_factory.mktemp("peers"))
@@ -39,6 +40,31 @@ async def site(
     others = (code.hosted(), capsules.hosted())
     async with hosting(settings, "tool_integration", "audit", others=others) as wiring:
         yield Site(Bench(wiring), code, capsules)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def shared(
+    stores: EmbeddedStores, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Site]:
+    async with built(stores, tmp_path_factory) as site:
+        yield site
+
+
+@pytest.fixture
+def site(shared: Site) -> Site:
+    """The shared site, with peers that remember nothing, for somebody new."""
+    shared.code.forget()
+    shared.capsules.forget()
+    return replace(shared, bench=Bench(shared.bench.wiring))
+
+
+@pytest_asyncio.fixture
+async def fresh(
+    stores: EmbeddedStores, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Site]:
+    """A site whose server knows of no capsules yet."""
+    async with built(stores, tmp_path_factory) as site:
+        yield site
 
 
 async def test_code_is_run_and_how_it_ended_is_the_result(site: Site) -> None:
@@ -152,30 +178,30 @@ async def test_a_capsule_that_acts_beyond_is_asked_about(site: Site) -> None:
     assert asked.approval_required.tool.id == "capsule.actor"
 
 
-async def test_the_list_of_capsules_is_asked_for_now_and_then(site: Site) -> None:
+async def test_the_list_of_capsules_is_asked_for_now_and_then(fresh: Site) -> None:
     """Not for every call."""
     for _ in range(5):
-        await site.bench.call("calculator", {"expression": "1"})
-        await site.bench.tools()
-    assert site.capsules.lists == 1
+        await fresh.bench.call("calculator", {"expression": "1"})
+        await fresh.bench.tools()
+    assert fresh.capsules.lists == 1
 
 
 async def test_capsules_stay_listed_while_their_server_is_away(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    fresh: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As unavailable, to users of all roles; then they are back, and changes with them."""
     monkeypatch.setattr(capsule_tools, "KEPT_SECONDS", 0.0)
-    assert (await site.bench.tools())["capsule.teller"].available
-    site.capsules.away = True
-    for bench in (site.bench, site.bench.with_roles("chat.user", "chat.other")):
+    assert (await fresh.bench.tools())["capsule.teller"].available
+    fresh.capsules.away = True
+    for bench in (fresh.bench, fresh.bench.with_roles("chat.user", "chat.other")):
         away = (await bench.tools())["capsule.teller"]
         assert "does not answer" in away.unavailable_because
         result = await bench.call("capsule.teller")
         assert result.error.reason == Reason.REASON_TOOL_UNAVAILABLE
-    assert "calculator" in await site.bench.tools()
-    site.capsules.away = False
-    site.capsules.capsules = [capsule("capsule.new")]
-    tools = await site.bench.tools()
+    assert "calculator" in await fresh.bench.tools()
+    fresh.capsules.away = False
+    fresh.capsules.capsules = [capsule("capsule.new")]
+    tools = await fresh.bench.tools()
     assert tools["capsule.new"].available
     assert "capsule.teller" not in tools
 

@@ -5,6 +5,7 @@ name: `plain` or `plain-64` (so many chunks), `slow-64` (20 ms between them), `s
 `limited` (429, Retry-After 1), `silent` (hangs before its headers), `stuck` (hangs after some
 text), `cut` (breaks off after some text), `garbage`, `reasoning`; `limit-length` stops for length;
 `obedient` calls the tools that its user names, `gullible` also those that a result names,
+`retelling` is the first under the name of a model that calls none and is told what they gave,
 `quoting` answers from the files in its prompt (see those modules).
 
 A model that asks for a tool and then answers:

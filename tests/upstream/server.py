@@ -22,7 +22,7 @@ from tests.upstream.obedient import obey
 from tests.upstream.quoting import quote
 from tests.upstream.script import Ending, Script, named
 
-ANSWERING = {"obedient": obey, "gullible": believe, "quoting": quote}
+ANSWERING = {"obedient": obey, "retelling": obey, "gullible": believe, "quoting": quote}
 """Models that answer by what they read."""
 
 

@@ -1546,6 +1546,9 @@ class AnswerApprovalResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TURN_FIELD_NUMBER: _builtins.int
+    APPROVED_FIELD_NUMBER: _builtins.int
+    approved: _builtins.bool
+    """The answer that holds: of several to one question the first. Unset by servers that do not say."""
     @_builtins.property
     def turn(self) -> _turn_pb2.Turn:
         """The turn as it stands; `pending_steps` are the calls that still wait for an answer."""
@@ -1554,12 +1557,15 @@ class AnswerApprovalResponse(_message.Message):
         self,
         *,
         turn: _turn_pb2.Turn | None = ...,
+        approved: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["turn", b"turn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approved", b"_approved", "approved", b"approved", "turn", b"turn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["turn", b"turn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approved", b"_approved", "approved", b"approved", "turn", b"turn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__approved: _TypeAlias = _typing.Literal["approved"]  # noqa: Y015
+    _WhichOneofArgType__approved: _TypeAlias = _typing.Literal["_approved", b"_approved"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approved) -> _WhichOneofReturnType__approved | None: ...
 
 Global___AnswerApprovalResponse: _TypeAlias = AnswerApprovalResponse  # noqa: Y015
 

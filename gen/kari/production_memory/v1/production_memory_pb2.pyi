@@ -802,7 +802,9 @@ class RecordToolStepsRequest(_message.Message):
 
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[_tool_pb2.ToolStep]:
-        """The calls, in order."""
+        """The calls, in order. Those that await approval have at most 512 KiB of arguments together: whoever is
+        asked is shown all of them.
+        """
 
     @_builtins.property
     def usage(self) -> _model_pb2.Usage:
@@ -892,8 +894,11 @@ class AnswerApprovalResponse(_message.Message):
     TURN_FIELD_NUMBER: _builtins.int
     LED_TURN_FIELD_NUMBER: _builtins.int
     REPEATED_REQUEST_FIELD_NUMBER: _builtins.int
+    APPROVED_FIELD_NUMBER: _builtins.int
     repeated_request: _builtins.bool
     """True if it had been answered before."""
+    approved: _builtins.bool
+    """The answer that holds: of several to one question the first. Unset by servers that do not say."""
     @_builtins.property
     def turn(self) -> _turn_pb2.Turn:
         """The turn as it stands."""
@@ -908,12 +913,15 @@ class AnswerApprovalResponse(_message.Message):
         turn: _turn_pb2.Turn | None = ...,
         led_turn: Global___LedTurn | None = ...,
         repeated_request: _builtins.bool = ...,
+        approved: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["led_turn", b"led_turn", "turn", b"turn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approved", b"_approved", "approved", b"approved", "led_turn", b"led_turn", "turn", b"turn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["led_turn", b"led_turn", "repeated_request", b"repeated_request", "turn", b"turn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approved", b"_approved", "approved", b"approved", "led_turn", b"led_turn", "repeated_request", b"repeated_request", "turn", b"turn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__approved: _TypeAlias = _typing.Literal["approved"]  # noqa: Y015
+    _WhichOneofArgType__approved: _TypeAlias = _typing.Literal["_approved", b"_approved"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approved) -> _WhichOneofReturnType__approved | None: ...
 
 Global___AnswerApprovalResponse: _TypeAlias = AnswerApprovalResponse  # noqa: Y015
 
