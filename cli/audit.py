@@ -66,7 +66,8 @@ async def _verify() -> int:
                 verified, verdict = step.verified, step.verdict
                 progress.update(bar, completed=verified, total=max(verified, step.records))
     if verdict.whole:
-        sys.stdout.write(f"{verified} records, all as they were written\n")
+        told = verdict.explanation or f"{verified} records, all as they were written"
+        sys.stdout.write(f"{told}\n")
         return 0
     sys.stdout.write(f"{verdict.explanation}\nrecords before it that are whole: {verified}\n")
     return 1

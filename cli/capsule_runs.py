@@ -31,7 +31,7 @@ async def show_runs(mesh: Mesh) -> int:
     """Prints the last runs, a line each."""
     for run in (await mesh.capsules.ListRuns(ListRunsRequest())).runs:
         when = run.updated_at.ToDatetime(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        rest = "is done" if run.ended else "can go on"
+        rest = "is under way" if run.under_way else "is done" if run.ended else "can go on"
         told = (run.id, run.capsule_id, when, f"{run.checkpoints} kept", rest)
         sys.stdout.write("  ".join(map(harmless, told)) + "\n")
     return 0

@@ -68,13 +68,22 @@ MESH = (
 """Files of tests/flow whose tests share one running mesh for each placement."""
 
 
+PACKAGES = ("tests/capsules", "tests/capsules/built_in", "tests/audit")
+"""Folders whose tests share servers and stores, which then start once."""
+ALONE = ("test_whole",)
+"""Files in them that share nothing."""
+
+
 class BySystem(LoadScopeScheduling):  # type: ignore[misc]
     """For runs on several cores: a file is one worker's, and so is everything that shares a running
-    mesh, which then starts once."""
+    mesh, or a folder's servers, which then start once."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return "mesh" if Path(file).stem in MESH else file
+        file = Path(nodeid.partition("::")[0])
+        if file.stem in MESH:
+            return "mesh"
+        folder = file.parent.as_posix()
+        return folder if folder in PACKAGES and file.stem not in ALONE else str(file)
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

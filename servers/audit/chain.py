@@ -15,7 +15,7 @@ from kari.conversation_models.v1.audit_pb2 import AuditEntry
 
 FIRST = bytes(64)
 """The code before the first record."""
-HEAD = b"head"
+HEAD, CHECKPOINT = b"head", b"checkpoint"
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,15 @@ class Key:
     def is_head(self, mac: bytes, sequence: int, code: bytes) -> bool:
         """Whether a code is that of this end."""
         return hmac.compare_digest(self.head(sequence, code), mac)
+
+    def checkpoint(self, sequence: int, code: bytes) -> bytes:
+        """The same for what is remembered outside of the database: the one cannot be put in the
+        place of the other."""
+        return self._mac([CHECKPOINT, b"%d" % sequence, code])
+
+    def is_checkpoint(self, mac: bytes, sequence: int, code: bytes) -> bool:
+        """Whether a code is that of this checkpoint."""
+        return hmac.compare_digest(self.checkpoint(sequence, code), mac)
 
     def made(self, before: bytes, record: Record) -> bool:
         """Whether a record was made with this key after one with the code `before`."""

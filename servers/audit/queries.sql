@@ -25,6 +25,9 @@ SELECT sequence FROM moved;
 -- name: last
 SELECT coalesce(max(sequence), 0) FROM records;
 
+-- name: code_at
+SELECT mac FROM records WHERE sequence = $1;
+
 -- name: after
 -- $1 place, $2 most.
 SELECT * FROM records WHERE sequence > $1 ORDER BY sequence LIMIT $2;

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 
 from kari.audit.v1.audit_pb2 import ListRecordsRequest, ListRecordsResponse, VerifyResponse
 from servers.audit.chain import Key
+from servers.audit.checkpoint import Checkpoint
 from servers.audit.store import Trail
 from servers.audit.verification import Verification
 from servers.runtime.paging import size_of
@@ -14,9 +15,10 @@ PAGE = 1000
 class Reading:
     """Reads what the trail has."""
 
-    def __init__(self, trail: Trail, key: Key) -> None:
+    def __init__(self, trail: Trail, key: Key, checkpoint: Checkpoint) -> None:
         self._trail = trail
         self._key = key
+        self._checkpoint = checkpoint
 
     async def page(self, request: ListRecordsRequest) -> ListRecordsResponse:
         """Records that match behind a place, or the last of them."""
@@ -32,11 +34,12 @@ class Reading:
 
     async def verify(self) -> AsyncGenerator[VerifyResponse, None]:
         """How far it has come, page by page, and the verdict."""
+        checkpoint = await self._checkpoint.read()
         head = await self._trail.head()
         if head is None and await self._trail.last():
             # Unless it was written to just now, its end is gone.
             head = await self._trail.head()
-        verification = Verification(self._key, head)
+        verification = Verification(self._key, head, checkpoint)
         total, verdict = head.sequence if head else 0, None
         while verdict is None and (records := await self._trail.after(verification.verified, PAGE)):
             verdict = verification.look(records)

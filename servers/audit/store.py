@@ -36,6 +36,8 @@ class Trail:
         self._database = database
         self._key = key
         self._end: Record | None = None
+        self.appended = Record()
+        """The last record that was appended here."""
 
     async def append(self, reports: Sequence[Reported]) -> list[int]:
         """Keeps entries, all or none; gives the place of each. One that is known has the place that
@@ -59,6 +61,7 @@ class Trail:
                     raise
                 continue
             self._end = records[-1] if records else end
+            self.appended = self._end
             known |= {record.entry.id: record.sequence for record in records}
             return [known[report.entry.id] for report in reports]
 
@@ -86,6 +89,12 @@ class Trail:
                 QUERIES.before_last, through, tenant_id, user_id, action, count
             )
             return place
+
+    async def code_at(self, sequence: int) -> bytes | None:
+        """The code of a record; None if there is none."""
+        async with (await self._database.get()).across_tenants() as connection:
+            code: bytes | None = await connection.fetchval(QUERIES.code_at, sequence)
+            return code
 
     async def last(self) -> int:
         """Place of the last record; 0 if there is none."""

@@ -20,12 +20,13 @@ class Head:
 
 
 class Verification:
-    """Looks at the records of a trail, the oldest first. `head` was read before them: what came
-    since is behind it."""
+    """Looks at the records of a trail, the oldest first. `head` and `checkpoint`, which is kept
+    outside of the database, were read before them: what came since is behind them."""
 
-    def __init__(self, key: Key, head: Head | None) -> None:
+    def __init__(self, key: Key, head: Head | None, checkpoint: Head | None = None) -> None:
         self._key = key
         self._head = head
+        self._checkpoint = checkpoint
         self._met_head = False
         self._last = Record(sequence=0, mac=FIRST)
 
@@ -42,6 +43,8 @@ class Verification:
                 return self._verdict(Damage.DAMAGE_REMOVED)
             if not self._key.made(self._last.mac, record):
                 return self._verdict(self._damage(records[place:]))
+            if self._is_not_remembered(record):
+                return self._verdict(Damage.DAMAGE_CHANGED)
             self._last = record
             if self._head is not None and record.sequence == self._head.sequence:
                 self._met_head = record.mac == self._head.code
@@ -49,14 +52,33 @@ class Verification:
 
     def end(self) -> Verdict:
         """The verdict once all records have been looked at."""
-        head = self._head
+        head, checkpoint = self._head, self._checkpoint
+        if checkpoint is not None and not self._is_own(checkpoint):
+            return Verdict(damage=FORGED, explanation=NO_CHECKPOINT)
+        if checkpoint is not None and checkpoint.sequence > self.verified:
+            cut = self._verdict(Damage.DAMAGE_CUT_OFF)
+            cut.explanation += REMEMBERED.format(sequence=checkpoint.sequence)
+            return cut
+        if head is None and not self.verified:
+            return Verdict(whole=True, explanation=NOTHING)
         if head is None:
-            return Verdict(whole=True) if not self.verified else self._verdict(FORGED, 0)
+            return self._verdict(FORGED, 0)
         if not self._key.is_head(head.mac, head.sequence, head.code):
             return self._verdict(FORGED, 0)
         if head.sequence > self.verified:
             return self._verdict(Damage.DAMAGE_CUT_OFF)
         return Verdict(whole=True) if self._met_head else self._verdict(FORGED, 0)
+
+    def _is_own(self, checkpoint: Head) -> bool:
+        return self._key.is_checkpoint(checkpoint.mac, checkpoint.sequence, checkpoint.code)
+
+    def _is_not_remembered(self, record: Record) -> bool:
+        """Whether another record was there when it was remembered: of a trail that was begun
+        anew."""
+        checkpoint = self._checkpoint
+        if checkpoint is None or record.sequence != checkpoint.sequence:
+            return False
+        return self._is_own(checkpoint) and record.mac != checkpoint.code
 
     def _damage(self, records: Sequence[Record]) -> Damage.ValueType:
         """What happened to the first of these: if the record that belongs there is found further
@@ -82,3 +104,12 @@ EXPLANATIONS = {
     Damage.DAMAGE_FORGED: "the end of the trail after record {sequence} was not written by it",
 }
 """What people are told."""
+NOTHING = "0 records: nothing was ever written, or all of it was removed"
+REMEMBERED = (
+    "; the file audit.checkpoint in the data folder remembers record {sequence}. If you put back "
+    "an older backup, or took another database, remove that file"
+)
+NO_CHECKPOINT = (
+    "the file audit.checkpoint in the data folder is not as it was written: somebody changed it, "
+    "or the audit key is another one"
+)

@@ -34,6 +34,7 @@ class Acting:
     async def call(self, tool_id: str, arguments: Mapping[str, Any]) -> Any:
         """What the tool gives; SkillError if it is not on the list, is refused or fails."""
         if tool_id not in self._run.manifest.allowed_tools:
+            self._run.deny("tool", tool_id)
             raise refused(f"the manifest does not have `{tool_id[:200]}` among its allowed_tools")
         self._run.notes.used_tool(tool_id)
         with as_skill_errors():

@@ -38,7 +38,6 @@ class Admitted:
     holder: str
     input: Any
     input_json: str
-    state: Any = None
     conversation: Conversation | None = None
     resumed: bool = False
 
@@ -66,9 +65,7 @@ class Admitting:
         given = _checked(request.input_json, version.input)
         conversation = await self._conversation(request.conversation_id)
         run_id, holder = new_id("run"), new_id("holder")
-        return Admitted(
-            version, handler, run_id, holder, given, request.input_json, None, conversation
-        )
+        return Admitted(version, handler, run_id, holder, given, request.input_json, conversation)
 
     def _usable(self, capsule_id: str, who: Principal) -> tuple[Version, Handler]:
         entry = self._catalogue.find(capsule_id)
@@ -91,24 +88,14 @@ class Admitting:
     async def _resumed(
         self, request: ExecuteRequest, who: Principal, version: Version, handler: Handler
     ) -> Admitted:
-        """Goes on with what was asked then; the conversation has to be the user's still."""
+        """Goes on with what was asked then; the conversation has to be the user's still. The run
+        is looked at and left as it is: it is taken when nothing can refuse it any more."""
         run_id, holder = request.resume_run_id, new_id("holder")
-        key = RunKey(run_id, request.capsule_id, who, holder)
-        taken = await self._runs.take(key)
-        text = json.dumps(taken.input, ensure_ascii=False)
+        found = await self._runs.find(RunKey(run_id, request.capsule_id, who, holder))
+        text = json.dumps(found.input, ensure_ascii=False)
         given = _checked(text, version.input)
-        conversation = await self._conversation(taken.conversation_id)
-        return Admitted(
-            version,
-            handler,
-            run_id,
-            holder,
-            given,
-            text,
-            taken.state,
-            conversation,
-            resumed=True,
-        )
+        conversation = await self._conversation(found.conversation_id)
+        return Admitted(version, handler, run_id, holder, given, text, conversation, resumed=True)
 
     async def _conversation(self, conversation_id: str) -> Conversation | None:
         """It, if the user takes part in it: what is asked for later relies on that."""

@@ -37,6 +37,7 @@ CLASSES: Mapping[Reason.ValueType, type[KariError]] = {
     Reason.REASON_TOOL_TIMEOUT: TimedOut,
     Reason.REASON_DEADLINE: TimedOut,
     Reason.REASON_MODEL_TOO_SMALL: Conflict,
+    Reason.REASON_RUN_UNDER_WAY: Conflict,
 }
 """What kind of error a capsule means by a reason; the rest are something that is unavailable."""
 

@@ -127,6 +127,7 @@ class GrantedSkill:
         """Keeps the state."""
         run = self._run
         if not run.manifest.resumable:
+            run.deny("capability", "checkpoint")
             raise refused("the manifest does not say `resumable = true`: there is no checkpoint")
         text = json.dumps(state, ensure_ascii=False)
         if len(text.encode()) > LARGEST_STATE:
@@ -149,4 +150,5 @@ class GrantedSkill:
 
     def _needs(self, capability: str) -> None:
         if capability not in self._run.manifest.capabilities:
+            self._run.deny("capability", capability)
             raise refused(f"the manifest does not have `{capability}` among its capabilities")

@@ -8,8 +8,10 @@ from typing import Any
 
 import structlog
 
+from servers.capsules.run import Deny
 from servers.capsules.skill import Skill, SkillError
 from servers.capsules.version import HandlerFailed
+from servers.runtime.tracebacks import without_text
 
 FOLDER = Path(__file__).with_name("built_in")
 PACKAGE = "servers.capsules.built_in"
@@ -24,14 +26,14 @@ class InServer:
         self._name = name
         self._module: ModuleType | None = None
 
-    async def run(self, skill: Skill, seconds: float) -> Any:
+    async def run(self, skill: Skill, seconds: float, deny: Deny) -> Any:
         """Awaits the handler."""
         try:
             return await self._handler().run(skill)
         except SkillError:
             raise
         except Exception as error:
-            log.error("a capsule failed", capsule=self._name, exc_info=error)
+            log.error("a capsule failed", capsule=self._name, traceback=without_text(error))
             raise HandlerFailed(told(error, FOLDER / self._name)) from error
 
     async def check(self) -> str:
@@ -51,7 +53,7 @@ class InServer:
 
 def told(error: BaseException, folder: Path) -> str:
     """An error by its kind and the last line of the folder that it went through; what it says may
-    hold what nobody should read, and is in the log."""
+    hold what nobody should read."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if Path(frame.filename).is_relative_to(folder):
             path = Path(frame.filename).relative_to(folder)

@@ -74,6 +74,7 @@ def run_of(row: Any) -> Run:
         updated_at=_timestamp(row["updated_at"]),
         checkpoints=row["checkpoints"],
         ended=row["ended"],
+        under_way=row["under_way"],
     )
 
 

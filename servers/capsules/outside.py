@@ -1,18 +1,22 @@
 """Capsules from outside the tree: each run in a process of its own, in a jail.
 
-No network and no files but the capsule's own folder, read only, unless its policy says otherwise;
-bounded memory and processes; ends with the run, and with the server.
+No network and no files but the capsule's own folder, read only; if its policy says so, a relay to
+public addresses and a folder in memory. Bounded memory and processes; ends with the run, and with
+the server.
 """
 
 import asyncio
 import compileall
+import hashlib
 import os
 import shutil
+import socket
 import tempfile
 import weakref
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from py_compile import PycInvalidationMode
 from typing import Any
@@ -24,14 +28,19 @@ import structlog
 from servers.capsules import prompts, skill, worker
 from servers.capsules.folder import write_folder
 from servers.capsules.manifest import HANDLER
+from servers.capsules.recording import ADDRESS
+from servers.capsules.run import Deny
 from servers.capsules.skill import Skill
 from servers.capsules.talking import Talk
 from servers.capsules.version import Handler, HandlerFailed, Version, templates_of
 from servers.runtime.jail.command import ISOLATED, PYTHON, Bind, Bounds, Jail, with_python
 from servers.runtime.jail.errors import NoJail
 from servers.runtime.jail.programs import find_programs
-from servers.runtime.jail.starting import Jailed, Starter, within
+from servers.runtime.jail.relay import Relay
+from servers.runtime.jail.starting import Jailed, Starter, listening, within
 from servers.runtime.jail.syscalls import allow_list
+from servers.runtime.lookup import Lookup, Refusal, looked_up
+from servers.runtime.public_addresses import refusal
 
 CHECK_SECONDS = 10.0
 MEMORY_BYTES = 268_435_456
@@ -52,7 +61,9 @@ class Outside:
     """What runs capsules from outside: the jail, and a folder of what jails may read. `close` ends
     what still runs and removes the folder."""
 
-    def __init__(self) -> None:
+    def __init__(self, lookup: Lookup = looked_up, refuses: Refusal = refusal) -> None:
+        """`lookup` and `refuses` are those of the relay; tests alone give others."""
+        self._lookup, self._refuses = lookup, refuses
         self._folder: Path | None = None
         self._jail: Jail | None = None
         self._starter = Starter()
@@ -73,20 +84,34 @@ class Outside:
         return place
 
     @asynccontextmanager
-    async def process(self, place: Path, version: Version, seconds: float) -> AsyncIterator[Jailed]:
-        """A worker for the version whose files are there; it has ended when this has."""
+    async def process(
+        self, place: Path, version: Version, seconds: float, deny: Deny | None = None
+    ) -> AsyncIterator[Jailed]:
+        """A worker for the version whose files are there; it has ended when this has. If its policy
+        allows the network, a relay takes it to public addresses and tells `deny` of others; without
+        `deny` there is no relay."""
         await self._ready()
-        assert self._jail is not None  # noqa: S101  # `_ready` has made it
-        policy = version.manifest.security_policy
-        jail = replace(
-            self._jail,
-            filter=allow_list(network=policy.allow_network_access),
-            network=policy.allow_network_access,
-            binds=(*self._jail.binds, Bind(str(place), worker.CAPSULE)),
-            bounds=replace(self._jail.bounds, cpu_seconds=int(seconds) + 2),
-            scratch_bytes=SCRATCH_BYTES if policy.allow_file_system_access else 0,
-        )
-        jailed = await self._starter.start(jail, within(PROCESSES, WORKER))
+        jail = self._jail_of(place, version, seconds)
+        if deny is None or not version.manifest.security_policy.allow_network_access:
+            async with self._worker(jail, version, WORKER) as jailed:
+                yield jailed
+            return
+        relay = Relay(partial(deny, ADDRESS), self._lookup, self._refuses)
+        async with AsyncExitStack() as around:
+            ours, theirs = map(around.enter_context, socket.socketpair())
+            line = theirs.fileno()
+            working = self._worker(jail, version, listening(line, WORKER), (line,))
+            jailed = await around.enter_async_context(working)
+            # The end of the jail's is the end of the line then.
+            theirs.close()
+            await around.enter_async_context(relay.serving(ours))
+            yield jailed
+
+    @asynccontextmanager
+    async def _worker(
+        self, jail: Jail, version: Version, program: Sequence[str], further: Sequence[int] = ()
+    ) -> AsyncIterator[Jailed]:
+        jailed = await self._starter.start(jail, within(PROCESSES, program), further=further)
         printing = asyncio.create_task(_log_printed(jailed, version.manifest.id))
         try:
             yield jailed
@@ -94,6 +119,18 @@ class Outside:
             await jailed.close()
             printing.cancel()
             await asyncio.wait({printing})
+
+    def _jail_of(self, place: Path, version: Version, seconds: float) -> Jail:
+        assert self._jail is not None  # noqa: S101  # `_ready` has made it
+        policy = version.manifest.security_policy
+        return replace(
+            self._jail,
+            filter=allow_list(network=policy.allow_network_access),
+            trusts=policy.allow_network_access,
+            binds=(*self._jail.binds, Bind(str(place), worker.CAPSULE)),
+            bounds=replace(self._jail.bounds, cpu_seconds=int(seconds) + 2),
+            scratch_bytes=SCRATCH_BYTES if policy.allow_file_system_access else 0,
+        )
 
     async def close(self) -> None:
         """Ends all of it."""
@@ -118,7 +155,7 @@ class OutsideHandler:
         self._version = version
         self._place: Path | None = None
 
-    async def run(self, skill: Skill, seconds: float) -> Any:
+    async def run(self, skill: Skill, seconds: float, deny: Deny) -> Any:
         """Starts a process and does what it asks for until it is done."""
         version = self._version
         order = {
@@ -128,7 +165,7 @@ class OutsideHandler:
             "prompts": templates_of(version.manifest, version.files),
         }
         place = await self._placed()
-        async with self._outside.process(place, version, seconds) as jailed:
+        async with self._outside.process(place, version, seconds, deny) as jailed:
             return await Talk(jailed, skill).result(order)
 
     async def check(self) -> str:
@@ -179,6 +216,8 @@ def _made() -> tuple[Jail, Path]:
         Bounds(memory_bytes=MEMORY_BYTES, file_bytes=FILE_BYTES),
         (*binds, Bind(str(library), worker.LIBRARY)),
         hidden,
+        # The interpreter's own library, before one that the machine may have beside it.
+        environment={"LD_LIBRARY_PATH": "/python/lib"},
     )
     return jail, folder
 
@@ -209,15 +248,19 @@ def _sweep() -> None:
 
 
 async def _log_printed(jailed: Jailed, capsule_id: str) -> None:
-    """Logs the beginning of what a capsule prints; one that does not stop is ended."""
-    printed, total = b"", 0
+    """Logs that a capsule printed something, and how much; one that does not stop is ended. What it
+    printed may be what a user wrote: its beginning is logged for who debugs alone."""
+    printed, total, digest = b"", 0, hashlib.sha256()
     with suppress(asyncio.CancelledError):
         while chunk := await jailed.stderr.read(65_536):
             total += len(chunk)
+            digest.update(chunk)
             printed += chunk[: MOST_LOGGED - len(printed)]
             if total > MOST_PRINTED:
                 log.warning("a capsule prints without end", capsule=capsule_id)
                 jailed.kill()
                 break
-    if printed:
-        log.info("a capsule printed", capsule=capsule_id, text=printed.decode(errors="replace"))
+    if total:
+        told = {"capsule": capsule_id, "bytes": total, "sha256": digest.hexdigest()}
+        log.info("a capsule printed", **told)
+        log.debug("what a capsule printed", text=printed.decode(errors="replace"), **told)

@@ -2,6 +2,7 @@
 digest, of the result nothing."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from prometheus_client import Counter, Histogram
@@ -15,10 +16,22 @@ from servers.runtime.errors import KariError
 from servers.runtime.labelled import labelled
 
 ACTION = "capsule.run"
+WISH = "capsule.wish"
+"""What a run asked for and may not have; what it is given has a record of its own, by who gives
+it."""
+ADDRESS = "address"
+NOT_ALLOWED = Reason.REASON_TOOL_NOT_ALLOWED
+NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,200}")
+"""What is put on record of a name that a capsule made up."""
 UNKNOWN = "unknown"
 """Label of what is no capsule: anybody can make names up."""
 
 EXECUTIONS = Counter("capsule_executions_total", "Runs of capsules.", ("capsule_id", "status"))
+DENIALS = Counter(
+    "capsule_denials_total",
+    "What runs asked for and may not have, once a run and thing.",
+    ("capsule_id", "kind"),
+)
 SECONDS = Histogram(
     "capsule_execution_seconds",
     "Time of a run.",
@@ -58,6 +71,16 @@ class Recording:
         labelled(EXECUTIONS, facts.capsule_id if known else UNKNOWN, "refused").inc()
         self._trail.report(_entry(facts, AuditOutcome.AUDIT_OUTCOME_REFUSED, reason))
 
+    def denied(self, facts: Facts, kind: str, name: str) -> None:
+        """A run asked for something that it may not have: a tool or a capability that its manifest
+        does not declare, or an address. What the capsule makes of that is its own affair."""
+        labelled(DENIALS, facts.capsule_id, kind).inc()
+        reason = Reason.REASON_ADDRESS_NOT_ALLOWED if kind == ADDRESS else NOT_ALLOWED
+        shown = name if NAME.fullmatch(name) else f"{len(name)} characters that are no name"
+        more = {kind: shown}
+        refused = AuditOutcome.AUDIT_OUTCOME_REFUSED
+        self._trail.report(_entry(facts, refused, reason, more, action=WISH))
+
     def ended(
         self, facts: Facts, seconds: float, status: str, error: KariError | None, notes: Notes
     ) -> None:
@@ -73,6 +96,7 @@ class Recording:
             "tools": " ".join(notes.tools)[:1000],
             "models": " ".join(notes.models)[:1000],
             "checkpoints": str(notes.checkpoints or ""),
+            "denied": str(notes.denials or ""),
         }
         self._trail.report(_entry(facts, outcome, reason, more))
 
@@ -82,6 +106,8 @@ def _entry(
     outcome: AuditOutcome.ValueType,
     reason: Reason.ValueType = Reason.REASON_UNSPECIFIED,
     more: dict[str, str] | None = None,
+    *,
+    action: str = ACTION,
 ) -> AuditEntry:
     details = {
         "run": facts.run_id,
@@ -93,7 +119,7 @@ def _entry(
         **(more or {}),
     }
     return entry(
-        ACTION,
+        action,
         outcome,
         resource=facts.capsule_id[:200],
         reason=Reason.Name(reason) if reason else "",

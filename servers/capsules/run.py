@@ -13,6 +13,11 @@ from servers.runtime.call import Principal
 Tell = Callable[[ToolProgress], Awaitable[None]]
 """Sends progress to whoever listens; waits for a slow one."""
 
+Deny = Callable[[str, str], None]
+"""Puts on record what a capsule was refused: what kind of thing, and which."""
+
+MOST_DENIED = 20
+"""Different refusals of a run that are put on record one by one; all are counted."""
 MOST_NOTES = 100
 """Warnings, and measures, that a run can leave."""
 
@@ -26,6 +31,16 @@ class Notes:
     models: list[str] = field(default_factory=list)
     tools: list[str] = field(default_factory=list)
     checkpoints: int = 0
+    denials: int = 0
+    denied: set[tuple[str, str]] = field(default_factory=set)
+
+    def deny(self, kind: str, name: str) -> bool:
+        """Counts a refusal; whether it is a new one, to be put on record."""
+        self.denials += 1
+        new = (kind, name) not in self.denied and len(self.denied) < MOST_DENIED
+        if new:
+            self.denied.add((kind, name))
+        return new
 
     def warn(self, message: str) -> None:
         """Adds a warning, once."""
@@ -60,6 +75,7 @@ class Run:
     input_json: str
     holder: str
     tell: Tell
+    deny: Deny
     state: Any = None
     conversation: Conversation | None = None
     turn_id: str = ""

@@ -5,7 +5,6 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field
 
 import grpc
 import structlog
@@ -17,41 +16,43 @@ from kari.capsules.v1.capsules_pb2 import (
     RunStarted,
 )
 from kari.conversation_models.v1.tool_pb2 import ToolProgress
-from kari.errors.v1.errors_pb2 import ErrorEnvelope, ErrorType, Reason
+from kari.errors.v1.errors_pb2 import Reason
 from servers.capsules.admitting import Admitted, Admitting
+from servers.capsules.claiming import Claim
 from servers.capsules.failing import error_of, failed
 from servers.capsules.granted import GrantedSkill
-from servers.capsules.outcome import Outcome, called_off, checked
+from servers.capsules.outcome import Outcome, checked
 from servers.capsules.peers import Peers
 from servers.capsules.recording import Facts, Recording
 from servers.capsules.resting import Resting
-from servers.capsules.run import Notes, Run, Tell
+from servers.capsules.run import Run
 from servers.capsules.skill import SkillError
 from servers.capsules.slots import Slots
-from servers.capsules.store import RunKey, Runs
+from servers.capsules.store import RunKey, Runs, taken_over
+from servers.capsules.underway import (
+    Underway,
+    envelope,
+    facts_of,
+    finished,
+    result_of,
+    run_of,
+    seconds_of,
+)
 from servers.capsules.version import HandlerFailed
 from servers.runtime.call import Call, Principal, acting, current
 from servers.runtime.errors import Internal, KariError, TimedOut, from_rpc
 from servers.runtime.mesh_key import MeshKey
+from servers.runtime.tracebacks import without_text
 
 NAME = "capsules"
+GRACE_SECONDS = 0.2
 MOST_WAITING = 100
 """Pieces of progress that wait for their reader; the capsule waits for it too."""
-MARGIN_SECONDS = 1.0
-"""Of the caller's time: the result still has to reach it, before the registry of tools, which has a
-margin of its own, ends the call by itself and knows of no run."""
+
+STILL_RESUMABLE = (Reason.REASON_RUN_UNDER_WAY, Reason.REASON_CAPSULE_RESTING)
+"""Refusals of a run that is there, and can go on another time."""
 
 log = structlog.get_logger("kari.capsules")
-
-
-@dataclass
-class Underway:
-    """A run under way, and what it leaves for its end."""
-
-    admitted: Admitted
-    facts: Facts
-    notes: Notes = field(default_factory=Notes)
-    outcome: Outcome = field(default_factory=called_off)
 
 
 class Running:
@@ -86,6 +87,8 @@ class Running:
             input_json=request.input_json,
             conversation_id=request.conversation_id,
             call_id=request.call_id,
+            run_id=request.resume_run_id,
+            resumed=bool(request.resume_run_id),
         )
         full = self._slots.refusal(who)
         if full is not None:
@@ -97,7 +100,7 @@ class Running:
             except KariError as refusal:
                 yield self._refused(facts, refusal)
                 return
-            underway = Underway(admitted, _facts(request, admitted))
+            underway = Underway(admitted, facts_of(request, admitted))
             async with aclosing(self._recorded(request, who, underway)) as steps:
                 async for step in steps:
                     yield step
@@ -108,7 +111,13 @@ class Running:
             Reason.REASON_TOOL_RATE,  # it was not looked for
         )
         self._recording.refused(facts, refusal.reason, known=known)
-        return _finished(CapsuleResult(error=_envelope(refusal)))
+        return finished(
+            CapsuleResult(
+                run_id=facts.run_id,
+                error=envelope(refusal),
+                resumable=facts.resumed and refusal.reason in STILL_RESUMABLE,
+            )
+        )
 
     async def _admitted(self, request: ExecuteRequest, who: Principal) -> Admitted:
         try:
@@ -124,11 +133,12 @@ class Running:
         facts = underway.facts
         try:
             await self._recording.admitted(facts)
-        except BaseException as unrecorded:
+            await self._take(who, underway)
+        except BaseException as refusal:
             self._resting.learned_nothing(facts.capsule_id)
-            if not isinstance(unrecorded, KariError):
+            if not isinstance(refusal, KariError):
                 raise
-            yield _finished(CapsuleResult(run_id=facts.run_id, error=_envelope(unrecorded)))
+            yield self._refused(facts, refusal)
             return
         began = time.perf_counter()
         try:
@@ -138,7 +148,7 @@ class Running:
             async with aclosing(self._steps(request, who, underway)) as steps:
                 async for step in steps:
                     yield step
-            yield _finished(_result(underway))
+            yield finished(result_of(underway))
         finally:
             outcome = underway.outcome
             self._resting.tell(facts.capsule_id, outcome.error is None, own=outcome.own)
@@ -155,7 +165,11 @@ class Running:
             progress.call_id = request.call_id
             await queue.put(progress)
 
-        run = _run(request, who, underway, tell)
+        def deny(kind: str, name: str) -> None:
+            if underway.notes.deny(kind, name):
+                self._recording.denied(underway.facts, kind, name)
+
+        run = run_of(request, who, underway, tell, deny)
         task = asyncio.create_task(self._ended(run, underway, queue))
         try:
             while (progress := await queue.get()) is not None:
@@ -165,136 +179,62 @@ class Running:
             task.cancel()
             await asyncio.wait({task})
 
+    async def _take(self, who: Principal, underway: Underway) -> None:
+        """Takes the run that is to go on, if nobody else did meanwhile."""
+        admitted = underway.admitted
+        if admitted.resumed:
+            key = RunKey(admitted.run_id, underway.facts.capsule_id, who, admitted.holder)
+            underway.state = await self._runs.take(key)
+
     async def _ended(
         self, run: Run, underway: Underway, queue: "asyncio.Queue[ToolProgress | None]"
     ) -> None:
-        seconds = _seconds(underway.admitted)
+        admitted, seconds = underway.admitted, seconds_of(underway.admitted)
+        claim = Claim(self._runs, run, resumed=admitted.resumed)
         with acting(self._call(run.who, seconds)):
-            underway.outcome = await self._outcome(run, underway.admitted, seconds)
-            if underway.outcome.error is None and run.notes.checkpoints:
-                await self._forget(run)
+            async with claim.held():
+                underway.outcome = await self._outcome(run, admitted, seconds, claim)
+                if underway.outcome.error is None:
+                    await claim.end()
         await queue.put(None)
 
-    async def _outcome(self, run: Run, admitted: Admitted, seconds: float) -> Outcome:
+    async def _outcome(self, run: Run, admitted: Admitted, seconds: float, claim: Claim) -> Outcome:
         skill = GrantedSkill(run, self._peers, self._runs)
         try:
-            async with asyncio.timeout(seconds):
-                value = await admitted.handler.run(skill, seconds)
+            async with claim.within(seconds):
+                value = await admitted.handler.run(skill, seconds, run.deny)
             return checked(value, admitted.version.result)
         except TimeoutError:
-            limit = run.manifest.security_policy.max_execution_time
-            error = TimedOut(
-                Reason.REASON_TOOL_TIMEOUT,
-                f"the capsule took longer than {seconds:.3g} s",
-                limit_seconds=limit,
-                retryable=False,
-            )
-            return Outcome(error=error, status="timeout", own=seconds >= limit)
+            if claim.lost:
+                return Outcome(error=taken_over(run.id), status="failed")
+            return _too_long(seconds, run.manifest.security_policy.max_execution_time)
         except SkillError as raised:
             return Outcome(error=error_of(raised), status="failed")
         except HandlerFailed as failure:
             return Outcome(
                 error=failed(f"the capsule failed: {failure}"), status="failed", own=True
             )
-        except Exception as defect:  # of ours: the run ends like any other
-            log.error("a run failed", capsule=run.manifest.id, exc_info=defect)
+        except Exception as defect:  # noqa: BLE001  # ours: the run ends like any other
+            log.error("a run failed", capsule=run.manifest.id, traceback=without_text(defect))
             return Outcome(error=Internal(), status="failed")
 
-    async def _forget(self, run: Run) -> None:
-        """What a run that is done left for going on. If that fails it goes with age."""
-        try:
-            await self._runs.end(RunKey(run.id, run.manifest.id, run.who, run.holder))
-        except KariError as error:
-            log.warning("a run that is done could not be closed", error=error.message)
-
     def _call(self, who: Principal, seconds: float) -> Call:
-        """The call under which a run acts: its user's token may end before it does."""
+        """The call under which a run acts: its user's token may end before it does. Peers have a
+        little longer than the run, or it would end by what they say of their deadline."""
         now = current()
         delegated = self._mesh_key.delegate(
             NAME, user_id=who.user_id, tenant_id=who.tenant_id, roles=who.roles
         )
-        deadline = asyncio.get_running_loop().time() + seconds
+        deadline = asyncio.get_running_loop().time() + seconds + GRACE_SECONDS
         return Call(now.correlation_id, now.method, delegated, now.caller, deadline, now.turn_id)
 
 
-def _seconds(admitted: Admitted) -> float:
-    """What the manifest gives, and no more than the caller has."""
-    limit = float(admitted.version.manifest.security_policy.max_execution_time)
-    remaining = current().remaining()
-    if remaining is None:
-        return limit
-    return min(limit, max(remaining - MARGIN_SECONDS, remaining / 2))
-
-
-def _run(request: ExecuteRequest, who: Principal, underway: Underway, tell: Tell) -> Run:
-    admitted = underway.admitted
-    return Run(
-        id=admitted.run_id,
-        manifest=admitted.version.manifest,
-        prompts=admitted.version.prompts,
-        who=who,
-        input=admitted.input,
-        input_json=admitted.input_json,
-        holder=admitted.holder,
-        tell=tell,
-        state=admitted.state,
-        conversation=admitted.conversation,
-        turn_id=request.turn_id,
-        depth=request.depth,
-        notes=underway.notes,
+def _too_long(seconds: float, limit: float) -> Outcome:
+    """It had its own time, or all that its caller had left: that is no failure of its own."""
+    error = TimedOut(
+        Reason.REASON_TOOL_TIMEOUT,
+        f"the capsule took longer than {seconds:.3g} s",
+        limit_seconds=limit,
+        retryable=False,
     )
-
-
-def _facts(request: ExecuteRequest, admitted: Admitted) -> Facts:
-    return Facts(
-        capsule_id=request.capsule_id,
-        version=admitted.version.manifest.version,
-        input_json=admitted.input_json,
-        conversation_id=admitted.conversation.id if admitted.conversation else "",
-        call_id=request.call_id,
-        run_id=admitted.run_id,
-        resumed=admitted.resumed,
-        signed_by=admitted.version.signed_by,
-        in_full=admitted.version.manifest.auditable,
-    )
-
-
-def _result(underway: Underway) -> CapsuleResult:
-    outcome, notes = underway.outcome, underway.notes
-    checkpointed = notes.checkpoints > 0 or underway.admitted.resumed
-    result = CapsuleResult(
-        run_id=underway.facts.run_id,
-        success=outcome.error is None,
-        result_json=outcome.result_json,
-        metrics=notes.metrics,
-        warnings=[_warning(message) for message in notes.warnings],
-        error=None if outcome.error is None else _envelope(outcome.error),
-        resumable=outcome.error is not None and checkpointed,
-    )
-    manifest = underway.admitted.version.manifest
-    result.metadata.update(
-        {
-            "capsule_version": manifest.version,
-            "models": notes.models,
-            "tools": notes.tools,
-            "checkpoints": notes.checkpoints,
-        }
-    )
-    return result
-
-
-def _warning(message: str) -> ErrorEnvelope:
-    return ErrorEnvelope(
-        type=ErrorType.ERROR_TYPE_UNAVAILABLE,
-        message=message,
-        correlation_id=current().correlation_id,
-        reason=Reason.REASON_CAPSULE_FAILED,
-    )
-
-
-def _envelope(error: KariError) -> ErrorEnvelope:
-    return error.envelope(current().correlation_id)
-
-
-def _finished(result: CapsuleResult) -> ExecuteResponse:
-    return ExecuteResponse(finished=result)
+    return Outcome(error=error, status="timeout", own=seconds >= limit)

@@ -107,7 +107,7 @@ class Talk:
             await self._say({"answer": asked, "reason": error.reason, "message": error.message})
         except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
             # Arguments of a wrong kind: the capsule's own doing, or that of who plays one.
-            log.warning("a capsule asked wrongly", call=message.get("call"), error=str(error))
+            log.warning("a capsule asked wrongly", error=type(error).__name__)
             wrong = {"reason": "REASON_FIELD_INVALID", "message": "an argument is of a wrong kind"}
             await self._say({"answer": asked, **wrong})
         else:

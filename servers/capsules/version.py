@@ -10,6 +10,7 @@ from servers.capsules import signature
 from servers.capsules.folder import read_folder
 from servers.capsules.manifest import HANDLER, BrokenCapsule, Manifest, manifest_of
 from servers.capsules.prompts import Prompts
+from servers.capsules.run import Deny
 from servers.capsules.signature import TrustedKeys
 from servers.capsules.skill import Skill
 from servers.runtime.schemas import Schema
@@ -23,9 +24,10 @@ class HandlerFailed(Exception):
 class Handler(Protocol):
     """Runs a capsule's code."""
 
-    async def run(self, skill: Skill, seconds: float) -> Any:
+    async def run(self, skill: Skill, seconds: float, deny: Deny) -> Any:
         """What it returns; SkillError as it raises it, HandlerFailed for everything else. It is
-        cancelled when its time, `seconds`, is over."""
+        cancelled when its time, `seconds`, is over. `deny` is told of addresses that it may not
+        reach."""
 
     async def check(self) -> str:
         """What keeps it from being run at all; empty if nothing does."""

@@ -38,6 +38,8 @@ KEPT_SECONDS = 2.0
 LIST_SECONDS = 2.0
 MOST_ROLES = 64
 """Sets of roles whose lists are remembered."""
+CALLS_PER_MINUTE, CALLS_PER_HOUR = 30, 300
+"""Of each user, as those of MCP servers; the tools file may say otherwise."""
 MARGIN_SECONDS = 5.0
 """What a run may take beyond its own limit: the capsules server ends it, and tells how."""
 AWAY = "capsules cannot be run now: their server does not answer"
@@ -171,6 +173,8 @@ def _tool(capsule: Capsule) -> tuple[Tool, str]:
         parameters=parameters,
         result=result,
         roles=frozenset({"chat.user", *capsule.required_roles}),
+        calls_per_minute=CALLS_PER_MINUTE,
+        calls_per_hour=CALLS_PER_HOUR,
         timeout=capsule.max_execution_time.ToNanoseconds() / 1e9 + MARGIN_SECONDS,
         idempotent=False,
         side_effects=capsule.side_effects,

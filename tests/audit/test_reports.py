@@ -1,7 +1,6 @@
 """What servers report of calls, into a real trail."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import grpc
 import pytest
@@ -49,11 +48,12 @@ class Office:
         return (await self.manager.CreateConversation(request)).conversation.id
 
     async def records(self, count: int) -> list[Record]:
-        """The records, once there are so many."""
+        """The records of the user, once there are so many."""
         found = list[Record]()
 
         async def enough() -> bool:
-            response = await self._audit.ListRecords(ListRecordsRequest(page_size=200))
+            request = ListRecordsRequest(user_id=self.somebody.user_id, page_size=200)
+            response = await self._audit.ListRecords(request)
             found[:] = response.records
             return len(found) >= count
 
@@ -61,12 +61,22 @@ class Office:
         return found
 
 
-@pytest_asyncio.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    """Servers with a trail of their own."""
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def reporting(
+    trail_stores: BreakableStores, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Wiring]:
+    """Servers that report."""
     names = ("conversation_manager", "production_memory", "audit")
-    async with BreakableStores(tmp_path) as stores, hosting(stores.settings(), *names) as wiring:
-        yield Office(wiring, stores)
+    data = tmp_path_factory.mktemp("reporting")
+    settings = trail_stores.settings().model_copy(update={"data": data})
+    async with hosting(settings, *names) as wiring:
+        yield wiring
+
+
+@pytest.fixture
+def office(reporting: Wiring, trail_stores: BreakableStores) -> Office:
+    """Somebody whose records are looked at."""
+    return Office(reporting, trail_stores)
 
 
 async def test_changes_and_refusals_are_reported_and_reads_are_not(office: Office) -> None:

@@ -1,6 +1,8 @@
 """The audit server on a real Postgres: one trail for all, so these tests share one database."""
 
 import asyncio
+import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -25,9 +27,10 @@ from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.channels import Channels
 from servers.runtime.ids import new_id
 from servers.runtime.mesh_key import OPERATOR
+from servers.runtime.settings import Settings
 from servers.wiring import Wiring, contract_of
 from tests.breakable_stores import BreakableStores
-from tests.hosting import hosting
+from tests.hosting import hosting, until
 from tests.production_memory.memory import refusal
 
 
@@ -38,6 +41,7 @@ class Books:
         channels = Channels(OPERATOR, frozenset({"audit"}), wiring.address_of, wiring.mesh_key)
         self.stub = AuditServiceStub(channels.to("audit", contract_of("audit")))
         self.stores = stores
+        self.checkpoint = wiring.settings.data / "audit.checkpoint"
         self._url = wiring.settings.postgres_url
 
     async def append(self, *entries: AuditEntry) -> list[int]:
@@ -66,16 +70,28 @@ class Books:
 
 
 UNLOCK = "ALTER TABLE audit.records DISABLE TRIGGER append_only"
+EMPTY = (
+    UNLOCK,
+    "ALTER TABLE audit.head DISABLE TRIGGER kept",
+    "TRUNCATE audit.records, audit.head",
+    "ALTER TABLE audit.records ENABLE TRIGGER append_only",
+    "ALTER TABLE audit.head ENABLE TRIGGER kept",
+)
+
+
+@pytest.fixture
+def trail_settings(trail_stores: BreakableStores, tmp_path: Path) -> Settings:
+    """Those of a server with keys of its own."""
+    return trail_stores.settings().model_copy(update={"data": tmp_path / "data"})
 
 
 @pytest_asyncio.fixture
-async def books(tmp_path: Path) -> AsyncIterator[Books]:
+async def books(trail_stores: BreakableStores, trail_settings: Settings) -> AsyncIterator[Books]:
     """A trail of its own."""
-    async with (
-        BreakableStores(tmp_path, ("postgres",)) as stores,
-        hosting(stores.settings(), "audit") as wiring,
-    ):
-        yield Books(wiring, stores)
+    async with hosting(trail_settings, "audit") as wiring:
+        made = Books(wiring, trail_stores)
+        await made.owner(*EMPTY)
+        yield made
 
 
 def happened(**fields: Any) -> AuditEntry:
@@ -111,20 +127,18 @@ async def test_a_repeated_entry_is_kept_once(books: Books) -> None:
     assert (await books.verdict()).whole
 
 
-async def test_two_servers_write_one_trail(tmp_path: Path) -> None:
+async def test_two_servers_write_one_trail(books: Books, trail_settings: Settings) -> None:
     """Each goes on from where the other left off, what one sends again to the other is known."""
-    async with BreakableStores(tmp_path, ("postgres",)) as stores:
-        settings = stores.settings()
-        async with hosting(settings, "audit") as one, hosting(settings, "audit") as other:
-            books = Books(one, stores), Books(other, stores)
-            entries = [happened() for _ in range(60)]
-            places = await asyncio.gather(
-                *(books[n % 2].append(entry) for n, entry in enumerate(entries))
-            )
-            assert sorted(place for (place,) in places) == list(range(1, 61))
-            again = [await books[1 - n % 2].append(entry) for n, entry in enumerate(entries[:6])]
-            assert again == places[:6]
-            assert (await books[0].verdict()).whole
+    async with hosting(trail_settings, "audit") as other:
+        both = books, Books(other, books.stores)
+        entries = [happened() for _ in range(60)]
+        places = await asyncio.gather(
+            *(both[n % 2].append(entry) for n, entry in enumerate(entries))
+        )
+        assert sorted(place for (place,) in places) == list(range(1, 61))
+        again = [await both[1 - n % 2].append(entry) for n, entry in enumerate(entries[:6])]
+        assert again == places[:6]
+        assert (await books.verdict()).whole
 
 
 async def test_names_that_somebody_made_up_are_kept_as_far_as_postgres_can(books: Books) -> None:
@@ -190,6 +204,53 @@ async def test_what_somebody_with_all_rights_did_is_found(
     await books.owner(UNLOCK, statement)
     verdict = await books.verdict()
     assert (verdict.first_broken_sequence, verdict.damage) == (place, damage)
+
+
+async def checkpointed(books: Books) -> Path:
+    """The file that remembers the end of the trail, once it does."""
+    last = (await books.page(after_sequence=-1)).through_sequence
+
+    async def there() -> bool:
+        file = books.checkpoint
+        return file.exists() and json.loads(file.read_text())["sequence"] == last
+
+    await until(there)
+    return books.checkpoint
+
+
+async def test_a_trail_that_was_emptied_is_missed(books: Books) -> None:
+    """By what is remembered outside of the database; also once a new one has grown as long."""
+    await books.append(*(happened() for _ in range(6)))
+    file = await checkpointed(books)
+    assert (await books.verdict()).whole
+    await books.owner(*EMPTY)
+    verdict = await books.verdict()
+    assert (verdict.first_broken_sequence, verdict.damage) == (1, Damage.DAMAGE_CUT_OFF)
+    await books.append(*(happened() for _ in range(4)))
+    assert (await books.verdict()).first_broken_sequence == 5
+    await books.append(*(happened() for _ in range(4)))
+    verdict = await books.verdict()
+    assert (verdict.first_broken_sequence, verdict.damage) == (6, Damage.DAMAGE_CHANGED)
+    assert json.loads(file.read_text())["sequence"] == 6
+
+
+async def test_a_checkpoint_that_somebody_changed_is_found(books: Books) -> None:
+    """It has a code of its own, and one that says nothing is none."""
+    await books.append(*(happened() for _ in range(3)))
+    file = await checkpointed(books)
+    told = json.loads(file.read_text())
+    for changed in (json.dumps(told | {"sequence": 2}), "", "[]"):
+        file.write_text(changed)
+        verdict = await books.verdict()
+        assert (verdict.whole, verdict.damage) == (False, Damage.DAMAGE_FORGED)
+        assert "audit.checkpoint" in verdict.explanation
+    assert os.stat(file).st_mode & 0o077 == 0
+
+
+async def test_a_trail_without_records_says_that_it_has_none(books: Books) -> None:
+    """It is not called whole without a word."""
+    verdict = await books.verdict()
+    assert verdict.explanation.startswith("0 records: nothing was ever written, or all of it")
 
 
 @pytest.mark.parametrize(

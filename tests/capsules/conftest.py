@@ -2,11 +2,17 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 
 import pytest
 import pytest_asyncio
 
 from embedded.stores import EmbeddedStores
+from servers.capsules.catalogue import Catalogue
+from servers.capsules.outside import Outside
+from servers.composition import capsules as composition
+from servers.runtime.lookup import looked_up
+from servers.runtime.public_addresses import refusal
 from servers.wiring import Wiring
 from tests.capsules.shelf import fill
 from tests.capsules.workshop import Workshop
@@ -14,6 +20,8 @@ from tests.hosting import hosting, settings_for
 from tests.upstream.server import Upstream
 
 SERVERS = ("capsules", "tool_integration", "model_factory", "audit")
+PUBLIC = "127.0.0.2"
+"""An address that stands for a public one."""
 MODELS = """\
 [providers.far]
 kind = "openai"
@@ -23,6 +31,17 @@ models = [{{ id = "plain-3" }}, {{ id = "limit-length" }}]
 [routing]
 default = "far/plain-3"
 """
+
+
+async def resolved(host: str, port: int) -> list[tuple[int, str]]:
+    """`site.example` is at the public address, `inside.example` on this machine."""
+    names = {"site.example": PUBLIC, "inside.example": "127.0.0.1"}
+    return await looked_up(names.get(host, host), port)
+
+
+def refused(address: str) -> str:
+    """As in earnest, but for the one address."""
+    return "" if address == PUBLIC else refusal(address)
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
@@ -45,9 +64,14 @@ async def capsule_servers(
     fill(shelf)
     named = {"capsules": os.pathsep.join((str(bench), str(shelf)))}
     settings = settings_for(stores, data).model_copy(update=named)
-    async with hosting(settings, *SERVERS) as wiring:
-        await Workshop(wiring, bench).settled()
-        yield wiring
+    with pytest.MonkeyPatch.context() as patch:
+        outside = partial(Outside, lookup=resolved, refuses=refused)
+        patch.setattr(composition, "Outside", outside)
+        # Tests put many capsules into folders and wait for each.
+        patch.setattr(composition, "Catalogue", partial(Catalogue, look_seconds=0.2))
+        async with hosting(settings, *SERVERS) as wiring:
+            await Workshop(wiring, bench).settled()
+            yield wiring
 
 
 @pytest.fixture

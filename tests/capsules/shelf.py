@@ -93,6 +93,7 @@ return {"found": found}
     ),
     "loop": Shelved("while True:\n    pass", seconds=1),
     "waiter": Shelved("import asyncio\nawait asyncio.sleep(600)"),
+    "overruns": Shelved("import asyncio\nawait asyncio.sleep(600)", seconds=1),
     "sleeper": Shelved("import asyncio\nawait asyncio.sleep(600)", seconds=1),
     "stubborn": Shelved(
         """
@@ -240,10 +241,22 @@ return {"size": os.path.getsize("note.txt"), "before": len(os.listdir("."))}
     ),
     "networked": Shelved(
         """
-import socket
-with socket.create_connection(("127.0.0.1", skill.input["port"]), 5) as peer:
-    peer.sendall(b"hello")
-return {}
+import socket, urllib.error, urllib.request
+found = {}
+try:
+    socket.create_connection(("127.0.0.1", skill.input["port"]), 5).close()
+    found["direct"] = "connected"
+except OSError as error:
+    found["direct"] = type(error).__name__
+for name, url in skill.input["urls"].items():
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            found[name] = answer.read().decode()
+    except urllib.error.HTTPError as error:
+        found[name] = f"{error.code} {error.read().decode()}"
+    except OSError as error:
+        found[name] = str(error)
+return found
 """,
         policy="allow_network_access = true",
     ),
@@ -277,6 +290,18 @@ while done < 3:
 return {"done": done, "from": skill.state, "asked": skill.input["stop_at"]}
 """,
         "resumable = true",
+    ),
+    "keeper": Shelved(
+        """
+import asyncio
+if skill.state is None:
+    await skill.checkpoint(1)
+    await skill.progress("kept")
+    await asyncio.sleep(skill.input["seconds"])
+return {"from": skill.state}
+""",
+        "resumable = true",
+        seconds=60,
     ),
     "large_state": Shelved('await skill.checkpoint("x" * 300_000)', "resumable = true"),
     "slow_then_done": Shelved(

@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import psutil
 import pytest
+from structlog.testing import capture_logs
 
 from kari.errors.v1.errors_pb2 import ErrorType, Reason
-from tests.capsules.workshop import Workshop
+from tests.capsules.conftest import PUBLIC
+from tests.capsules.workshop import Workshop, no_process_is_left, worker_processes
 from tests.hosting import until
+from tests.tool_integration.web import Web, serving_web
 from tests.upstream.server import Upstream
 
 FAILED, TOOL_NOT_ALLOWED = Reason.REASON_CAPSULE_FAILED, Reason.REASON_TOOL_NOT_ALLOWED
@@ -72,11 +74,19 @@ async def test_a_tool_on_the_list_is_called(workshop: Workshop) -> None:
 
 
 async def test_a_tool_that_is_not_on_the_list_is_refused(workshop: Workshop) -> None:
-    """The capsule may catch that, or end with it."""
+    """The capsule may catch that, or end with it; the trail says what it asked for, once."""
     assert await workshop.result("undeclared_tool") == {"caught": "REASON_TOOL_NOT_ALLOWED"}
     error = await workshop.error("undeclared_tool_uncaught")
     assert (error.reason, error.type) == (TOOL_NOT_ALLOWED, ErrorType.ERROR_TYPE_PERMISSION)
     assert "`time`" in error.message
+    denied = await workshop.denied()
+    assert [d.resource for d in denied] == [
+        "capsule.undeclared_tool",
+        "capsule.undeclared_tool_uncaught",
+    ]
+    assert {d.reason for d in denied} == {"REASON_TOOL_NOT_ALLOWED"}
+    assert [d.details["tool"] for d in denied] == ["time", "time"]
+    assert denied[1].details["run"] == error.details["run_id"]
 
 
 async def test_a_tools_own_error_reaches_the_user(workshop: Workshop) -> None:
@@ -90,6 +100,8 @@ async def test_a_capability_that_was_not_declared_is_refused(workshop: Workshop)
     """Each of them."""
     result = await workshop.result("no_capability")
     assert result["found"] == ["REASON_TOOL_NOT_ALLOWED"] * 9
+    denied = [d.details["capability"] for d in await workshop.denied()]
+    assert denied == ["model", "tools", "memory", "search", "history", "checkpoint"]
 
 
 @pytest.mark.parametrize("name", ["loop", "sleeper", "stubborn"])
@@ -98,7 +110,7 @@ async def test_what_does_not_end_is_ended(workshop: Workshop, name: str) -> None
     error = await workshop.error(name)
     assert error.reason == Reason.REASON_TOOL_TIMEOUT
     assert "took longer than 1 s" in error.message
-    await until(_no_process_is_left, 10)
+    await until(no_process_is_left, 10)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +163,7 @@ async def test_a_fork_bomb_is_small(workshop: Workshop) -> None:
     result = await workshop.result("forker")
     assert result["made"] < 8
     assert result["error"]
-    await until(_no_process_is_left, 10)
+    await until(no_process_is_left, 10)
 
 
 async def test_a_capsule_sees_and_writes_nothing(workshop: Workshop) -> None:
@@ -168,13 +180,39 @@ async def test_a_capsule_sees_and_writes_nothing(workshop: Workshop) -> None:
 
 
 async def test_what_the_policy_allows_is_there(workshop: Workshop) -> None:
-    """A folder in memory that is new in each run, or the network."""
+    """A folder in memory that is new in each run."""
     for _ in range(2):
         assert await workshop.result("scratch") == {"size": 1000, "before": 1}
-    async with listening() as (port, came):
-        await workshop.result("networked", {"port": port})
-        async with asyncio.timeout(5):
-            await came.wait()
+
+
+async def test_the_network_that_the_policy_allows_is_that_of_public_addresses(
+    workshop: Workshop,
+) -> None:
+    """By a relay: a public host is reached; of what only this machine can reach a listener proves
+    that no connection came, and the trail has it."""
+    web = Web()
+    web.give("/page", b"words of a page", "text/plain")
+    async with listening() as (port, came), serving_web(web, PUBLIC):
+        urls = {
+            "page": web.url("/page"),
+            "loopback": f"http://127.0.0.1:{port}/",
+            "tunnel": f"https://127.0.0.1:{port}/",
+            "name": f"http://inside.example:{port}/",
+            "metadata": "http://169.254.169.254/latest/meta-data/",
+        }
+        found = await workshop.result("networked", {"port": port, "urls": urls})
+    assert not came.is_set()
+    assert found["direct"] == "ConnectionRefusedError"
+    assert found["page"] == "words of a page"
+    for name, leads in (("loopback", "127.0.0.1"), ("metadata", "169.254.169.254")):
+        refused = f"403 {leads} leads to {leads}, which is not a public address\n"
+        assert found[name] == refused
+    assert "leads to 127.0.0.1" in found["name"]
+    assert found["tunnel"] == "<urlopen error Tunnel connection failed: 403 Forbidden>"
+    denied = await workshop.denied()
+    assert {d.reason for d in denied} == {"REASON_ADDRESS_NOT_ALLOWED"}
+    asked = [d.details["address"] for d in denied]
+    assert asked == [f"127.0.0.1:{port}", f"inside.example:{port}", "169.254.169.254:80"]
 
 
 async def test_values_are_text_and_templates_reach_nothing(workshop: Workshop) -> None:
@@ -219,26 +257,9 @@ async def test_a_caller_that_goes_away_ends_the_capsule(workshop: Workshop) -> N
         return bool(workshop.told)
 
     await until(begun)
-    assert _worker_processes()
+    assert worker_processes()
     running.cancel()
-    await until(_no_process_is_left, 10)
-
-
-def _worker_processes() -> list[psutil.Process]:
-    mine = psutil.Process().children(recursive=True)
-    return [p for p in mine if any("/library/servers/capsules/worker.py" in w for w in _words(p))]
-
-
-def _words(process: psutil.Process) -> list[str]:
-    try:
-        words: list[str] = process.cmdline()
-    except psutil.Error:
-        return []
-    return words
-
-
-async def _no_process_is_left() -> bool:
-    return not _worker_processes()
+    await until(no_process_is_left, 10)
 
 
 def test_the_worker_needs_nothing_but_the_skill_and_the_prompts() -> None:
@@ -258,3 +279,15 @@ async def test_what_tidies_up_temporary_files_is_no_end_of_capsules(workshop: Wo
 def _tidy_up() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"kari-capsules-{os.getpid()}-*"):
         shutil.rmtree(folder)
+
+
+async def test_what_a_capsule_prints_or_says_in_errors_is_not_logged(workshop: Workshop) -> None:
+    """How much it was, and its digest; who debugs has the text."""
+    with capture_logs() as logged:
+        await workshop.error("raises")
+    (told,) = [entry for entry in logged if entry["event"] == "a capsule printed"]
+    assert told["capsule"] == "capsule.raises"
+    assert told["bytes"] > 100
+    assert len(told["sha256"]) == 64
+    assert "secret words" not in str([e for e in logged if e["log_level"] != "debug"])
+    assert "secret words" in str([e for e in logged if e["log_level"] == "debug"])

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from kari.audit.v1.audit_pb2 import ListRecordsRequest
 from kari.audit.v1.audit_pb2_grpc import AuditServiceStub
 from kari.capsules.v1.capsules_pb2 import (
@@ -18,7 +20,7 @@ from kari.capsules.v1.capsules_pb2 import (
     Run,
 )
 from kari.capsules.v1.capsules_pb2_grpc import CapsulesServiceStub
-from kari.conversation_models.v1.audit_pb2 import AuditEntry
+from kari.conversation_models.v1.audit_pb2 import AuditEntry, AuditOutcome
 from kari.conversation_models.v1.tool_pb2 import ToolProgress
 from servers.runtime.channels import Channels
 from servers.runtime.ids import new_id
@@ -129,14 +131,17 @@ class Workshop:
             page = await self.stub.ListCapsules(ListCapsulesRequest(page_size=200))
         return next((c for c in page.capsules if c.id == capsule_id), None)
 
-    async def run(self, name: str, given: Any = None, **fields: Any) -> CapsuleResult:
-        """Runs a capsule to its end; what it told is in `told`."""
+    async def run(
+        self, name: str, given: Any = None, *, within: float | None = None, **fields: Any
+    ) -> CapsuleResult:
+        """Runs a capsule to its end, for which the call has so many seconds; what it told is in
+        `told`."""
         self.told.clear()
         request = ExecuteRequest(
             capsule_id=f"capsule.{name}", input_json=json.dumps(given or {}), **fields
         )
         with self.somebody.acts(self.wiring):
-            async for step in self.stub.Execute(request):
+            async for step in self.stub.Execute(request, timeout=within):
                 if step.HasField("progress"):
                     self.told.append(step.progress)
         return step.finished
@@ -198,8 +203,9 @@ class Workshop:
 
         await until(twice)
 
-    async def audited(self, outcome: int) -> list[AuditEntry]:
-        """What the trail says of the user's runs, once it says anything with this outcome."""
+    async def audited(self, outcome: int, resource: str = "capsule.") -> list[AuditEntry]:
+        """What the trail says of the user's runs, once it says anything with this outcome of a
+        capsule whose id begins so."""
         channels = Channels(
             OPERATOR, frozenset({"audit"}), self.wiring.address_of, self.wiring.mesh_key
         )
@@ -210,12 +216,19 @@ class Workshop:
                 user_id=self.somebody.user_id, action_prefix="capsule.", page_size=200
             )
             entries = [r.entry for r in (await stub.ListRecords(request)).records]
-            return entries if any(e.outcome == outcome for e in entries) else []
+            return entries if any(_is(e, outcome, resource) for e in entries) else []
 
         try:
             return await until(found)
         finally:
             await channels.close()
+
+    async def denied(self) -> list[AuditEntry]:
+        """What the trail says that the user's runs asked for and may not have, once their ends are
+        in it."""
+        await self.run("hello")
+        entries = await self.audited(AuditOutcome.AUDIT_OUTCOME_DONE, "capsule.hello")
+        return [entry for entry in entries if entry.action == "capsule.wish"]
 
     def clear(self) -> None:
         """Removes every capsule of the folder."""
@@ -224,3 +237,26 @@ class Workshop:
                 os.unlink(each)
             else:
                 shutil.rmtree(each)
+
+
+def _is(entry: AuditEntry, outcome: int, resource: str) -> bool:
+    return entry.outcome == outcome and entry.resource.startswith(resource)
+
+
+def worker_processes() -> list[psutil.Process]:
+    """The processes of capsules from outside that run now."""
+    mine = psutil.Process().children(recursive=True)
+    return [p for p in mine if any("/library/servers/capsules/worker.py" in w for w in _words(p))]
+
+
+async def no_process_is_left() -> bool:
+    """Whether none runs."""
+    return not worker_processes()
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        words: list[str] = process.cmdline()
+    except psutil.Error:
+        return []
+    return words

@@ -4,7 +4,7 @@ import pytest
 
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import Forbidden
-from servers.tool_integration.built_in.addresses import refusal
+from servers.runtime.public_addresses import refusal
 from servers.tool_integration.built_in.fetch_rules import FetchRules
 
 ANYWHERE = FetchRules(("*",))

@@ -10,7 +10,7 @@ import pytest_asyncio
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import Principal
 from servers.runtime.errors import Forbidden, KariError
-from servers.tool_integration.built_in.addresses import refusal
+from servers.runtime.public_addresses import refusal
 from servers.tool_integration.built_in.fetch import Fetch
 from servers.tool_integration.configuration import FetchEntry
 from servers.tool_integration.results import encoded

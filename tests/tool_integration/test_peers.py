@@ -125,6 +125,7 @@ async def test_capsules_are_tools_with_their_schemas_and_roles(site: Site) -> No
     teller = tools["capsule.teller"]
     assert teller.source == ToolSource.TOOL_SOURCE_CAPSULE
     assert '"n"' in teller.parameters_schema
+    assert (teller.calls_per_minute, teller.calls_per_hour) == (30, 300)
     assert tools["capsule.broken"].unavailable_because == "manifest.toml: id"
     assert tools["capsule.odd"].unavailable_because == "its schema is not JSON"
     assert "capsule.coder" not in tools

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from servers.tool_integration.built_in.addresses import refusal
+from servers.runtime.public_addresses import refusal
 
 PAGE = b"<!doctype html><title>A page</title><body><main><p>Words of a page.</p></main>"
 NAMES = {
@@ -99,10 +99,10 @@ def gzipped(body: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def serving_web(web: Web | None = None) -> AsyncIterator[Web]:
+async def serving_web(web: Web | None = None, address: str = "127.0.0.1") -> AsyncIterator[Web]:
     """Serves inside the block."""
     web = web or Web()
-    server = await asyncio.start_server(web.handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(web.handle, address, 0)
     web.port = server.sockets[0].getsockname()[1]
     try:
         yield web

@@ -14,7 +14,8 @@ NOBODY = 65534
 
 SYSTEM_LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64")
 SYSTEM_FILES = ("/etc/ld.so.cache", "/usr/share/zoneinfo")
-NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl")
+TRUSTED_ROOTS = ("/etc/ssl", "/etc/pki/tls", "/etc/pki/ca-trust", "/usr/share/ca-certificates")
+"""Whom TLS trusts."""
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
 PYTHON = "/python/bin/python3"
 SCRATCH = "/box"
@@ -22,6 +23,8 @@ ISOLATED = ("-I", "-S", "-B", "-X", "utf8")
 
 ALONE = (
     *("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"),
+    # A network of its own, with a loopback that leads to nothing else.
+    "--unshare-net",
     *("--uid", str(NOBODY), "--gid", str(NOBODY), "--hostname", "jail"),
     *("--die-with-parent", "--new-session", "--clearenv"),
 )
@@ -52,7 +55,7 @@ class Bounds:
 @dataclass(frozen=True)
 class Jail:
     """A jail. `scratch_bytes` is the room in SCRATCH, a folder in memory that is gone with it;
-    `network` shares the machine's network."""
+    `trusts` shows it whom the machine's TLS trusts: for programs that a relay listens to."""
 
     programs: Programs
     filter: bytes
@@ -62,7 +65,7 @@ class Jail:
     hidden: tuple[str, ...] = ()
     """Folders within that are empty, whatever was mounted there."""
     scratch_bytes: int = 0
-    network: bool = False
+    trusts: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -92,8 +95,8 @@ def command(
 
 
 def _arguments(jail: Jail, status: int | None) -> list[str]:
-    arguments = [*ALONE, *(() if jail.network else ("--unshare-net",))]
-    for path in SYSTEM_LIBRARIES + SYSTEM_FILES + (NETWORK_FILES if jail.network else ()):
+    arguments = [*ALONE]
+    for path in SYSTEM_LIBRARIES + SYSTEM_FILES + (TRUSTED_ROOTS if jail.trusts else ()):
         arguments += _system(path)
     for device in DEVICES:
         arguments += ("--dev-bind", device, device)

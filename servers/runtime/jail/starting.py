@@ -21,6 +21,7 @@ from servers.runtime.jail.programs import restore
 
 ENTER = Path(__file__).with_name("enter.py").read_text()
 WITHIN = Path(__file__).with_name("within.py").read_text()
+LISTENING = Path(__file__).with_name("listening.py").read_text()
 BUFFER_BYTES = 65_536
 LAST_RESORT_SECONDS = 2.0
 
@@ -30,6 +31,12 @@ def within(processes: int, program: Sequence[str]) -> list[str]:
     kernel counts them by user and namespace, so the limit can only be set there. One more is
     bubblewrap's own."""
     return [PYTHON, *ISOLATED, "-c", WITHIN, str(processes + 1), *program]
+
+
+def listening(line: int, program: Sequence[str]) -> list[str]:
+    """A program of a jail with Python, as one whose proxy is a listener on the jail's loopback,
+    which is handed out over `line`, the descriptor of a Unix socket."""
+    return [PYTHON, *ISOLATED, "-c", LISTENING, str(line), *program]
 
 
 class Jailed:

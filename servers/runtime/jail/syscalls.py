@@ -52,8 +52,8 @@ AF_UNIX = 1
 
 def allow_list(*, network: bool = False) -> bytes:
     """The allow-list as a program for seccomp. NoJail if this machine cannot make one. Processes
-    and threads are let through, and bounded by their number; sockets only with `network`, but for
-    pairs that lead nowhere."""
+    and threads are let through, and bounded by their number; sockets only with `network`, which
+    is the jail's own, but for pairs that lead nowhere."""
     seccomp = _library()
     filter_ = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
     names = " ".join((READING, WRITING, ITSELF, PROCESSES, PAIRS, NETWORK if network else ""))

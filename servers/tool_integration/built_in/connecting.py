@@ -1,31 +1,19 @@
 """Connections to public addresses only: names are resolved here, what they resolve to is looked at,
 and what was looked at is what is connected to."""
 
-import asyncio
 import socket
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any
 
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import Forbidden, Unavailable
-from servers.tool_integration.built_in.addresses import refusal
-
-Lookup: TypeAlias = Callable[[str, int], Awaitable[list[tuple[int, str]]]]
-"""The addresses of a name, each with its family. OSError if there are none."""
-Refusal: TypeAlias = Callable[[str], str]
-"""Why an address may not be connected to; empty if it may."""
+from servers.runtime.lookup import Lookup, Refusal, looked_up
+from servers.runtime.public_addresses import refusal
 
 MOST_CONNECTIONS = 32
-
-
-async def looked_up(host: str, port: int) -> list[tuple[int, str]]:
-    """As the machine resolves names."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    return [(family, str(address[0])) for family, _, _, _, address in found]
 
 
 def guarded_session(lookup: Lookup = looked_up, refuses: Refusal = refusal) -> ClientSession:

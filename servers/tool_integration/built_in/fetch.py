@@ -10,10 +10,11 @@ from yarl import URL
 
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import Forbidden, Unavailable
+from servers.runtime.lookup import Lookup, Refusal, looked_up
+from servers.runtime.public_addresses import refusal
 from servers.tool_integration.built_in import pages
-from servers.tool_integration.built_in.addresses import refusal
 from servers.tool_integration.built_in.bodies import ACCEPTED, Body
-from servers.tool_integration.built_in.connecting import Lookup, Refusal, guarded_session, looked_up
+from servers.tool_integration.built_in.connecting import guarded_session
 from servers.tool_integration.built_in.fetch_rules import WAY_OUT, FetchRules
 from servers.tool_integration.built_in.fetch_tool import fetch_tool
 from servers.tool_integration.configuration import FetchEntry

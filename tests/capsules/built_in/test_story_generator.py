@@ -75,6 +75,16 @@ async def test_a_run_that_broke_off_goes_on_with_the_scene_that_was_not_kept(des
     assert len(desk.upstream.requests) == 1
 
 
+async def test_a_caller_without_time_is_told_that_the_story_can_go_on(desk: Desk) -> None:
+    desk.model_says(OUTLINE, Script(chunks=("Ada", " ro"), ending=Ending.HANG))
+    failed = await desk.run("story_generator", WISH, within=6)
+    assert failed.error.reason == Reason.REASON_TOOL_TIMEOUT
+    told = {"run_id": failed.run_id, "resumable": "true"}
+    assert dict(failed.error.details).items() >= told.items()
+    desk.model_says(ONE, NOTES, TWO)
+    assert (await desk.run("story_generator", resume_run_id=failed.run_id)).success
+
+
 async def test_without_notes_the_story_goes_on_with_what_was_planned(desk: Desk) -> None:
     desk.model_says(OUTLINE, ONE, "no notes", "still none", TWO)
     warnings = await desk.warnings("story_generator", WISH)

@@ -274,7 +274,7 @@ class Verdict(_message.Message):
     damage: Global___Damage.ValueType
     """What is wrong with it."""
     explanation: _builtins.str
-    """The same in a sentence for people."""
+    """The same in a sentence for people; of a trail without records, that there are none."""
     def __init__(
         self,
         *,

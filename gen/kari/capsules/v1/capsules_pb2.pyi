@@ -510,6 +510,7 @@ class Run(_message.Message):
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     CHECKPOINTS_FIELD_NUMBER: _builtins.int
     ENDED_FIELD_NUMBER: _builtins.int
+    UNDER_WAY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`run_` and a UUIDv7 in hex."""
     capsule_id: _builtins.str
@@ -518,6 +519,8 @@ class Run(_message.Message):
     """Checkpoints so far."""
     ended: _builtins.bool
     """True if it has ended and cannot go on."""
+    under_way: _builtins.bool
+    """True if it is under way: it can go on elsewhere only once whoever runs it has died."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it began."""
@@ -535,10 +538,11 @@ class Run(_message.Message):
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         checkpoints: _builtins.int = ...,
         ended: _builtins.bool = ...,
+        under_way: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capsule_id", b"capsule_id", "checkpoints", b"checkpoints", "created_at", b"created_at", "ended", b"ended", "id", b"id", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capsule_id", b"capsule_id", "checkpoints", b"checkpoints", "created_at", b"created_at", "ended", b"ended", "id", b"id", "under_way", b"under_way", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

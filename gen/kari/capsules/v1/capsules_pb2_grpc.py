@@ -64,9 +64,9 @@ class CapsulesServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Execute(self, request, context):
-        """Runs a capsule. Checked first: roles, the input's schema, the circuit breaker. The last event is
-        finished, failures of the capsule included; a status is an error of the mesh. Cancelling the call ends
-        the capsule.
+        """Runs a capsule. Checked first: roles, the input's schema, the circuit breaker, and of a run to go on
+        with that it is not under way. The last event is finished, failures of the capsule included; a status
+        is an error of the mesh. Cancelling the call ends the capsule.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

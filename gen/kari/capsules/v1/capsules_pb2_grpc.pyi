@@ -36,9 +36,9 @@ class CapsulesServiceStub:
     ListCapsules: _grpc.UnaryUnaryMultiCallable[_capsules_pb2.ListCapsulesRequest, _capsules_pb2.ListCapsulesResponse]
     """The capsules that the caller's roles allow, by id; broken ones are listed with what is wrong with them."""
     Execute: _grpc.UnaryStreamMultiCallable[_capsules_pb2.ExecuteRequest, _capsules_pb2.ExecuteResponse]
-    """Runs a capsule. Checked first: roles, the input's schema, the circuit breaker. The last event is
-    finished, failures of the capsule included; a status is an error of the mesh. Cancelling the call ends
-    the capsule.
+    """Runs a capsule. Checked first: roles, the input's schema, the circuit breaker, and of a run to go on
+    with that it is not under way. The last event is finished, failures of the capsule included; a status
+    is an error of the mesh. Cancelling the call ends the capsule.
     """
     ListRuns: _grpc.UnaryUnaryMultiCallable[_capsules_pb2.ListRunsRequest, _capsules_pb2.ListRunsResponse]
     """Runs of the caller that have checkpoints, the latest first."""
@@ -51,9 +51,9 @@ class CapsulesServiceAsyncStub(CapsulesServiceStub):
     ListCapsules: _aio.UnaryUnaryMultiCallable[_capsules_pb2.ListCapsulesRequest, _capsules_pb2.ListCapsulesResponse]  # type: ignore[assignment]
     """The capsules that the caller's roles allow, by id; broken ones are listed with what is wrong with them."""
     Execute: _aio.UnaryStreamMultiCallable[_capsules_pb2.ExecuteRequest, _capsules_pb2.ExecuteResponse]  # type: ignore[assignment]
-    """Runs a capsule. Checked first: roles, the input's schema, the circuit breaker. The last event is
-    finished, failures of the capsule included; a status is an error of the mesh. Cancelling the call ends
-    the capsule.
+    """Runs a capsule. Checked first: roles, the input's schema, the circuit breaker, and of a run to go on
+    with that it is not under way. The last event is finished, failures of the capsule included; a status
+    is an error of the mesh. Cancelling the call ends the capsule.
     """
     ListRuns: _aio.UnaryUnaryMultiCallable[_capsules_pb2.ListRunsRequest, _capsules_pb2.ListRunsResponse]  # type: ignore[assignment]
     """Runs of the caller that have checkpoints, the latest first."""
@@ -75,9 +75,9 @@ class CapsulesServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _capsules_pb2.ExecuteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_capsules_pb2.ExecuteResponse], _abc.AsyncIterator[_capsules_pb2.ExecuteResponse]]:
-        """Runs a capsule. Checked first: roles, the input's schema, the circuit breaker. The last event is
-        finished, failures of the capsule included; a status is an error of the mesh. Cancelling the call ends
-        the capsule.
+        """Runs a capsule. Checked first: roles, the input's schema, the circuit breaker, and of a run to go on
+        with that it is not under way. The last event is finished, failures of the capsule included; a status
+        is an error of the mesh. Cancelling the call ends the capsule.
         """
 
     @_abc_1.abstractmethod

@@ -216,6 +216,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """No such run of a capsule, or another one's."""
     REASON_MODEL_TOO_SMALL: _Reason.ValueType  # 64
     """The model that would be needed is not configured: the small local one cannot do this."""
+    REASON_RUN_UNDER_WAY: _Reason.ValueType  # 65
+    """The run of a capsule that was to go on is under way; `retry_after` says when it is looked at anew if
+    whoever runs it has died.
+    """
     REASON_FILE_NOT_FOUND: _Reason.ValueType  # 80
     """No such file, or the caller may not read it."""
     REASON_FILE_NOT_READY: _Reason.ValueType  # 81
@@ -374,6 +378,10 @@ REASON_RUN_NOT_FOUND: Reason.ValueType  # 63
 """No such run of a capsule, or another one's."""
 REASON_MODEL_TOO_SMALL: Reason.ValueType  # 64
 """The model that would be needed is not configured: the small local one cannot do this."""
+REASON_RUN_UNDER_WAY: Reason.ValueType  # 65
+"""The run of a capsule that was to go on is under way; `retry_after` says when it is looked at anew if
+whoever runs it has died.
+"""
 REASON_FILE_NOT_FOUND: Reason.ValueType  # 80
 """No such file, or the caller may not read it."""
 REASON_FILE_NOT_READY: Reason.ValueType  # 81

@@ -1,4 +1,4 @@
-"""Which addresses of the internet are public: no others are fetched. Pure."""
+"""Which addresses of the internet are public: no others are connected to for anybody. Pure."""
 
 from ipaddress import (
     IPv4Address,
