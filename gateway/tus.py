@@ -2,8 +2,7 @@
 
 import base64
 import binascii
-
-from starlette.requests import Request
+from collections.abc import Mapping
 
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import InvalidRequest
@@ -13,15 +12,15 @@ OFFERED = {**TUS, "tus-version": "1.0.0", "tus-extension": "creation,termination
 CHUNK_TYPE = "application/offset+octet-stream"
 
 
-def require_tus(request: Request) -> None:
+def require_tus(headers: Mapping[str, str]) -> None:
     """InvalidRequest if it is of another protocol, or version."""
-    if request.headers.get("tus-resumable") != TUS["tus-resumable"]:
+    if headers.get("tus-resumable") != TUS["tus-resumable"]:
         raise InvalidRequest(Reason.REASON_FRAME_INVALID, "send `Tus-Resumable: 1.0.0`")
 
 
-def number_of(request: Request, header: str) -> int:
+def number_of(headers: Mapping[str, str], header: str) -> int:
     """The number of bytes that a header tells; InvalidRequest if it tells none."""
-    value = request.headers.get(header, "")
+    value = headers.get(header, "")
     if not value.isascii() or not value.isdigit() or len(value) > 18:
         raise InvalidRequest(
             Reason.REASON_FIELD_INVALID,

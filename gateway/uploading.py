@@ -56,8 +56,8 @@ class Uploading:
     async def create(self, request: Request) -> Response:
         """`POST /v1/uploads`: begins a resumable upload of Upload-Length bytes; Upload-Metadata has
         `filename`, and `conversation_id` and `strip_metadata` if wanted."""
-        require_tus(request)
-        length = number_of(request, "upload-length")
+        require_tus(request.headers)
+        length = number_of(request.headers, "upload-length")
         metadata = metadata_of(request.headers.get("upload-metadata", ""))
         request_id = request.headers.get("idempotency-key", "") or new_id("up")
         start = UploadFileStart(
@@ -89,10 +89,10 @@ class Uploading:
     async def append(self, request: Request) -> Response:
         """`PATCH /v1/uploads/ID`: the bytes from Upload-Offset on. With the last of them the answer
         names the file: Kari-File-Id."""
-        require_tus(request)
+        require_tus(request.headers)
         if request.headers.get("content-type", "") != CHUNK_TYPE:
             raise InvalidRequest(Reason.REASON_FRAME_INVALID, f"send `content-type: {CHUNK_TYPE}`")
-        offset = number_of(request, "upload-offset")
+        offset = number_of(request.headers, "upload-offset")
         known = await self._progress(request)
         start = UploadFileStart(
             request_id=request.path_params["upload_id"],
@@ -109,7 +109,7 @@ class Uploading:
 
     async def give_up(self, request: Request) -> Response:
         """`DELETE /v1/uploads/ID`: what came of it is erased. A finished one is a file."""
-        require_tus(request)
+        require_tus(request.headers)
         known = await self._progress(request)
         if known.HasField("file"):
             raise Conflict(
