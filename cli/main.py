@@ -7,6 +7,7 @@ from functools import partial
 import click
 
 from cli.capsule_commands import capsule
+from cli.file_commands import files
 from servers.runtime.settings import Misconfigured
 
 EPILOG = "Settings are read from the environment (KARI_*); docs/settings.md lists them."
@@ -284,6 +285,7 @@ def doctor() -> None:
 
 
 kari.add_command(capsule)
+kari.add_command(files)
 
 
 def main() -> None:

@@ -17,18 +17,21 @@ _BEARER = "bearer."
 
 @dataclass(frozen=True)
 class Upgrade:
-    """What an upgrade request says. Header names are in lower case."""
+    """What an upgrade request says. Header names are in lower case. `reads` is for one that is no
+    upgrade and changes nothing."""
 
     headers: Mapping[str, str]
     cookies: Mapping[str, str]
     subprotocols: Sequence[str]
+    reads: bool = False
 
 
 def token_of(upgrade: Upgrade, origins: frozenset[str]) -> str:
     """The access token: of the Authorization header, of a `bearer.` subprotocol, or of the cookie.
 
     A browser sends the cookie whoever's page asks, so with a cookie the page's origin is checked.
-    Raises Unauthenticated and Forbidden.
+    Browsers name none where a page of the same host, or a link on it, only reads; what another page
+    reads so it cannot see. Raises Unauthenticated and Forbidden.
     """
     scheme, _, header = upgrade.headers.get("authorization", "").partition(" ")
     offered = [p.removeprefix(_BEARER) for p in upgrade.subprotocols if p.startswith(_BEARER)]
@@ -38,12 +41,21 @@ def token_of(upgrade: Upgrade, origins: frozenset[str]) -> str:
         return offered[0]
     cookie = upgrade.cookies.get(ACCESS_COOKIE)
     if cookie:
+        if upgrade.reads and "origin" not in upgrade.headers:
+            return _unless_foreign(cookie, upgrade.headers)
         require_origin(upgrade.headers, origins)
         return cookie
     raise Unauthenticated(
         Reason.REASON_TOKEN_MISSING,
         "sign in; send `Authorization: Bearer`, the subprotocol `bearer.<token>` or the cookie",
     )
+
+
+def _unless_foreign(cookie: str, headers: Mapping[str, str]) -> str:
+    """The cookie; Forbidden if the browser says that a page of elsewhere asks."""
+    if headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none"):
+        return cookie
+    raise _not_allowed("none")
 
 
 def require_origin(headers: Mapping[str, str], origins: frozenset[str]) -> None:
@@ -54,10 +66,14 @@ def require_origin(headers: Mapping[str, str], origins: frozenset[str]) -> None:
     parts = urlsplit(origin)
     if parts.scheme in ("http", "https") and parts.netloc == headers.get("host"):
         return
-    raise Forbidden(
+    raise _not_allowed(origin or "none")
+
+
+def _not_allowed(origin: str) -> Forbidden:
+    return Forbidden(
         Reason.REASON_ORIGIN_NOT_ALLOWED,
         "the cookie counts only on pages of this host; KARI_ORIGINS names further ones",
-        origin=origin or "none",
+        origin=origin,
     )
 
 

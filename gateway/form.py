@@ -75,7 +75,10 @@ class Form:
         self._tail = len(options[b"boundary"]) + len(b"\r\n----\r\n")
         self._fed = 0
         self._chunk = b""
-        self._parser = MultipartParser(options[b"boundary"], callbacks)  # type: ignore[arg-type]
+        try:
+            self._parser = MultipartParser(options[b"boundary"], callbacks)  # type: ignore[arg-type]
+        except FormParserError:
+            raise _no_form("the boundary of the form is too long") from None
 
     def feed(self, data: bytes) -> list[Event]:
         """What these bytes bring. InvalidRequest if they are none of a form."""

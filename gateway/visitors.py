@@ -30,7 +30,8 @@ class Visitors:
     async def admitted(self, request: Request, method: str) -> AsyncIterator[Principal]:
         """Calls of that method of the hub inside the block are made for the request's user. Raises
         Unauthenticated and Forbidden."""
-        upgrade = Upgrade(request.headers, request.cookies, ())
+        reads = request.method in ("GET", "HEAD")
+        upgrade = Upgrade(request.headers, request.cookies, (), reads)
         principal = self._verify(token_of(upgrade, self._origins))
         await self._sessions.require_running(principal)
         call = Call(

@@ -90,7 +90,14 @@ SERVERS = (
     Node(
         "hook_enabled_file",
         port=17,
-        calls=("file_attachment", "multimedia", "summarizer", "production_memory", "audit"),
+        calls=(
+            "file_attachment",
+            "multimedia",
+            "summarizer",
+            "production_memory",
+            "capsules",
+            "audit",
+        ),
     ),
     Node("multimedia", port=18, calls=("file_attachment", "model_factory")),
     Node("stream_processor", port=7, stores=("redis",)),

@@ -106,6 +106,7 @@ byId("sign-in-form").onsubmit = async (event) => {
   }
 };
 byId("sign-out").onclick = async () => {
+  attachments.clear();
   socket.close();
   await signOut();
   showSignIn();
@@ -142,6 +143,7 @@ function showSignIn(words = "") {
   user = null;
   socket.close();
   search.close();
+  attachments.forget();
   byId("chat").hidden = true;
   byId("sign-in").hidden = false;
   hideBanner();

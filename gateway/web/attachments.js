@@ -1,23 +1,33 @@
 // Files that are to go with the next message: uploaded at once, looked at, then ready or refused.
 
-import { button, byId, make } from "./elements.js";
-import { problem, sentence } from "./words.js";
+import { Chip } from "./chip.js";
+import { byId, make } from "./elements.js";
+import { discard, Upload } from "./upload.js";
 
 const MOST = 20;
+// A user may have only so many transfers at once; other tabs are left some.
+const AT_ONCE = 2;
+const STRIP = "kari-strip-metadata";
 const list = byId("attachments");
+const note = byId("attachments-note");
 const input = byId("file-input");
 const drop = byId("composer");
+const strip = byId("strip-metadata");
 
 // `on` has changed(). `socket` is asked how the files go through the hooks.
 export class Attachments {
+  // Chips with their uploads.
   #chips = new Map();
-  #serial = 0;
+  #queue = [];
+  #running = 0;
   #socket;
   #on;
 
   constructor(socket, on) {
     this.#socket = socket;
     this.#on = on;
+    strip.checked = localStorage.getItem(STRIP) === "1";
+    strip.onchange = () => localStorage.setItem(STRIP, strip.checked ? "1" : "0");
     byId("attach").onclick = () => input.click();
     input.onchange = () => {
       this.add(input.files);
@@ -39,49 +49,88 @@ export class Attachments {
       drop.classList.remove("dropping");
       this.add(event.dataTransfer.files);
     };
+    // A page that goes away for good leaves nothing behind that was never sent.
+    addEventListener("pagehide", ({ persisted }) => persisted || this.clear());
   }
 
   add(files) {
-    for (const file of files) if (this.#chips.size < MOST) this.#begin(file);
+    const taken = [...files].slice(0, Math.max(MOST - this.#chips.size, 0));
+    for (const file of taken) this.#begin(file);
+    this.#tellLeftOut(files.length - taken.length);
     this.#changed();
   }
 
   // True while a file is not ready yet.
   get busy() {
-    return [...this.#chips.values()].some((chip) => chip.state === "busy");
+    return [...this.#chips.keys()].some((chip) => chip.state === "busy");
   }
 
   // The files that are ready, which are taken off here.
   take() {
-    const ready = [...this.#chips.entries()].filter(([, chip]) => chip.state === "ready");
-    for (const [key, chip] of ready) this.#remove(key, chip);
-    return ready.map(([, chip]) => chip.file);
+    const ready = [...this.#chips.keys()].filter((chip) => chip.state === "ready");
+    for (const chip of ready) this.#takeOff(chip);
+    return ready.map((chip) => chip.file);
   }
 
+  // Takes all of them off and deletes them.
   clear() {
-    for (const [key, chip] of this.#chips) this.#remove(key, chip);
+    for (const chip of [...this.#chips.keys()]) this.#drop(chip);
+  }
+
+  // Takes all of them off; whose they are is not signed in any more.
+  forget() {
+    for (const [chip, upload] of [...this.#chips]) {
+      upload.stop();
+      this.#takeOff(chip);
+    }
   }
 
   // A file has got further on its way through the hooks.
   changed({ file, done }) {
-    for (const chip of this.#chips.values()) if (chip.file?.id === file.id) chip.looked(file, done);
+    for (const chip of this.#chips.keys()) if (chip.file?.id === file.id) chip.looked(file, done);
     this.#changed();
   }
 
   // What was being looked at when the connection was lost.
   catchUp() {
-    for (const chip of this.#chips.values()) if (chip.file && chip.state === "busy") this.#follow(chip);
+    for (const chip of this.#chips.keys()) if (chip.file && !chip.file.done) this.#follow(chip);
   }
 
   #begin(file) {
-    const key = ++this.#serial;
-    const chip = new Chip(file.name, () => this.#remove(key, chip));
-    this.#chips.set(key, chip);
+    const chip = new Chip(file.name, () => this.#remove(chip));
+    const upload = new Upload(file, strip.checked, chip);
+    this.#chips.set(chip, upload);
     list.append(chip.element);
-    chip.upload(file).then(
-      () => this.#follow(chip),
-      () => this.#changed(),
-    );
+    this.#queue.push(chip);
+    this.#next();
+  }
+
+  #next() {
+    while (this.#running < AT_ONCE && this.#queue.length) this.#run(this.#queue.shift());
+  }
+
+  async #run(chip) {
+    if (!this.#chips.has(chip)) return;
+    this.#running += 1;
+    try {
+      this.#arrived(chip, await this.#chips.get(chip).run());
+    } catch (error) {
+      if (this.#chips.has(chip)) chip.fail(error);
+      this.#changed();
+    } finally {
+      this.#running -= 1;
+      this.#next();
+    }
+  }
+
+  #arrived(chip, file) {
+    if (!this.#chips.has(chip)) {
+      discard(file.id);
+      return;
+    }
+    chip.arrived(file);
+    this.#changed();
+    this.#follow(chip);
   }
 
   #follow(chip) {
@@ -91,95 +140,36 @@ export class Attachments {
     });
   }
 
-  #remove(key, chip) {
-    chip.stop();
+  // By its button: the focus goes to the next one, or to where files are chosen.
+  #remove(chip) {
+    const chips = [...this.#chips.keys()];
+    const place = chips.indexOf(chip);
+    this.#drop(chip);
+    (chips[place + 1] ?? chips[place - 1] ?? byId("attach")).focus();
+  }
+
+  #drop(chip) {
+    this.#chips.get(chip).stop();
+    if (chip.file) discard(chip.file.id);
+    this.#takeOff(chip);
+  }
+
+  #takeOff(chip) {
     chip.element.remove();
-    this.#chips.delete(key);
+    this.#chips.delete(chip);
+    this.#tellLeftOut(0);
     this.#changed();
+  }
+
+  #tellLeftOut(count) {
+    const files = count === 1 ? "1 file was" : `${count} files were`;
+    note.textContent = count ? `At most ${MOST} files go with a message; ${files} left out.` : "";
+    note.hidden = !count;
   }
 
   #changed() {
     list.hidden = this.#chips.size === 0;
     this.#on.changed();
-  }
-}
-
-// One file: `state` is busy, ready or failed.
-class Chip {
-  state = "busy";
-  file = null;
-  #request = new XMLHttpRequest();
-  #told = make("span", { className: "chip-state", role: "status", textContent: "0 %" });
-
-  constructor(name, remove) {
-    const close = button("×", "chip-close", remove);
-    close.setAttribute("aria-label", `Remove ${name}`);
-    this.element = make(
-      "li",
-      { className: "chip" },
-      make("span", { className: "chip-name", textContent: name }),
-      this.#told,
-      close,
-    );
-  }
-
-  // XMLHttpRequest: fetch does not tell how much was sent.
-  upload(file) {
-    const form = new FormData();
-    form.append("file", file);
-    const request = this.#request;
-    return new Promise((resolve, reject) => {
-      request.upload.onprogress = ({ loaded, total }) => {
-        this.#tell("busy", `${Math.round((100 * loaded) / total)} %`);
-      };
-      request.onload = () => {
-        const answer = parsed(request.responseText);
-        if (request.status === 201) {
-          this.file = answer.file;
-          this.#tell("busy", "is being checked");
-          resolve();
-        } else {
-          this.fail(answer);
-          reject(answer);
-        }
-      };
-      request.onerror = () => {
-        const lost = problem("The upload was cut off.");
-        this.fail(lost);
-        reject(lost);
-      };
-      request.open("POST", "/v1/files");
-      request.send(form);
-    });
-  }
-
-  looked(file, done) {
-    this.file = file;
-    if (file.state === "FILE_STATE_READY") this.#tell("ready", done ? "" : "is being read");
-    else if (file.state === "FILE_STATE_REFUSED") this.#tell("failed", file.refusedBecause || "was refused");
-    else this.#tell("busy", "is being checked");
-  }
-
-  fail(error) {
-    this.#tell("failed", sentence(error));
-  }
-
-  stop() {
-    this.#request.abort();
-  }
-
-  #tell(state, words) {
-    this.state = state;
-    this.element.dataset.state = state;
-    this.#told.textContent = words;
-  }
-}
-
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return problem("The upload was cut off.");
   }
 }
 

@@ -77,6 +77,20 @@ class Files(ChatHubServiceServicer):
         response = await self._peers.files.DeleteFile(_same(request, hooks.DeleteFileRequest))
         return hub.DeleteFileResponse(erased=response.erased)
 
+    async def ListHooks(
+        self, request: hub.ListHooksRequest, context: Context
+    ) -> hub.ListHooksResponse:
+        """The hooks, in their order."""
+        response = await self._peers.files.ListHooks(hooks.ListHooksRequest())
+        return _same(response, hub.ListHooksResponse)
+
+    async def ListReaders(
+        self, request: hub.ListReadersRequest, context: Context
+    ) -> hub.ListReadersResponse:
+        """What reads pictures and recordings."""
+        response = await self._peers.files.ListReaders(hooks.ListReadersRequest())
+        return _same(response, hub.ListReadersResponse)
+
     async def FollowFile(
         self, request: hub.FollowFileRequest, context: Context
     ) -> AsyncGenerator[hub.FollowFileResponse, None]:

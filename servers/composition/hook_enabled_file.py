@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from kari.capsules.v1.capsules_pb2_grpc import CapsulesServiceStub
 from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceStub
 from kari.hook_enabled_file.v1.hook_enabled_file_pb2_grpc import (
     add_HookEnabledFileServiceServicer_to_server,
@@ -21,6 +22,7 @@ from servers.hook_enabled_file.following import Following
 from servers.hook_enabled_file.news import News
 from servers.hook_enabled_file.passing import Passing
 from servers.hook_enabled_file.pipeline import Pipeline
+from servers.hook_enabled_file.plan import pauses
 from servers.hook_enabled_file.servicer import HookEnabledFile
 from servers.hook_enabled_file.trying import Trying
 from servers.runtime.bootstrap import Hosted
@@ -35,13 +37,15 @@ def put_together(w: Wiring) -> Hosted:
         multimedia=stub("multimedia", MultimediaServiceStub),
         summarizer=stub("summarizer", SummarizerServiceStub),
         memory=stub("production_memory", ProductionMemoryServiceStub),
+        capsules=stub("capsules", CapsulesServiceStub),
     )
     table, room, news = hook_configuration(w.settings), rooms.opened(), News()
     w.resources.add("file_readers", partial(rooms.held, room), rooms.answers, required=False)
     if scanner := clamav(table):
         w.resources.add("clamav", scanner.held, ClamAV.ping, required=False)
     hooks = file_hooks(table, room, peers)
-    pipeline = Pipeline(peers.files, hooks, Trying(), trail_of(w, "hook_enabled_file"), news)
+    trying = Trying(partial(pauses, patience=table.patience_minutes * 60))
+    pipeline = Pipeline(peers.files, hooks, trying, trail_of(w, "hook_enabled_file"), news)
     claims = Claims(peers.files, pipeline, w.mesh_key)
 
     async def close() -> None:
@@ -56,6 +60,7 @@ def put_together(w: Wiring) -> Hosted:
             Passing(peers.files, peers.memory, claims),
             Following(peers.files, news),
             hooks,
+            peers.multimedia,
         ),
         loops=(claims.run,),
         close=close,

@@ -1,5 +1,6 @@
-"""What a file is, decided from its content: `filetype` finds the signatures of containers, magika
-judges. Native code: call it off the event loop."""
+"""What a file is, decided from its content: magika judges, and where it has no word `filetype` goes
+by signatures. It has none for AIFF, AMR, Flash and short programs. Native code: call it off the
+event loop."""
 
 from functools import cache
 

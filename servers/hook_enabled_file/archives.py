@@ -3,16 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from servers.hook_enabled_file.hooks import GUARD, PARTIAL, PASSED, REFUSED, Looked, Outcome
 from servers.hook_enabled_file.rooms import READING, limits, room_unavailable
 from servers.runtime.limited import Room
-
-START_BYTES = 512
-_BEGINNINGS = (
-    *(b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\0", b"7z\xbc\xaf"),
-    *(b"Rar!", b"\x28\xb5\x2f\xfd", b"MSCF\0\0\0\0"),
-)
 
 
 @dataclass(frozen=True)
@@ -22,7 +17,7 @@ class Archives:
     room: Room
     seconds: float = 120.0
     bounds: Mapping[str, object] = field(default_factory=dict)
-    """Fields of `reading.archives.Limits` that are not the default."""
+    """Fields of `reading.counting.Limits` that are not the default."""
     name: str = "archives"
     kind = GUARD
     description = "Refuses archives that unpack to too much, and looks for malware within them."
@@ -32,24 +27,38 @@ class Archives:
         return await room_unavailable(self.room)
 
     def skips(self, looked: Looked) -> str:
-        """What it is shows at its beginning alone, which `look` reads."""
+        """What it is shows at both of its ends alone, where `look` reads."""
         return ""
+
+    def listens(self, looked: Looked) -> bool:
+        """No recordings are listened to."""
+        return False
 
     async def look(self, looked: Looked) -> Outcome:
         """Refuses an archive that it may not let through."""
-        start = await looked.source.read(0, START_BYTES)
-        if not start.startswith(_BEGINNINGS) and start[257:262] != b"ustar":
-            return Outcome(PASSED)
-        found = json.loads(
-            await self.room.whole(
-                f"{READING}.archives:look",
-                looked.source,
-                json.dumps(dict(self.bounds)).encode(),
-                limits(self.seconds, looked.source.size),
-            )
-        )
+        found = await looked_into(self.room, looked, self.bounds, self.seconds)
         if found["refused"]:
             return Outcome(REFUSED, found["refused"])
+        if not found["kinds"]:
+            return Outcome(PASSED)
         notes = "; ".join(dict.fromkeys(found["notes"]))
         verdict = PARTIAL if notes else PASSED
         return Outcome(verdict, notes, record={"files": str(found["files"])})
+
+
+async def looked_into(
+    room: Room, looked: Looked, bounds: Mapping[str, object], seconds: float, **asked: object
+) -> dict[str, Any]:
+    """What `reading.archives` says of a file. JobFailed if it could not be looked into."""
+    request = {
+        "name": looked.file.name,
+        "content_type": looked.file.content_type,
+        "limits": dict(bounds),
+        **asked,
+    }
+    function, source = f"{READING}.archives:look", looked.source
+    said = await room.whole(
+        function, source, json.dumps(request).encode(), limits(seconds, source.size)
+    )
+    found: dict[str, Any] = json.loads(said)
+    return found

@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 NAME = "hook_enabled_file"
 MOST_AT_ONCE = 32
 """Files under way in one process; how many hooks run at once is for `Trying` to say."""
+MOST_HELD = 256
+"""With those that wait for what is away."""
 CLAIM_SECONDS = 30.0
 LOOK_SECONDS = 2.0
 LONGEST_WAIT = 30.0
@@ -70,7 +72,7 @@ class Claims:
         """Looks for files that nobody looks at, for ever; more rarely while that fails."""
         wait = LOOK_SECONDS
         while True:
-            room = MOST_AT_ONCE - len(self._under_way)
+            room = self._free()
             if room > 0:
                 found = await self._claim(room)
                 wait = LOOK_SECONDS if found is not None else min(wait * 2, LONGEST_WAIT)
@@ -89,8 +91,14 @@ class Claims:
             await asyncio.wait(tasks)
 
     async def _begin(self, file_id: str) -> None:
-        if len(self._under_way) < MOST_AT_ONCE:
+        if self._free() > 0:
             self._start(await self._claim(1, file_id) or [])
+
+    def _free(self) -> int:
+        """How many more files may be under way. Those that wait for what is away are not counted,
+        up to a bound."""
+        active = len(self._under_way) - self._pipeline.waiting
+        return min(MOST_AT_ONCE - active, MOST_HELD - len(self._under_way))
 
     async def _claim(self, limit: int, file_id: str = "") -> Sequence[ClaimedFile] | None:
         """Files that are ours now; None if they cannot be claimed."""
@@ -123,15 +131,21 @@ class Claims:
 
     async def _tried(self, claimed: ClaimedFile) -> None:
         """Runs the hooks for the user who uploaded the file, under the upload's correlation id."""
-        who = self._mesh_key.delegate(
-            NAME,
-            user_id=claimed.file.user_id,
-            tenant_id=claimed.tenant_id,
-            roles=frozenset(claimed.roles),
-        )
-        with acting(Call(claimed.correlation_id or new_correlation_id(), principal=who)):
+        correlation_id = claimed.correlation_id or new_correlation_id()
+
+        def acts() -> AbstractContextManager[object]:
+            """A delegation runs out while a file waits for what is away: there is a new one."""
+            who = self._mesh_key.delegate(
+                NAME,
+                user_id=claimed.file.user_id,
+                tenant_id=claimed.tenant_id,
+                roles=frozenset(claimed.roles),
+            )
+            return acting(Call(correlation_id, principal=who))
+
+        with acts():
             try:
-                await self._pipeline.run(claimed)
+                await self._pipeline.run(claimed, acts)
             except grpc.aio.AioRpcError as error:
                 _put_down(claimed, Reason.Name(from_rpc(error).reason))
             except KariError as error:

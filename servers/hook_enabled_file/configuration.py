@@ -56,6 +56,8 @@ class PolicyTable(_Table):
         Literal["pdf_script", "pdf_embedded_file", "office_macro", "html_script"], ...
     ] = ()
     rules: tuple[WordRule, ...] = ()
+    unread: Literal["refuse", "allow"] = "refuse"
+    """What becomes of a file whose text cannot be read to its end, where there are rules."""
 
 
 class TextTable(_Table):
@@ -72,15 +74,31 @@ class TextTable(_Table):
 
 
 class OwnTable(_Table):
-    """A hook of the installation's own."""
+    """A hook of the installation's own: rules or a capsule."""
 
     name: Name
     kind: Literal["guard", "enrich"]
-    rules: str = Field(min_length=1)
+    rules: str = ""
     """File of its YARA rules."""
-    description: str = Field("Rules of this installation.", max_length=300)
+    capsule: str = Field("", pattern=r"^$|^capsule\.[a-z][a-z0-9_]*$")
+    """Id of the capsule that is asked."""
+    text: bool = True
+    """Whether the capsule is given the text of the file."""
+    description: str = Field("", max_length=300)
     types: tuple[str, ...] = ("*",)
     seconds: float = Field(60.0, gt=0, le=3600)
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "OwnTable":
+        if bool(self.rules) == bool(self.capsule):
+            raise ValueError("a hook has either `rules` or a `capsule`")
+        return self
+
+    @property
+    def told(self) -> str:
+        """Its description, or what it is."""
+        what = f"Asks {self.capsule}." if self.capsule else "Rules of this installation."
+        return self.description or what
 
 
 class Timed(_Table):
@@ -94,6 +112,8 @@ class HooksTable(_Table):
 
     order: tuple[Name, ...] = BUILT_IN
     off: tuple[Name, ...] = ()
+    patience_minutes: float = Field(60.0, ge=0, le=1440)
+    """How long a file waits in quarantine while what a guard needs is away."""
     scan: ScanTable = ScanTable()
     archives: ArchivesTable = ArchivesTable()
     policy: PolicyTable = PolicyTable()

@@ -45,6 +45,10 @@ class Extracting:
         """Whether there is a reader for such files."""
         return reads_document(content_type) or reads_media(content_type)
 
+    def listens(self, content_type: str) -> bool:
+        """Whether such files are pictures or recordings: it may take minutes."""
+        return reads_media(content_type)
+
     async def of(self, looked: Looked) -> Extracted:
         """The text of a file. JobFailed if none could be read; where only the rest could not, that
         is told as left out."""

@@ -1,6 +1,7 @@
 """What a hook is: something that looks at a file on its way in."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +19,8 @@ REFUSED = HookVerdict.HOOK_VERDICT_REFUSED
 FAILED = HookVerdict.HOOK_VERDICT_FAILED
 SKIPPED = HookVerdict.HOOK_VERDICT_SKIPPED
 PARTIAL = HookVerdict.HOOK_VERDICT_PARTIAL
+KEPT = 1_000_000
+"""Characters of a text that is kept from one hook to the next; dozens of files may wait."""
 
 
 class Away(Exception):
@@ -51,8 +54,16 @@ class Looked:
     conversation_id: str = ""
     tell: Callable[[str], None] = lambda _: None
     """Takes how far a hook is, in a few words for people."""
+    acting: "Callable[[], AbstractContextManager[object]]" = nullcontext
+    """Within it calls are made for the file's user, however long it has waited."""
     extracted: "Extracted | None" = None
     """Its text, once a hook has read it."""
+
+    def forget(self, *, replaced: bool) -> None:
+        """Lets go of a long text, which is read again when it is needed; and of any text of bytes
+        that were replaced, with what the file told of its maker."""
+        if self.extracted is not None and (replaced or self.extracted.characters > KEPT):
+            self.extracted = None
 
 
 class Hook(Protocol):
@@ -80,6 +91,9 @@ class Hook(Protocol):
 
     def skips(self, looked: Looked) -> str:
         """Why it has nothing to do with a file; empty if it has."""
+
+    def listens(self, looked: Looked) -> bool:
+        """Whether it has pictures or recordings read, which may take minutes."""
 
     async def look(self, looked: Looked) -> Outcome:
         """Looks at a file. Away if it cannot do so now; `servers.runtime.limited.JobFailed` if the

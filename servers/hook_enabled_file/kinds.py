@@ -7,6 +7,10 @@ SLIDES = "application/vnd.openxmlformats-officedocument.presentationml.presentat
 OLD_OFFICE = frozenset(
     {"application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint"}
 )
+STRIPPED = frozenset(
+    {"image/jpeg", "image/png", "image/webp", "image/tiff", PDF, WORD, SHEET, SLIDES}
+)
+"""Types from which metadata can be taken out."""
 OFFICE = frozenset({WORD, SHEET, SLIDES}) | OLD_OFFICE
 HTML = frozenset({"text/html", "application/xhtml+xml"})
 MAIL = frozenset({"message/rfc822"})

@@ -32,6 +32,10 @@ class Own:
             return ""
         return f"it has nothing to do with files of type {looked.file.content_type}"
 
+    def listens(self, looked: Looked) -> bool:
+        """No recordings are listened to."""
+        return False
+
     async def look(self, looked: Looked) -> Outcome:
         """Looks through the bytes."""
         asked: dict[str, object] = {"name": looked.file.name, "rules": self.rules}

@@ -5,7 +5,8 @@ Whoever dies on the way, another one goes on with the hooks that have no final r
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import structlog
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 RENEW_SECONDS = 10.0
 TELL_SECONDS = 1.0
 
+Acts = Callable[[], AbstractContextManager[object]]
+
 log = structlog.get_logger("kari.hook_enabled_file")
 
 
@@ -58,10 +61,11 @@ class Pipeline:
         self._trail = trail
         self._news = news
 
-    async def run(self, claimed: ClaimedFile) -> None:
+    async def run(self, claimed: ClaimedFile, acts: Acts = nullcontext) -> None:
         """Runs what is left of the hooks of a file, for its user; the claim is renewed meanwhile.
-        AioRpcError if what was found cannot be kept: somebody else goes on then."""
-        one = _One(self, claimed)
+        Within `acts` calls are made for the user. AioRpcError if what was found cannot be kept:
+        somebody else goes on then."""
+        one = _One(self, claimed, acts)
         looking = asyncio.create_task(one.look())
         renewing = asyncio.create_task(one.renew())
         try:
@@ -73,6 +77,11 @@ class Pipeline:
         for task in (looking, renewing):
             if not task.cancelled():
                 task.result()
+
+    @property
+    def waiting(self) -> int:
+        """Files that wait for what is away: they hold up nobody."""
+        return self._trying.waiting
 
     @property
     def hooks(self) -> Sequence[Hook]:
@@ -105,6 +114,16 @@ class Pipeline:
         else:
             self._trail.report(made)
 
+    def audit_skipped(self, looked: Looked, reports: Iterable[HookReport]) -> None:
+        """One record of all hooks that had nothing to do with a file."""
+        skipped = {each.hook: each.explanation for each in reports if each.verdict == SKIPPED}
+        if skipped:
+            why = "; ".join(f"{hook}: {because}" for hook, because in skipped.items())
+            details = {"hooks": ", ".join(skipped), "sha256": looked.file.sha256, "why": why[:900]}
+            done = AuditOutcome.AUDIT_OUTCOME_DONE
+            made = entry("file.hooks_skipped", done, resource=looked.file.id, details=details)
+            self._trail.report(made)
+
     def looked(self, claimed: ClaimedFile) -> Looked:
         """A claimed file as hooks see it."""
         file = claimed.file
@@ -134,11 +153,12 @@ _AUDITED = {
 class _One:
     """One file."""
 
-    def __init__(self, pipeline: Pipeline, claimed: ClaimedFile) -> None:
+    def __init__(self, pipeline: Pipeline, claimed: ClaimedFile, acts: Acts) -> None:
         self._pipeline = pipeline
         self._claim = claimed.claim
         self._looked = pipeline.looked(claimed)
         self._looked.tell = self._tell
+        self._looked.acting = acts
         self._waiting: list[HookReport] = []
         """Reports that are kept with the next ones."""
         self._now: Hook | None = None
@@ -165,7 +185,8 @@ class _One:
             async with self._keeping:
                 telling, self._telling = self._telling, None
                 reports = [report(telling[0], Outcome(RUNNING, telling[1]))] if telling else []
-                await self._pipeline.record(self._request(reports))
+                with self._looked.acting():
+                    await self._pipeline.record(self._request(reports))
 
     async def _one(self, hook: Hook) -> None:
         looked = self._looked
@@ -181,8 +202,9 @@ class _One:
         self._note(hook, outcome, time.monotonic() - began)
         if _to_be_kept(outcome):
             await self._record([], outcome)
-        # Nothing of it stays in memory while it waits for its next hook.
+        # Little of it stays in memory while it waits for its next hook.
         self._pipeline.stored(looked)
+        looked.forget(replaced=bool(outcome.replaced_by))
 
     def _tell(self, words: str) -> None:
         if self._now is not None:
@@ -211,6 +233,7 @@ class _One:
             rest = {r.hook for r in (*file.reports, *self._waiting)}
             skipped = Outcome(SKIPPED, "the file was refused")
             self._waiting += [report(hook, skipped) for hook in hooks if hook.name not in rest]
+        self._pipeline.audit_skipped(self._looked, [*file.reports, *self._waiting])
         request = self._request(self._waiting)
         request.done = True
         if why:
@@ -223,7 +246,8 @@ class _One:
 
     async def _keep(self, request: RecordHooksRequest) -> None:
         async with self._keeping:
-            self._looked.file.CopyFrom(await self._pipeline.record(request))
+            with self._looked.acting():
+                self._looked.file.CopyFrom(await self._pipeline.record(request))
         self._waiting = []
 
     def _request(

@@ -1,8 +1,8 @@
 """Which hooks a file still needs, in which order, and what a verdict means for it. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from kari.conversation_models.v1.file_pb2 import File, FileState
+from kari.conversation_models.v1.file_pb2 import File, FileState, HookKind
 from servers.hook_enabled_file.hooks import (
     FAILED,
     GUARD,
@@ -12,12 +12,14 @@ from servers.hook_enabled_file.hooks import (
     RUNNING,
     SKIPPED,
     Hook,
+    Looked,
     Outcome,
 )
-from servers.hook_enabled_file.kinds import reads_media
 
 FINAL = frozenset({PASSED, REFUSED, FAILED, SKIPPED, PARTIAL})
 CLOSING = frozenset({REFUSED, FAILED})
+PAUSES = (1.0, 4.0, 15.0)
+LONGEST_PAUSE = 300.0
 MEGABYTE = 1_000_000
 LARGE_BYTES = 64 * MEGABYTE
 MEDIA_SECONDS = 600.0
@@ -63,16 +65,26 @@ def state_with(hooks: Sequence[Hook], file: File) -> FileState.ValueType:
     return FileState.FILE_STATE_READY
 
 
-def is_slow(hook: Hook, file: File) -> bool:
+def is_slow(hook: Hook, looked: Looked) -> bool:
     """Whether a hook may take minutes over a file: it must not hold up others then."""
-    return file.size_bytes > LARGE_BYTES or (hook.kind != GUARD and reads_media(file.content_type))
+    return looked.file.size_bytes > LARGE_BYTES or hook.listens(looked)
 
 
-def seconds_for(hook: Hook, file: File) -> float:
+def seconds_for(hook: Hook, looked: Looked) -> float:
     """How long a hook may take over a file."""
-    listening = hook.kind != GUARD and reads_media(file.content_type)
-    media = MEDIA_SECONDS if listening else 0.0
-    return hook.seconds + media + file.size_bytes / BYTES_A_SECOND
+    media = MEDIA_SECONDS if hook.listens(looked) else 0.0
+    return hook.seconds + media + looked.file.size_bytes / BYTES_A_SECOND
+
+
+def pauses(kind: HookKind.ValueType, patience: float) -> Iterator[float]:
+    """Seconds before each further attempt of a hook while something is away. A guard goes on for
+    about `patience` seconds: the file is in quarantine meanwhile."""
+    yield from PAUSES
+    pause, left = PAUSES[-1], patience - sum(PAUSES)
+    while kind == GUARD and left > 0:
+        pause = min(pause * 2, LONGEST_PAUSE, left)
+        left -= pause
+        yield pause
 
 
 def running(file: File) -> list[str]:

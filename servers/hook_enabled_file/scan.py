@@ -36,6 +36,10 @@ class Scan:
         """Nothing is let past."""
         return ""
 
+    def listens(self, looked: Looked) -> bool:
+        """No recordings are listened to."""
+        return False
+
     async def look(self, looked: Looked) -> Outcome:
         """Refuses a file that anything matches."""
         asked = {"name": looked.file.name, "carried": ["scan"], "rules": self.rules}

@@ -1,11 +1,13 @@
 """Hook enabled file over gRPC: translates only."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from kari.file_attachment.v1 import file_attachment_pb2 as kept
 from kari.hook_enabled_file.v1 import hook_enabled_file_pb2 as contract
 from kari.hook_enabled_file.v1.hook_enabled_file_pb2_grpc import HookEnabledFileServiceServicer
+from kari.multimedia.v1 import multimedia_pb2 as media
 from servers.hook_enabled_file.following import Following
 from servers.hook_enabled_file.hooks import Hook
 from servers.hook_enabled_file.passing import Passing, same
@@ -13,6 +15,7 @@ from servers.runtime.grpc_types import Context
 
 if TYPE_CHECKING:
     from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceAsyncStub
+    from kari.multimedia.v1.multimedia_pb2_grpc import MultimediaServiceAsyncStub
 
 
 class HookEnabledFile(HookEnabledFileServiceServicer):
@@ -24,7 +27,9 @@ class HookEnabledFile(HookEnabledFileServiceServicer):
         passing: Passing,
         following: Following,
         hooks: Sequence[Hook],
+        multimedia: "MultimediaServiceAsyncStub",
     ) -> None:
+        self._multimedia = multimedia
         self._files = files
         self._passing = passing
         self._following = following
@@ -87,7 +92,15 @@ class HookEnabledFile(HookEnabledFileServiceServicer):
         self, request: contract.ListHooksRequest, context: Context
     ) -> contract.ListHooksResponse:
         """The hooks, in their order."""
-        return contract.ListHooksResponse(hooks=[await _shown(hook) for hook in self._hooks])
+        shown = await asyncio.gather(*(_shown(hook) for hook in self._hooks))
+        return contract.ListHooksResponse(hooks=shown)
+
+    async def ListReaders(
+        self, request: contract.ListReadersRequest, context: Context
+    ) -> contract.ListReadersResponse:
+        """What reads pictures and recordings."""
+        response = await self._multimedia.ListReaders(media.ListReadersRequest())
+        return same(contract.ListReadersResponse, response)
 
 
 async def _shown(hook: Hook) -> contract.Hook:

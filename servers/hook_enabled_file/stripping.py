@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 from kari.file_attachment.v1.file_attachment_pb2 import UploadEnd, UploadRequest, UploadStart
 from servers.hook_enabled_file.hooks import GUARD, PARTIAL, PASSED, Looked, Outcome
-from servers.hook_enabled_file.kinds import PDF, SHEET, SLIDES, WORD
+from servers.hook_enabled_file.kinds import STRIPPED
 from servers.hook_enabled_file.rooms import READING, limits, room_unavailable
 from servers.runtime.ids import new_id
 from servers.runtime.limited import Room
 
 if TYPE_CHECKING:
     from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceAsyncStub
-
-TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/tiff", PDF, WORD, SHEET, SLIDES})
 
 
 @dataclass(frozen=True)
@@ -39,9 +37,13 @@ class StripMetadata:
         """Unless it was asked for, and can be done."""
         if not looked.strip_metadata:
             return "it was not asked for"
-        if looked.file.content_type not in TYPES:
+        if looked.file.content_type not in STRIPPED:
             return f"nothing can be taken out of files of type {looked.file.content_type}"
         return ""
+
+    def listens(self, looked: Looked) -> bool:
+        """No recordings are listened to."""
+        return False
 
     async def look(self, looked: Looked) -> Outcome:
         """Puts a file without metadata in the place of the one that came."""

@@ -17,6 +17,7 @@ from servers.hook_enabled_file.chunking import chunks
 from servers.hook_enabled_file.extracted import told
 from servers.hook_enabled_file.extracting import Extracting
 from servers.hook_enabled_file.hooks import ENRICH, PARTIAL, PASSED, SKIPPED, Looked, Outcome
+from servers.hook_enabled_file.kinds import reads_media
 from servers.hook_enabled_file.rooms import room_unavailable
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class Text:
         """Files without a reader."""
         return _no_reader(self.extracting, looked)
 
+    def listens(self, looked: Looked) -> bool:
+        """To pictures and recordings."""
+        return reads_media(looked.file.content_type)
+
     async def look(self, looked: Looked) -> Outcome:
         """Says how much text there is, and what was left out."""
         found = await self.extracting.of(looked)
@@ -83,6 +88,10 @@ class Summary:
     def skips(self, looked: Looked) -> str:
         """Files without a reader."""
         return _no_reader(self.extracting, looked)
+
+    def listens(self, looked: Looked) -> bool:
+        """To pictures and recordings."""
+        return reads_media(looked.file.content_type)
 
     async def look(self, looked: Looked) -> Outcome:
         """Summarizes the beginning."""
@@ -116,6 +125,10 @@ class Index:
     def skips(self, looked: Looked) -> str:
         """Files without a reader."""
         return _no_reader(self.extracting, looked)
+
+    def listens(self, looked: Looked) -> bool:
+        """To pictures and recordings."""
+        return reads_media(looked.file.content_type)
 
     async def look(self, looked: Looked) -> Outcome:
         """Keeps all pieces, then shares them with the conversations in which the file is used."""

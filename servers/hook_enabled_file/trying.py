@@ -1,58 +1,83 @@
 """Letting a hook look at a file: within its time, beside others, again if something is away."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import grpc
 import structlog
 
+from kari.conversation_models.v1.file_pb2 import HookKind
 from kari.errors.v1.errors_pb2 import Reason
-from servers.hook_enabled_file.hooks import FAILED, Away, Hook, Looked, Outcome
+from servers.hook_enabled_file.hooks import ENRICH, FAILED, GUARD, Away, Hook, Looked, Outcome
 from servers.hook_enabled_file.metrics import AGAIN
 from servers.hook_enabled_file.plan import is_slow, seconds_for
 from servers.runtime.errors import from_rpc
 from servers.runtime.labelled import labelled
 from servers.runtime.limited import JobFailed, Why
 
-PAUSES = (1.0, 4.0, 15.0)
-"""Seconds before each further attempt while something is away; after the last it has failed."""
 AT_ONCE = 3
 SLOW_AT_ONCE = 2
 """Beside the others, which they do not hold up: large files, and recordings that are listened
 to."""
 
+WAITS = {
+    GUARD: "the file stays in quarantine, and is looked at again in a while",
+    ENRICH: "it is tried again",
+}
+GIVEN_UP = {
+    GUARD: "nobody could look at the file in time: upload it again later",
+    ENRICH: "what it finds is missing",
+}
+
+Pauses = Callable[[HookKind.ValueType], Iterable[float]]
+
 log = structlog.get_logger("kari.hook_enabled_file")
 
 
 class Trying:
-    """Bounds what is looked at at the same time, and how long."""
+    """Bounds what is looked at at the same time, and how long. `pauses` gives the seconds before
+    each further attempt while something is away; after the last it has failed."""
 
-    def __init__(self, pauses: Sequence[float] = PAUSES) -> None:
+    def __init__(self, pauses: Pauses) -> None:
         self._pauses = pauses
+        self.waiting = 0
+        """Files that wait for what is away."""
         self._few = asyncio.Semaphore(AT_ONCE)
         self._slow = asyncio.Semaphore(SLOW_AT_ONCE)
 
     async def look(self, hook: Hook, looked: Looked) -> Outcome:
         """What a hook says; FAILED, with a sentence for people, if it does not come to its end."""
-        for pause in self._pauses:
+        for pause in self._pauses(hook.kind):
             try:
                 return await self._once(hook, looked)
             except Away as away:
                 labelled(AGAIN, hook.name).inc()
                 log.warning("hook is tried again", hook=hook.name, error=str(away))
-                looked.tell(f"{away}; it is tried again")
+                looked.tell(f"{away}; {WAITS[hook.kind]}")
+            with self._counted_as_waiting():
                 await asyncio.sleep(pause)
         try:
             return await self._once(hook, looked)
         except Away as away:
-            return Outcome(FAILED, f"{away}; try it again later", record={"away": str(away)[:200]})
+            why = f"{away}; {GIVEN_UP[hook.kind]}"
+            return Outcome(FAILED, why, record={"away": str(away)[:200]})
+
+    @contextmanager
+    def _counted_as_waiting(self) -> Iterator[None]:
+        self.waiting += 1
+        try:
+            yield
+        finally:
+            self.waiting -= 1
 
     async def _once(self, hook: Hook, looked: Looked) -> Outcome:
-        seconds = seconds_for(hook, looked.file)
-        slots = self._slow if is_slow(hook, looked.file) else self._few
+        seconds = seconds_for(hook, looked)
+        slots = self._slow if is_slow(hook, looked) else self._few
         try:
             async with slots, asyncio.timeout(seconds):
-                return await hook.look(looked)
+                with looked.acting():
+                    return await hook.look(looked)
         except TimeoutError:
             return Outcome(FAILED, f"{hook.name} took longer than the {seconds:.0f} s it may")
         except JobFailed as failed:

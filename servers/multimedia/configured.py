@@ -1,22 +1,14 @@
 """Reads the configuration and the key that it names."""
 
 from servers.multimedia.configuration import Configuration, Speech, configuration_of
+from servers.runtime.files_file import files_file
 from servers.runtime.settings import Misconfigured, Settings, secret_from_environment
 
 
 def read(settings: Settings) -> Configuration:
     """The configuration of the files file; without one, the defaults."""
-    path = settings.files_file or settings.data / "files.toml"
-    if settings.files_file is None and not path.exists():
-        return Configuration()
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(
-            f"{path}: cannot be read ({type(error).__name__}); "
-            "KARI_FILES_FILE has to name a readable TOML file"
-        ) from error
-    return configuration_of(text, str(path))
+    found = files_file(settings)
+    return Configuration() if found is None else configuration_of(found[0], str(found[1]))
 
 
 def key_of(speech: Speech) -> str | None:

@@ -166,7 +166,8 @@ class Describing:
         except JobFailed as failed:
             gathered.add(LeftOut(f"no caption: {failed.sentence}"))
             return
-        gathered.add(await self._captioning.of(sight, stored.file))
+        for said in await self._captioning.of(sight, stored.file):
+            gathered.add(said)
 
     @property
     def _most_pixels(self) -> int:

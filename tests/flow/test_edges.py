@@ -15,6 +15,7 @@ from servers.runtime.interceptors.metrics import module_of
 from tests.collector import Collector, Span
 from tests.flow.conftest import OBEDIENT, QUOTING, models_file
 from tests.flow.files import Drawer, settled
+from tests.hook_enabled_file import asked
 from tests.hook_enabled_file.samples import picture
 from tests.hosting import until
 from tests.running import Kari
@@ -53,6 +54,7 @@ async def trace(
             KARI_OTLP_ENDPOINT=collector.endpoint,
             KARI_MODELS_FILE=str(models_file(folder, upstream)),
             KARI_FILES_FILE=str(captions_file(folder)),
+            KARI_CAPSULES=str(folder / "capsules"),
             KARI_SUMMARY_TURNS="2",
         )
         await kari.start()
@@ -81,9 +83,11 @@ async def trace(
 
 
 def captions_file(folder: Path) -> Path:
-    """Images are looked at by a model that sees, for everybody."""
+    """Images are looked at by a model that sees, for everybody; a capsule is asked about files."""
+    asked.shelved(folder / "capsules")
     file = folder / "files.toml"
-    file.write_text(f'[caption]\nmodel = "{QUOTING}"\nrole = "chat.user"\n')
+    own = 'name = "customs"\nkind = "enrich"\ncapsule = "capsule.customs"'
+    file.write_text(f'[caption]\nmodel = "{QUOTING}"\nrole = "chat.user"\n\n[[hooks.own]]\n{own}\n')
     return file
 
 

@@ -8,6 +8,8 @@ import grpc
 
 from kari.chat_hub.v1.chat_hub_pb2 import (
     GetUploadRequest,
+    ListHooksRequest,
+    ListReadersRequest,
     SearchRequest,
     UploadFileRequest,
     UploadFileStart,
@@ -170,3 +172,15 @@ async def test_ten_gigabytes_are_refused_before_a_byte(mesh: Mesh) -> None:
         assert (await refusal(call)).reason == Reason.REASON_TOO_LARGE
         looked = hub.GetUpload(GetUploadRequest(request_id="huge"), metadata=[header])
         assert (await refusal(looked)).reason == Reason.REASON_FILE_NOT_FOUND
+
+
+async def test_the_hub_lists_hooks_and_readers(mesh: Mesh) -> None:
+    """As docs/files.md shows it with grpcurl: with a user's token, at the hub's port."""
+    metadata = [("authorization", f"Bearer {await mesh.token()}")]
+    async with grpc.aio.insecure_channel(mesh.kari.address("chat_hub")) as channel:
+        hub = ChatHubServiceStub(channel)
+        hooks = (await hub.ListHooks(ListHooksRequest(), metadata=metadata)).hooks
+        readers = (await hub.ListReaders(ListReadersRequest(), metadata=metadata)).readers
+    assert [hook.name for hook in hooks][:2] == ["scan", "archives"]
+    assert [reader.name for reader in readers] == ["caption", "ocr", "speech", "video"]
+    assert "[caption] model" in readers[0].unavailable_because

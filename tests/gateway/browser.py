@@ -13,7 +13,7 @@ from tests.gateway.scripted_identity import PASSWORD
 CHROMIUM = shutil.which("chromium") or ""
 ARGUMENTS = ("--no-sandbox", "--headless=new", "--disable-gpu", "--disable-background-networking")
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-AWAY = ("WebSocket", "ERR_CONNECTION_REFUSED")
+AWAY = ("WebSocket", "ERR_CONNECTION_REFUSED", "503 (Service Unavailable)")
 """What the browser itself says of a gateway that is away."""
 NEEDS_CHROMIUM = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium on PATH")
 

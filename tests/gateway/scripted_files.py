@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 from kari.chat_hub.v1 import chat_hub_pb2 as hub
 from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceServicer
-from kari.conversation_models.v1.file_pb2 import File, FileState
+from kari.conversation_models.v1.file_pb2 import File, FileState, HookReport
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import principal
-from servers.runtime.errors import Conflict, InvalidRequest, NotFound
+from servers.runtime.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from servers.runtime.grpc_types import Context
 from servers.runtime.ids import new_id
 
-LARGEST = 5_000_000
+LARGEST = 100_000_000
 
 
 @dataclass
@@ -35,6 +35,10 @@ class ScriptedFiles(ChatHubServiceServicer):
         self.uploads: dict[str, Upload] = {}
         self.files: dict[str, tuple[File, bytes]] = {}
         self.looked_at = asyncio.Event()
+        self.under_way: list[HookReport] = []
+        self.said: list[HookReport] = []
+        self.cut_at = 0
+        """After so many bytes an upload is cut, once."""
 
     async def UploadFile(
         self, request_iterator: AsyncIterator[hub.UploadFileRequest], context: Context
@@ -48,6 +52,9 @@ class ScriptedFiles(ChatHubServiceServicer):
             raise _elsewhere(upload)
         async for step in request_iterator:
             upload.data += step.data
+            if self.cut_at and len(upload.data) >= self.cut_at:
+                self.cut_at = 0
+                raise Unavailable(Reason.REASON_STORE_UNAVAILABLE, "the disk is away")
             if step.end.discard:
                 del self.uploads[start.request_id]
                 return hub.UploadFileResponse()
@@ -131,9 +138,12 @@ class ScriptedFiles(ChatHubServiceServicer):
         file = File()
         file.CopyFrom(self._file(request.file_id)[0])
         settled, file.state = file.state, FileState.FILE_STATE_QUARANTINED
+        file.reports.extend(self.under_way)
         yield hub.FollowFileResponse(file=file)
         await self.looked_at.wait()
         file.state = settled
+        del file.reports[:]
+        file.reports.extend(self.said)
         yield hub.FollowFileResponse(file=file, done=True)
 
     def _file(self, file_id: str) -> tuple[File, bytes]:

@@ -367,6 +367,30 @@ async def test_strangers_get_nothing(gateway: Gateway, mesh: Mesh) -> None:
     assert len(mesh.hub.files) == 1
 
 
+@pytest.mark.parametrize(
+    ("method", "site", "status"),
+    [
+        ("GET", "same-origin", 200),
+        ("GET", "none", 200),
+        ("GET", "", 200),
+        ("GET", "cross-site", 403),
+        ("GET", "same-site", 403),
+        ("DELETE", "same-origin", 403),
+    ],
+)
+async def test_a_link_of_the_page_reads_with_the_cookie(
+    gateway: Gateway, mesh: Mesh, method: str, site: str, status: int
+) -> None:
+    """Browsers name no origin then, but say where the page is from; what changes something has to
+    name it."""
+    file = mesh.hub.keep("a.txt", b"a")
+    cookie = {"cookie": f"kari_access={mesh.identity.token()}"}
+    headers = {"sec-fetch-site": site} if site else {}
+    async with http(gateway.url, **cookie, **headers) as linked:
+        path = f"/v1/files/{file.id}" + ("/content" if method == "GET" else "")
+        assert (await linked.request(method, path)).status == status
+
+
 async def test_a_file_is_followed_through_the_hooks(client: Client, mesh: Mesh) -> None:
     """As it stands, then each change."""
     file = mesh.hub.keep("a.txt", b"virus")

@@ -8,12 +8,16 @@ import pytest_asyncio
 from embedded.stores import EmbeddedStores
 from servers.hook_enabled_file import rooms
 from servers.runtime.limited import Room
+from tests.hook_enabled_file.asked import shelved
 from tests.hook_enabled_file.intake import Intake
 from tests.hook_enabled_file.peers import multimedia
 from tests.hosting import hosting, settings_for
 from tests.production_memory.embedder import Embedder
 
-SERVERS = ("hook_enabled_file", "file_attachment", "production_memory", "summarizer", "audit")
+SERVERS = (
+    *("hook_enabled_file", "file_attachment", "production_memory", "summarizer"),
+    *("capsules", "audit"),
+)
 FILES = """
 [limits.everybody]
 max_megabytes = 40
@@ -33,6 +37,37 @@ tenants = ["careful"]
 name = "marks"
 kind = "enrich"
 rules = "{rules}"
+
+[[hooks.own]]
+name = "stops"
+kind = "guard"
+types = ["text/plain"]
+rules = "{rules}"
+
+[[hooks.own]]
+name = "customs"
+kind = "guard"
+types = ["text/csv"]
+capsule = "capsule.customs"
+
+[[hooks.own]]
+name = "labels"
+kind = "enrich"
+types = ["text/csv", "text/html"]
+capsule = "capsule.labels"
+
+[[hooks.own]]
+name = "breaks"
+kind = "enrich"
+types = ["text/html"]
+capsule = "capsule.breaks"
+
+[[hooks.own]]
+name = "fails"
+kind = "guard"
+types = ["application/rtf", "text/rtf"]
+capsule = "capsule.breaks"
+text = false
 """
 OWN = 'rule invoice { meta: reason = "an invoice" strings: $a = "Invoice no." condition: $a }'
 
@@ -46,7 +81,9 @@ async def intake_server(
     (folder / "own.yar").write_text(OWN)
     (folder / "files.toml").write_text(FILES.replace("{rules}", str(folder / "own.yar")))
     others = [Embedder().hosted(), multimedia()]
-    async with hosting(settings_for(stores, folder), *SERVERS, others=others) as wiring:
+    shelved(folder / "shelf")
+    settings = settings_for(stores, folder).model_copy(update={"capsules": str(folder / "shelf")})
+    async with hosting(settings, *SERVERS, others=others) as wiring:
         yield Intake(wiring)
 
 

@@ -6,6 +6,7 @@ import random
 import zipfile
 from collections.abc import Iterator
 
+from servers.hook_enabled_file.kinds import STRIPPED
 from servers.hook_enabled_file.reading import archives, documents, scanning, stripping
 from servers.runtime.limited.failures import Unreadable
 from servers.runtime.limited.job import JobFile
@@ -39,7 +40,7 @@ def _outcome(data: bytes, content_type: str) -> str:
         ("scan", scanning.scan, b'{"name": "a.pdf", "carried": ["scan"]}'),
         ("strip", stripping.strip, content_type.encode()),
     ):
-        if name == "strip" and content_type not in stripping.STRIPPED:
+        if name == "strip" and content_type not in STRIPPED:
             continue
         try:
             for _ in function(Sample(data), request):  # type: ignore[arg-type]  # as good as one

@@ -76,7 +76,7 @@ class Intake:
                 raise
             return []
 
-    async def audited(self, file: File) -> list[AuditEntry]:
+    async def audited(self, file: File, action: str = "file.hook") -> list[AuditEntry]:
         """What the trail has of the hooks of a file."""
         stub = AuditServiceStub(self.wiring.channel("hook_enabled_file", "audit"))
         found, after = list[AuditEntry](), 0
@@ -87,7 +87,7 @@ class Intake:
                 if not records:
                     break
                 after = records[-1].sequence
-                found += [r.entry for r in records if r.entry.action == "file.hook"]
+                found += [r.entry for r in records if r.entry.action == action]
         return [entry for entry in found if entry.resource == file.id]
 
 

@@ -1,6 +1,8 @@
 """Files of many kinds, made by their own libraries where there are any. They are small."""
 
 import bz2
+import email
+import email.policy
 import gzip
 import io
 import lzma
@@ -185,6 +187,39 @@ def encrypted() -> bytes:
     data[6] |= 1
     data[data.index(b"PK\x01\x02") + 8] |= 1
     return bytes(data)
+
+
+def old_tar(name: str, data: bytes) -> bytes:
+    """A tar file from before POSIX: nothing but its checksum says what it is."""
+    head = bytearray(512)
+    head[: len(name)] = name.encode()
+    for at, field in ((100, "0000644"), (108, "0000000"), (116, "0000000"), (136, "00000000000")):
+        head[at : at + len(field)] = field.encode()
+    head[124:135] = f"{len(data):011o}".encode()
+    head[148:156] = b" " * 8
+    head[148:155] = f"{sum(head):06o}\0".encode()
+    return bytes(head) + data.ljust(-(-len(data) // 512) * 512, b"\0") + bytes(1024)
+
+
+def mail_with(data: bytes, name: str = "plans.bin") -> bytes:
+    """A mail to which a file is attached."""
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "a@example.org", "b@example.org", "Plans"
+    message.set_content("See what is attached.")
+    kinds = {"maintype": "application", "subtype": "octet-stream"}
+    message.add_attachment(data, filename=name, **kinds)
+    return bytes(message)
+
+
+def forwarded(data: bytes, times: int) -> bytes:
+    """A mail within a mail, so many times."""
+    for _ in range(times):
+        inner, outer = email.message_from_bytes(data, policy=email.policy.default), EmailMessage()
+        outer["From"], outer["Subject"] = "a@example.org", "Fwd"
+        outer.set_content("See below.")
+        outer.add_attachment(inner)
+        data = bytes(outer)
+    return data
 
 
 def program() -> bytes:

@@ -1,6 +1,9 @@
 """Archives: bombs, nests, viruses within, what nobody can look into."""
 
+import bz2
 import json
+import random
+import zipfile
 
 import pytest
 
@@ -9,9 +12,9 @@ from servers.runtime.limited import BytesSource, Room
 from tests.hook_enabled_file import samples
 
 
-async def look(room: Room, data: bytes, **bounds: object) -> dict[str, object]:
+async def look(room: Room, data: bytes, name: str = "", **bounds: object) -> dict[str, object]:
     """What the reader of archives says."""
-    request = json.dumps(bounds).encode()
+    request = json.dumps({"name": name, "limits": bounds}).encode()
     bounds_ = limits(60, len(data))
     said = await room.whole(f"{READING}.archives:look", BytesSource(data), request, bounds_)
     found: dict[str, object] = json.loads(said)
@@ -28,6 +31,13 @@ async def look(room: Room, data: bytes, **bounds: object) -> dict[str, object]:
         samples.tarred({"a": b"12"}, "w:xz"),
         samples.nested(4),
         samples.zipped({"tests.txt": b"a" * 100_000}),
+        samples.old_tar("a.txt", b"words"),
+        samples.mail(),
+        samples.mail_with(samples.pdf(["a report"]), "report.pdf"),
+        samples.forwarded(samples.mail(), 3),
+        b"\n" + samples.zipped({"a.txt": b"words"}),
+        b"if tail.startswith(b'PK\x05\x06'): found()" + bytes(40),
+        b"Subject: matter\nhow do you do?",
         b"no archive at all",
         b"",
     ],
@@ -60,6 +70,26 @@ async def test_a_bomb_within_archives_is_refused(room: Room) -> None:
         (samples.nested(3, samples.zipped({"a": samples.EICAR})), "EICAR"),
         (samples.tarred({"a": samples.EICAR}, "w:bz2"), "EICAR"),
         (samples.zipped({"scan.pdf": samples.program()}), "a program whose name"),
+        (b"\n" + samples.zipped({"a": samples.EICAR}), "EICAR"),
+        (samples.picture("JPEG") + samples.zipped({"a": samples.EICAR}), "EICAR"),
+        (samples.picture("JPEG") + samples.bomb(60), "200 times"),
+        (b"PK00" + samples.zipped({"a": samples.EICAR}), "EICAR"),
+        (samples.zipped({"a.bin": b"\n" + samples.zipped({"a": samples.EICAR})}), "EICAR"),
+        (samples.zipped({"a.bin": b"\n" + samples.bomb(60)}), "200 times"),
+        (samples.tarred({"a": b"1"}) + samples.zipped({"b": samples.EICAR}), "EICAR"),
+        (
+            samples.zipped({"a": bz2.compress(b"1") + samples.zipped({"b": b"2"})}),
+            "hidden behind another",
+        ),
+        (samples.old_tar("a", samples.zipped({"a": samples.EICAR})), "EICAR"),
+        (samples.mail_with(samples.EICAR), "EICAR"),
+        (samples.mail_with(samples.zipped({"a": samples.EICAR})), "EICAR"),
+        (samples.mail_with(samples.bomb(60)), "200 times"),
+        (samples.mail_with(samples.program(), "scan.pdf"), "a program whose name"),
+        (samples.forwarded(samples.mail_with(samples.EICAR), 2), "EICAR"),
+        (samples.forwarded(samples.mail(), 6), "more than 5 deep"),
+        (samples.zipped({"a.eml": samples.mail_with(samples.EICAR)}), "EICAR"),
+        (samples.mail_with(samples.mail_with(samples.EICAR), "a.eml"), "EICAR"),
         (b"7z\xbc\xaf\x27\x1c" + bytes(99), "type 7z"),
         (b"Rar!\x1a\x07\x01\0" + bytes(99), "type rar"),
         (samples.zipped({"a": b"1" * 1000})[:-10], "broken"),
@@ -68,6 +98,19 @@ async def test_a_bomb_within_archives_is_refused(room: Room) -> None:
 )
 async def test_what_must_not_pass_is_refused(room: Room, data: bytes, why: str) -> None:
     assert why in str((await look(room, data))["refused"])
+
+
+async def test_a_directory_may_stand_anywhere(room: Room) -> None:
+    """Of a large zip file: jobs read their file in blocks of a mebibyte."""
+    noise = random.Random(6).randbytes(1024 * 1024)
+    for size in range(1024 * 1024 - 300, 1024 * 1024, 60):
+        data = samples.zipped({"a": noise[:size], "b" * 100: b"2"}, method=zipfile.ZIP_STORED)
+        assert (await look(room, data))["refused"] == ""
+
+
+async def test_a_mail_holds_no_more_files_than_an_archive(room: Room) -> None:
+    data = samples.mail_with(samples.zipped({str(n): b"" for n in range(11)}))
+    assert "more than 10 files" in str((await look(room, data, files=10))["refused"])
 
 
 async def test_more_files_than_allowed_are_refused(room: Room) -> None:

@@ -7,9 +7,9 @@ import pytest
 from kari.conversation_models.v1.file_pb2 import File
 from servers.hook_enabled_file import plan
 from servers.hook_enabled_file.clamav import ClamAV
-from servers.hook_enabled_file.hooks import FAILED, PASSED, REFUSED, Away, Looked
+from servers.hook_enabled_file.hooks import FAILED, GUARD, PASSED, REFUSED, Away, Looked
 from servers.hook_enabled_file.scan import Scan
-from servers.hook_enabled_file.trying import Trying
+from servers.hook_enabled_file.trying import WAITS, Trying
 from servers.runtime.limited import BytesSource, JobFailed, Room
 from tests.hook_enabled_file import samples
 from tests.hook_enabled_file.clamd import clamd
@@ -70,11 +70,11 @@ async def test_while_it_is_away_files_wait_then_are_refused(room: Room) -> None:
     assert "hooks.scan.clamav" in await scan.unavailable()
     waiting, file = list[str](), looked(b"harmless")
     file.tell = waiting.append
-    outcome = await Trying(pauses=(0, 0)).look(scan, file)
+    outcome = await Trying(lambda _: (0, 0)).look(scan, file)
     assert outcome.verdict == FAILED
     assert plan.refuses(scan, outcome)
-    assert outcome.explanation == "the virus scanner does not answer; try it again later"
-    assert len(waiting) == 2
+    assert outcome.explanation.startswith("the virus scanner does not answer; nobody could look")
+    assert waiting == [f"the virus scanner does not answer; {WAITS[GUARD]}"] * 2
 
 
 async def test_when_it_comes_back_files_go_on(room: Room) -> None:
@@ -84,4 +84,4 @@ async def test_when_it_comes_back_files_go_on(room: Room) -> None:
         came_back = Scan(room, clamav=ClamAV(url))
         with pytest.raises(Away):
             await scan.look(file)
-        assert (await Trying(pauses=(0,)).look(came_back, file)).verdict == PASSED
+        assert (await Trying(lambda _: (0,)).look(came_back, file)).verdict == PASSED

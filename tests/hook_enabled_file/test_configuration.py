@@ -45,6 +45,10 @@ def test_a_table_says_what_runs_when_and_how() -> None:
         ("[hooks.scan]\nseconds = 0", "hooks.scan.seconds"),
         ("[[hooks.policy.rules]]\nname = 'x'", "words"),
         ("[hooks.policy]\nactive = ['flash']", "hooks.policy.active"),
+        ("[[hooks.own]]\nname = 'x'\nkind = 'guard'", "either `rules` or a `capsule`"),
+        ("[[hooks.own]]\nname = 'x'\nkind = 'guard'\ncapsule = 'x'", "hooks.own.0.capsule"),
+        ("[hooks]\npatience_minutes = -1", "hooks.patience_minutes"),
+        ("[hooks.policy]\nunread = 'maybe'", "hooks.policy.unread"),
         ("[[hooks.own]]\nname = 'scan'\nkind = 'guard'\nrules = 'x'", "have to be new"),
     ],
 )

@@ -1,6 +1,7 @@
 """The pipeline when things go wrong: time, death, what is away; and beside large files."""
 
 import asyncio
+import itertools
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from servers.hook_enabled_file.hooks import ENRICH, FAILED, GUARD, PASSED, Away,
 from servers.hook_enabled_file.news import News
 from servers.hook_enabled_file.pipeline import Pipeline
 from servers.hook_enabled_file.plan import LARGE_BYTES
-from servers.hook_enabled_file.trying import Trying
+from servers.hook_enabled_file.trying import WAITS, Trying
 from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.durations import duration
 from servers.runtime.errors import Unavailable
@@ -60,6 +61,10 @@ class Odd:
         """Nothing."""
         return ""
 
+    def listens(self, looked: Looked) -> bool:
+        """To nothing."""
+        return False
+
     async def look(self, looked: Looked) -> Outcome:
         """Does the next thing."""
         self.looked_at.append(looked.file.id)
@@ -73,33 +78,46 @@ class Odd:
         return found
 
 
+@dataclass
+class Waiting(Odd):
+    """Something that it needs is away until it is back."""
+
+    back: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def look(self, looked: Looked) -> Outcome:
+        """Passes then."""
+        if not self.back.is_set():
+            raise Away("it is away")
+        return Outcome()
+
+
 def looked(size: int = 10) -> Looked:
     """A file to be looked at."""
     return Looked(File(id=new_id("file"), size_bytes=size), BytesSource(b""), "t")
 
 
 async def test_a_hook_that_takes_too_long_has_failed() -> None:
-    outcome = await Trying().look(Odd([asyncio.Event()], seconds=0.05), looked())
+    outcome = await Trying(lambda _: ()).look(Odd([asyncio.Event()], seconds=0.05), looked())
     assert outcome.verdict == FAILED
     assert "took longer" in outcome.explanation
 
 
 async def test_a_hook_with_a_defect_has_failed() -> None:
     """Its exception's text is told to nobody."""
-    outcome = await Trying().look(Odd([ValueError("secret")]), looked())
+    outcome = await Trying(lambda _: ()).look(Odd([ValueError("secret")]), looked())
     assert (outcome.verdict, outcome.explanation) == (FAILED, "odd failed")
     assert outcome.record == {"error": "ValueError"}
 
 
 async def test_what_is_away_is_tried_again() -> None:
     hook = Odd([Away("it is away"), Away("it is away"), Outcome(PASSED)])
-    assert (await Trying(pauses=(0, 0, 0)).look(hook, looked())).verdict == PASSED
+    assert (await Trying(lambda _: (0, 0, 0)).look(hook, looked())).verdict == PASSED
     assert len(hook.looked_at) == 3
 
 
 async def test_a_large_file_does_not_hold_up_others() -> None:
     """However long its hooks take."""
-    never, trying = asyncio.Event(), Trying()
+    never, trying = asyncio.Event(), Trying(lambda _: ())
     large = [
         asyncio.create_task(trying.look(Odd([never]), looked(LARGE_BYTES + 1))) for _ in range(5)
     ]
@@ -139,14 +157,20 @@ async def claim(attachment: Attachment, data: bytes, seconds: float = 60) -> kep
     raise AssertionError("the server was first five times")
 
 
-def pipeline(intake: Intake, hooks: Sequence[Odd], trail: AuditTrail | None = None) -> Pipeline:
+def pipeline(
+    intake: Intake,
+    hooks: Sequence[Odd],
+    trail: AuditTrail | None = None,
+    trying: Trying | None = None,
+) -> Pipeline:
     """A pipeline of hooks of the test, on the real files."""
     stub = FileAttachmentServiceStub(intake.wiring.channel("hook_enabled_file", "file_attachment"))
 
     async def append(_: object) -> None:
         return None
 
-    return Pipeline(stub, hooks, Trying(pauses=()), trail or AuditTrail(append), News())
+    trying = trying or Trying(lambda _: ())
+    return Pipeline(stub, hooks, trying, trail or AuditTrail(append), News())
 
 
 async def test_a_guard_that_fails_closes_a_file(intake: Intake) -> None:
@@ -155,11 +179,41 @@ async def test_a_guard_that_fails_closes_a_file(intake: Intake) -> None:
     claimed = await claim(attachment, b"x")
     await pipeline(intake, [Odd([Away("it is away")])]).run(claimed)
     file = await intake.done(claimed.file)
-    assert (file.state, file.refused_because) == (REFUSED, "it is away; try it again later")
+    assert (file.state, file.refused_because) == (
+        REFUSED,
+        "it is away; nobody could look at the file in time: upload it again later",
+    )
     claimed = await claim(attachment, b"y")
     await pipeline(intake, [Odd([Away("it is away")], kind=ENRICH)]).run(claimed)
     file = await intake.done(claimed.file)
     assert (file.state, verdicts(file)) == (READY, {"odd": "failed"})
+
+
+async def test_a_file_waits_in_quarantine_for_what_is_away(intake: Intake) -> None:
+    """It says so meanwhile, and keeps its claim; then it goes on."""
+    attachment = Attachment(intake.wiring, intake.somebody)
+    claimed = await claim(attachment, b"patience")
+    back = asyncio.Event()
+    hook = Waiting(back=back)
+    waiting = pipeline(intake, [hook], trying=Trying(lambda _: itertools.repeat(0.05)))
+    running = asyncio.create_task(waiting.run(claimed))
+
+    async def says_so() -> File | None:
+        request = kept.GetFileRequest(file_id=claimed.file.id)
+        file = (await attachment.stub.GetFile(request)).file
+        said = [each.explanation for each in file.reports]
+        return file if said == [f"it is away; {WAITS[GUARD]}"] else None
+
+    file = await until(says_so)
+    assert (file.state, verdicts(file)) == (QUARANTINED, {"odd": "running"})
+    await until(lambda: _waits(waiting))
+    back.set()
+    await running
+    assert (await intake.done(claimed.file)).state == READY
+
+
+async def _waits(pipeline: Pipeline) -> bool:
+    return pipeline.waiting == 1
 
 
 async def test_a_refusal_that_cannot_be_recorded_leaves_the_file_in_quarantine(

@@ -36,6 +36,10 @@ class Named:
         """Nothing."""
         return ""
 
+    def listens(self, looked: Looked) -> bool:
+        """To nothing."""
+        return False
+
     async def look(self, looked: Looked) -> Outcome:
         """It passes."""
         return Outcome()
@@ -68,6 +72,15 @@ def test_a_file_is_ready_when_every_guard_has_passed() -> None:
     assert plan.state_with(HOOKS, seen(scan=PASSED, policy=RUNNING)) == QUARANTINED
     assert plan.state_with(HOOKS, seen(scan=PASSED, policy=SKIPPED)) == READY
     assert plan.state_with(HOOKS, seen(scan=PASSED, policy=PASSED, text=FAILED)) == READY
+
+
+def test_a_guard_is_patient() -> None:
+    """For as long as it is told, with growing pauses; what finds things out is not."""
+    patient = list(plan.pauses(GUARD, 3600))
+    assert sum(patient) == 3600
+    assert patient == sorted(patient[:-1]) + patient[-1:]
+    assert max(patient) <= plan.LONGEST_PAUSE
+    assert list(plan.pauses(ENRICH, 3600)) == list(plan.pauses(GUARD, 0)) == list(plan.PAUSES)
 
 
 def test_a_guard_that_fails_closes_the_file() -> None:

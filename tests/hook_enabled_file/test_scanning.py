@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from servers.hook_enabled_file.reading.scanning import WINDOW
+from servers.hook_enabled_file.reading.scanning import WINDOW, windows
 from servers.hook_enabled_file.rooms import READING, limits
-from servers.runtime.limited import BytesSource, Room
+from servers.runtime.limited import BytesSource, JobFailed, Room
+from servers.runtime.limited.failures import Unreadable
 from tests.hook_enabled_file import samples
+from tests.hook_enabled_file.fuzzing import Sample
 
+LAUNCHING = samples.pdf(["x"], extra="/OpenAction << /S /Launch /Win << /F (cmd) >> >>")
 OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 
 
@@ -29,6 +32,8 @@ async def found(room: Room, data: bytes, name: str = "a.bin", **asked: object) -
         ("program_named_as_document", b"\x7fELF" + bytes(60), "photo.jpg"),
         ("document_with_program", samples.pdf(["x"]) + samples.program(), "a.pdf"),
         ("macro_that_starts_programs", OLE + b"..Sub AutoOpen()..WScript.Shell..", "a.doc"),
+        ("pdf_that_starts_programs", b"\n" + LAUNCHING, "a.pdf"),
+        ("pdf_that_starts_programs", bytes(1000) + LAUNCHING, "a.pdf"),
         (
             "pdf_that_starts_programs",
             samples.pdf(["x"], extra="/OpenAction << /S /Launch /Win << /F (cmd) >> >>"),
@@ -76,6 +81,37 @@ async def test_everyday_files_are_left_alone(room: Room, data: bytes, name: str)
 async def test_what_lies_across_two_windows_is_found(room: Room) -> None:
     data = bytes(WINDOW - 30) + samples.EICAR + bytes(100)
     assert await found(room, data) == ["eicar_test_file"]
+
+
+async def test_what_a_file_is_holds_for_all_of_it(room: Room) -> None:
+    """Whichever part of it is looked through."""
+    hidden = LAUNCHING[:9] + b" " * (WINDOW + 1_000_000) + LAUNCHING[9:]
+    assert await found(room, hidden, "a.pdf") == ["pdf_that_starts_programs"]
+    later = b"not a PDF".ljust(WINDOW) + LAUNCHING
+    assert await found(room, later, "a.pdf") == []
+
+
+async def test_a_file_that_ends_before_its_end_is_told(room: Room) -> None:
+    """It does not keep its job busy."""
+
+    class Shorter(BytesSource):
+        @property
+        def size(self) -> int:
+            return super().size + 10
+
+    request = json.dumps({"carried": ["scan"]}).encode()
+    job = room.run(f"{READING}.scanning:scan", Shorter(b"words"), request, limits(60, 15))
+    with pytest.raises(JobFailed):
+        assert [piece async for piece in job]
+
+
+def test_windows_never_stand_still() -> None:
+    class Empty(Sample):
+        def read_at(self, offset: int, length: int) -> bytes:
+            return b""
+
+    with pytest.raises(Unreadable):
+        list(windows(Empty(b"words"), b""))  # type: ignore[arg-type]  # as good as one
 
 
 async def test_active_content_is_named(room: Room) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from tests.load import code as running_code
+from tests.load import files as filing
 from tests.load import memory, parts
 from tests.load.clients import Plan
 from tests.load.figures import Figures, Target, least, most
@@ -159,6 +160,12 @@ async def code(bench: Bench) -> Figures:
     return await running_code.code(10 if bench.short else 100)
 
 
+async def files(bench: Bench) -> Figures:
+    """See files.files."""
+    pieces, times = (96, 3) if bench.short else (1024, 10)
+    return await filing.files(bench.provider, pieces, times, bench.say)
+
+
 NO_ERROR = most("all_errors", 0)
 
 SCENARIOS = (
@@ -279,6 +286,13 @@ SCENARIOS = (
             most("all.search_one_ms.p95", 150),
             most("all.context_ms.p95", 100),
         ),
+        brief=False,
+    ),
+    Scenario(
+        "files",
+        "a file of 1 GiB (96 MiB if short) up and down, PDFs until they are found, pages read",
+        files,
+        filing.TARGETS,
         brief=False,
     ),
 )

@@ -31,6 +31,7 @@ async def test_a_model_that_sees_says_what_an_image_shows(media: Media, eyes: Up
         told = await allowed.describe(picture, "sign.jpg", caption=True)
         readers = await allowed.readers()
     assert told.facts["caption"] == "A white sign."
+    assert "What the picture shows: A white sign." in told.text
     assert readers["caption"].available
     (name, image) = eyes.asked("seer")[-1].body["messages"][-1]["content"]
     assert name == {"type": "text", "text": "sign.jpg:"}

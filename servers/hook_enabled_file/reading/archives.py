@@ -1,8 +1,8 @@
-"""Looking into archives, without writing anything anywhere. Runs in a job.
+"""Looking into archives and mails, without writing anything anywhere. Runs in a job.
 
-Every member is unpacked as a stream, counted and thrown away: what headers say of sizes is not
-believed. Members are looked through with the rules of `scan` on the way, and archives within them
-opened in turn.
+Every member is unpacked as a stream and counted: what headers say of sizes is not believed.
+Members are looked through on the way, with the rules of `scan` or for a tenant's words, and
+archives within them opened in turn.
 """
 
 import bz2
@@ -13,137 +13,204 @@ import lzma
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import IO, cast
 
 import yara_x
 
-from servers.hook_enabled_file.reading.scanning import OVERLAP, carried, matches, named_as_document
+from servers.hook_enabled_file.reading import mail_parts
+from servers.hook_enabled_file.reading.containers import (
+    MAIL_BYTES,
+    NOT_A_ZIP,
+    START_BYTES,
+    STREAMS,
+    TAIL_BYTES,
+    ZIP_END,
+    kind_of,
+    kinds_of,
+)
+from servers.hook_enabled_file.reading.counting import Count, Limits, Refused
+from servers.hook_enabled_file.reading.joined import Joined, exactly
+from servers.hook_enabled_file.reading.scanning import OVERLAP, carried, matches, tell
+from servers.hook_enabled_file.reading.wording import Words, is_office
 from servers.runtime.limited.job import JobFile
 
 STEP = 256 * 1024
 WINDOW = 4 * 1024 * 1024
 NESTED_BYTES = 64 * 1024 * 1024
-"""An archive within an archive is held in memory to be opened; a larger one is refused."""
-MAGIC_BYTES = 512
-
-
-class Refused(Exception):
-    """The archive must not be let through; one sentence for people."""
-
-
-@dataclass
-class Limits:
-    """What an archive may hold, everything within it counted."""
-
-    depth: int = 5
-    files: int = 10_000
-    ratio: float = 200.0
-    ratio_from_bytes: int = 20_000_000
-    """Below it nothing is called a bomb, however well it packs."""
-    total_bytes: int = 4_000_000_000
-    encrypted: str = "refuse"
-    unknown: str = "refuse"
-    scan: bool = True
-
-
-@dataclass
-class Count:
-    """What was found so far."""
-
-    packed: int
-    limits: Limits
-    files: int = 0
-    unpacked: int = 0
-    notes: list[str] = field(default_factory=list)
-
-    def file(self) -> None:
-        """One more member."""
-        self.files += 1
-        if self.files > self.limits.files:
-            raise Refused(f"the archive holds more than {self.limits.files} files")
-
-    def add(self, size: int) -> None:
-        """So many bytes more."""
-        self.unpacked += size
-        limits = self.limits
-        if self.unpacked > limits.total_bytes:
-            raise Refused(f"the archive unpacks to more than {limits.total_bytes // 10**6} MB")
-        if self.unpacked > max(limits.ratio_from_bytes, limits.ratio * self.packed):
-            raise Refused(f"the archive unpacks to more than {limits.ratio:g} times its size")
+"""An archive within an archive is held in memory to be opened, and so is a mail; a larger one is
+refused."""
+_BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError, RuntimeError, ValueError, IndexError)
 
 
 def look(file: JobFile, request: bytes) -> Iterator[bytes]:
-    """One piece: JSON with `refused`, a sentence or empty, and `notes`, `files`, `bytes`.
-    `request` is JSON: the fields of `Limits`."""
-    count = Count(file.size, Limits(**json.loads(request)))
-    refused = ""
+    """One piece: JSON with `refused`, a sentence or empty; `kinds` of archives that it is; `notes`,
+    `files`, `bytes`; `words`, reasons of rules that match; `unread`, names of what cannot be read.
+
+    `request` is JSON, all of it optional: `limits`, fields of `Limits`; `name` and `content_type`
+    of the file; `words`, rules to look for instead of those of `scan`; `is_read`, whether somebody
+    else reads the text of the file itself."""
+    asked, stream = json.loads(request), cast("IO[bytes]", file)
+    name = str(asked.get("name", ""))
+    words = Words(asked["words"]) if asked.get("words") else None
+    walk = _Walk(Count(file.size, Limits(**asked.get("limits", {}))), words)
+    refused, kinds = "", kinds_of(stream, name, asked.get("content_type", ""))
     try:
-        stream = cast("IO[bytes]", file)
-        kind = kind_of(_start(stream))
-        if kind:
-            _archive(stream, kind, count, 1)
+        for kind in kinds:
+            walk.archive(stream, kind, name, 1, is_read=bool(asked.get("is_read")))
     except Refused as why:
         refused = str(why)
-    found = {"files": count.files, "bytes": count.unpacked, "notes": count.notes[:5]}
-    yield json.dumps({"refused": refused, **found}).encode()
+    count = walk.count
+    found = {"kinds": kinds, "files": count.files, "bytes": count.unpacked}
+    if words is not None:
+        found |= {"words": list(words.found.values()), "unread": words.unread[:5]}
+    yield json.dumps({"refused": refused, "notes": count.notes[:5], **found}).encode()
 
 
-def kind_of(start: bytes) -> str:
-    """What kind of archive begins so; empty if none."""
-    for kind, magic in (
-        ("zip", b"PK\x03\x04"),
-        ("zip", b"PK\x05\x06"),
-        ("gz", b"\x1f\x8b\x08"),
-        ("xz", b"\xfd7zXZ\0"),
-        ("7z", b"7z\xbc\xaf\x27\x1c"),
-        ("rar", b"Rar!\x1a\x07"),
-        ("zst", b"\x28\xb5\x2f\xfd"),
-        ("cab", b"MSCF\0\0\0\0"),
-    ):
-        if start.startswith(magic):
-            return kind
-    if start.startswith(b"BZh") and start[4:10] in (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"):
-        return "bz2"
-    return "tar" if start[257:262] == b"ustar" else ""
+class _Walk:
+    """Goes through everything that is packed."""
 
+    def __init__(self, count: Count, words: Words | None) -> None:
+        self.count = count
+        self._words = words
 
-def _archive(stream: IO[bytes], kind: str, count: Count, depth: int) -> None:
-    if depth > count.limits.depth:
-        raise Refused(f"archives are packed within each other more than {count.limits.depth} deep")
-    if kind == "zip":
-        _zip(stream, count, depth)
-    elif kind == "tar":
-        _tar(stream, count, depth)
-    elif kind in _STREAMS:
-        _member(_unpacking(stream, kind), "", count, depth)
-    elif count.limits.unknown == "refuse":
-        raise Refused(f"archives of the type {kind} cannot be looked into")
-    else:
-        count.notes.append(f"a {kind} archive was not looked into")
+    def archive(
+        self, stream: IO[bytes], kind: str, name: str, depth: int, *, is_read: bool = False
+    ) -> None:
+        """Looks into an archive; Refused if it must not be let through."""
+        self.count.require_depth(depth)
+        stream.seek(0)
+        if kind == "zip":
+            self._zip(stream, name, depth, is_read)
+        elif kind == "tar":
+            self._tar(stream, depth)
+        elif kind == "mail":
+            self._mail(stream, depth)
+        elif kind in STREAMS:
+            self._member(_unpacking(stream, kind), name, depth)
+        else:
+            self.count.unknown(kind)
+            self._missed(name)
 
-
-def _zip(stream: IO[bytes], count: Count, depth: int) -> None:
-    try:
-        packed = zipfile.ZipFile(stream)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
-        raise Refused("the zip file is broken") from error
-    infos = packed.infolist()
-    _require_no_overlap(infos)
-    for info in infos:
-        count.file()
-        if info.is_dir():
-            continue
-        if info.flag_bits & 1:
-            _encrypted(count)
-            continue
+    def _zip(self, stream: IO[bytes], name: str, depth: int, is_read: bool) -> None:
         try:
-            with packed.open(info) as member:
-                _member(member, info.filename, count, depth)
-        except (zipfile.BadZipFile, NotImplementedError, *_BROKEN) as error:
-            raise Refused("a file within the zip file is broken") from error
+            packed = zipfile.ZipFile(stream)
+        except NOT_A_ZIP as error:
+            raise Refused("the zip file is broken") from error
+        infos = packed.infolist()
+        _require_no_overlap(infos)
+        # The text of a document is not that of its members.
+        office = self._words is not None and is_office(info.filename for info in infos)
+        for info in infos:
+            self.count.file()
+            if info.is_dir():
+                continue
+            if info.flag_bits & 1:
+                self.count.encrypted()
+                self._missed(info.filename)
+                continue
+            try:
+                with packed.open(info) as member:
+                    self._member(member, info.filename, depth, text=not office)
+            except (zipfile.BadZipFile, NotImplementedError, *_BROKEN) as error:
+                raise Refused("a file within the zip file is broken") from error
+        if office and not is_read and self._words is not None:
+            stream.seek(0)
+            self._words.document(name, stream.read(NESTED_BYTES))
+
+    def _tar(self, stream: IO[bytes], depth: int) -> None:
+        try:
+            with tarfile.open(fileobj=stream, mode="r:") as packed:
+                for info in packed:
+                    self.count.file()
+                    member = packed.extractfile(info) if info.isfile() else None
+                    if member is not None:
+                        self._member(member, info.name, depth)
+        except (tarfile.TarError, *_BROKEN) as error:
+            raise Refused("the tar file is broken") from error
+
+    def _mail(self, stream: IO[bytes], depth: int) -> None:
+        if stream.seek(0, io.SEEK_END) > MAIL_BYTES:
+            raise Refused("the mail is too large to look into")
+        stream.seek(0)
+        try:
+            message = mail_parts.parsed(stream)
+            if self._words is not None:
+                self._words.see(mail_parts.headers(message).encode("utf-8", "replace"))
+            for part in mail_parts.parts(message):
+                self.count.file()
+                self.count.require_depth(depth + part.within)
+                self._member(io.BytesIO(part.data), part.name, depth + part.within)
+        except (LookupError, TypeError, AttributeError, *_BROKEN) as error:
+            raise Refused("the mail is broken: nobody can look into it") from error
+
+    def _member(self, member: IO[bytes], name: str, depth: int, *, text: bool = True) -> None:
+        """Counts a member, looks through it, opens it if it is an archive."""
+        try:
+            start = exactly(member, START_BYTES)
+            if (kind := kind_of(start)) in STREAMS:
+                self._stream(start, member, kind, name, depth)
+                return
+            kept, tail, size = io.BytesIO(), b"", 0
+            for data in self._through(start, member, name):
+                size += len(data)
+                tail = (tail + data)[-TAIL_BYTES:]
+                if size <= NESTED_BYTES:
+                    kept.write(data)
+        except _BROKEN as error:
+            raise Refused("a packed file is broken") from error
+        if size <= NESTED_BYTES:
+            self._whole(kept, kind, name, depth, text)
+        elif kind or ZIP_END in tail:
+            raise Refused("an archive within the archive is too large to look into")
+        elif text:
+            self._missed(name)
+
+    def _whole(self, kept: io.BytesIO, kind: str, name: str, depth: int, text: bool) -> None:
+        """What is not too large to be held."""
+        kinds = kinds_of(cast("IO[bytes]", kept), name)
+        if self._words is not None and text and not kind and "mail" not in kinds:
+            self._words.document(name, kept.getvalue())
+        for each in kinds:
+            self.archive(cast("IO[bytes]", kept), each, name, depth + 1)
+
+    def _stream(self, start: bytes, rest: IO[bytes], kind: str, name: str, depth: int) -> None:
+        """A packed stream is unpacked as it comes, to its end: what stands behind it is hidden."""
+        self.count.require_depth(depth + 1)
+        joined = Joined(start, rest, self.count)
+        self._member(_unpacking(cast("IO[bytes]", joined), kind), name, depth + 1)
+        while joined.read(STEP):
+            pass
+        if ZIP_END in joined.tail:
+            raise Refused("an archive is hidden behind another one")
+
+    def _through(self, start: bytes, member: IO[bytes], name: str) -> Iterator[bytes]:
+        """The bytes of a member, counted; each window of them is looked through, with its beginning
+        before it."""
+        see, head = self._seeing(start, name), b""
+        window, data = bytearray(), start
+        while data:
+            self.count.add(len(data))
+            yield data
+            window += data
+            if len(window) >= WINDOW:
+                see(head + window)
+                head = start
+                del window[:-OVERLAP]
+            data = member.read(STEP)
+        see(head + window)
+
+    def _seeing(self, start: bytes, name: str) -> Callable[[bytes], None]:
+        if self._words is not None:
+            return self._words.see
+        scanner = _carried_scanner()
+        tell(scanner, start, name)
+        return lambda window: _scan(scanner, window)
+
+    def _missed(self, name: str) -> None:
+        if self._words is not None:
+            self._words.missed(name)
 
 
 def _require_no_overlap(infos: list[zipfile.ZipInfo]) -> None:
@@ -155,85 +222,14 @@ def _require_no_overlap(infos: list[zipfile.ZipInfo]) -> None:
         end = info.header_offset + 30 + info.compress_size
 
 
-def _tar(stream: IO[bytes], count: Count, depth: int) -> None:
-    try:
-        with tarfile.open(fileobj=stream, mode="r:") as packed:
-            for info in packed:
-                count.file()
-                member = packed.extractfile(info) if info.isfile() else None
-                if member is not None:
-                    _member(member, info.name, count, depth)
-    except (tarfile.TarError, *_BROKEN) as error:
-        raise Refused("the tar file is broken") from error
-
-
-def _member(member: IO[bytes], name: str, count: Count, depth: int) -> None:
-    """Counts a member, looks through it, opens it if it is an archive."""
-    try:
-        start = _exactly(member, MAGIC_BYTES)
-        kind = kind_of(start)
-        kept = bytearray() if kind and kind not in _STREAMS else None
-        if kind in _STREAMS:
-            inner = _unpacking(cast("IO[bytes]", _Joined(start, member, count)), kind)
-            if depth >= count.limits.depth:
-                raise Refused(f"archives are packed more than {count.limits.depth} deep")
-            _member(inner, name, count, depth + 1)
-            return
-        for data in _through(start, member, _scanner(name, count), count):
-            if kept is not None:
-                kept += data
-                if len(kept) > NESTED_BYTES:
-                    raise Refused("an archive within the archive is too large to look into")
-    except _BROKEN as error:
-        raise Refused("a packed file is broken") from error
-    if kept is not None:
-        _archive(io.BytesIO(kept), kind, count, depth + 1)
-
-
-def _through(
-    start: bytes, member: IO[bytes], scanner: yara_x.Scanner | None, count: Count
-) -> Iterator[bytes]:
-    """The bytes of a member, counted; each window of them is scanned."""
-    window, data = bytearray(), start
-    while data:
-        count.add(len(data))
-        yield data
-        window += data
-        if len(window) >= WINDOW:
-            _scan(scanner, bytes(window))
-            del window[:-OVERLAP]
-        data = member.read(STEP)
-    _scan(scanner, bytes(window))
-
-
-def _scan(scanner: yara_x.Scanner | None, window: bytes) -> None:
-    if scanner is None or not window:
-        return
+def _scan(scanner: yara_x.Scanner, window: bytes) -> None:
     for reason in matches(scanner, window).values():
         raise Refused(f"a file within the archive: {reason}")
-
-
-def _scanner(name: str, count: Count) -> yara_x.Scanner | None:
-    if not count.limits.scan:
-        return None
-    scanner = _carried_scanner()
-    scanner.set_global("document_name", named_as_document(name))
-    return scanner
 
 
 @cache
 def _carried_scanner() -> yara_x.Scanner:
     return yara_x.Scanner(carried("scan"))
-
-
-def _encrypted(count: Count) -> None:
-    if count.limits.encrypted == "refuse":
-        raise Refused("the archive is encrypted, so nobody can look into it")
-    count.notes.append("encrypted files were not looked into")
-
-
-_STREAMS = ("gz", "bz2", "xz")
-_BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError, RuntimeError, ValueError, IndexError)
 
 
 def _unpacking(stream: IO[bytes], kind: str) -> IO[bytes]:
@@ -243,36 +239,3 @@ def _unpacking(stream: IO[bytes], kind: str) -> IO[bytes]:
         return cast("IO[bytes]", bz2.BZ2File(stream))
     # Without a limit a few bytes have the decoder take gigabytes.
     return cast("IO[bytes]", lzma.LZMAFile(stream))
-
-
-class _Joined(io.RawIOBase):
-    """A stream whose beginning was read already, counted as it is read."""
-
-    def __init__(self, start: bytes, rest: IO[bytes], count: Count) -> None:
-        self._start = start
-        self._rest = rest
-        self._count = count
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "memoryview[int]") -> int:  # type: ignore[override]  # any buffer
-        view = memoryview(buffer).cast("B")
-        data = self._start[: len(view)] or self._rest.read(len(view))
-        self._start = self._start[len(view) :]
-        self._count.add(len(data))
-        view[: len(data)] = data
-        return len(data)
-
-
-def _start(stream: IO[bytes]) -> bytes:
-    start = _exactly(stream, MAGIC_BYTES)
-    stream.seek(0)
-    return start
-
-
-def _exactly(stream: IO[bytes], size: int) -> bytes:
-    data = b""
-    while len(data) < size and (more := stream.read(size - len(data))):
-        data += more
-    return data

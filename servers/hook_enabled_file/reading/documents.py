@@ -19,8 +19,12 @@ def read(file: JobFile, request: bytes) -> Iterator[bytes]:
     """The text of a document, up to its bounds; `request` is JSON with `content_type`, `bounds`."""
     asked = json.loads(request)
     bounds = Bounds(**asked.get("bounds", {}))
-    stream = cast("IO[bytes]", file)
-    reader = _reader(asked["content_type"], stream)
+    yield from pieces(cast("IO[bytes]", file), asked["content_type"], bounds)
+
+
+def pieces(stream: IO[bytes], content_type: str, bounds: Bounds) -> Iterator[bytes]:
+    """The same of a document that is open."""
+    reader = _reader(content_type, stream)
     stream.seek(0)
     left = bounds.characters
     for piece in reader(stream, bounds):

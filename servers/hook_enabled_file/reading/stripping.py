@@ -10,13 +10,11 @@ import zipfile
 from collections.abc import Iterator
 from typing import IO, cast
 
-from servers.hook_enabled_file.kinds import PDF, SHEET, SLIDES, WORD
+from servers.hook_enabled_file.kinds import PDF
 from servers.runtime.limited.failures import Unreadable
 from servers.runtime.limited.job import JobFile
 
 IMAGES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP", "image/tiff": "TIFF"}
-PACKED = frozenset({WORD, SHEET, SLIDES})
-STRIPPED = frozenset({*IMAGES, PDF, *PACKED})
 MOST_PIXELS = 100_000_000
 STEP = 1024 * 1024
 

@@ -7,7 +7,7 @@ rule pdf_script {
   strings:
     $script = /\/(JS|JavaScript)\b/
   condition:
-    uint32be(0) == 0x25504446 and $script
+    is_pdf and $script
 }
 
 rule pdf_embedded_file {
@@ -16,7 +16,7 @@ rule pdf_embedded_file {
   strings:
     $file = /\/EmbeddedFiles?\b/
   condition:
-    uint32be(0) == 0x25504446 and $file
+    is_pdf and $file
 }
 
 rule office_macro {
@@ -26,7 +26,7 @@ rule office_macro {
     $project = "vbaProject.bin"
     $old = "_VBA_PROJECT" wide
   condition:
-    (uint32be(0) == 0x504B0304 and $project) or (uint32be(0) == 0xD0CF11E0 and $old)
+    (is_zip and $project) or (is_ole and $old)
 }
 
 rule html_script {

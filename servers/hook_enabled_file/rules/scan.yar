@@ -1,8 +1,10 @@
 // Rules of the `scan` hook. Each says in its metadata why a file that it matches is refused; each is
 // narrow enough that documents, code and pictures of everyday do not match it.
 //
-// `document_name` is true where the name of the file ends like that of a document, a picture or a
-// recording.
+// What is looked through may be a part of a file, with its first 64 KiB before it. Known of the whole
+// file are: `document_name`, whether its name ends like that of a document, a picture or a recording;
+// `is_pdf`, whether readers take it for a PDF, which may begin behind other bytes; `is_rtf`, `is_ole`,
+// `is_zip`; `is_picture`, whether it is PNG, JPEG or GIF.
 
 rule eicar_test_file {
   meta:
@@ -34,8 +36,7 @@ rule document_with_program {
     $mz = "MZ"
     $stub = "This program cannot be run in DOS mode"
   condition:
-    (uint32be(0) == 0x25504446 or uint32be(0) == 0x7B5C7274 or uint32be(0) == 0xD0CF11E0
-      or uint32be(0) == 0x89504E47 or uint16be(0) == 0xFFD8 or uint32be(0) == 0x47494638)
+    (is_pdf or is_rtf or is_ole or is_picture)
     and $stub
     and for any i in (1..#mz) : (
       uint32(@mz[i] + 0x3C) < 0x1000 and uint32(@mz[i] + uint32(@mz[i] + 0x3C)) == 0x00004550
@@ -60,7 +61,7 @@ rule macro_that_starts_programs {
     $shell6 = "ShellExecute" nocase
     $shell7 = "winmgmts:" nocase
   condition:
-    uint32be(0) == 0xD0CF11E0 and any of ($open*) and any of ($shell*)
+    is_ole and any of ($open*) and any of ($shell*)
 }
 
 rule pdf_that_starts_programs {
@@ -71,7 +72,7 @@ rule pdf_that_starts_programs {
     $launch = /\/S\s{0,20}\/Launch\b/
     $what = /\/(Win|F)\s{0,20}(<<|\()/
   condition:
-    uint32be(0) == 0x25504446 and $launch and $what
+    is_pdf and $launch and $what
 }
 
 rule pdf_with_hostile_script {
@@ -87,7 +88,7 @@ rule pdf_with_hostile_script {
     $bad4 = "unescape(\"%u"
     $bad5 = /exportDataObject\s{0,20}\([^)]{0,200}nLaunch\s{0,20}:\s{0,20}[12]/
   condition:
-    uint32be(0) == 0x25504446 and $open and $script and any of ($bad*)
+    is_pdf and $open and $script and any of ($bad*)
 }
 
 rule rtf_with_equation_exploit {
@@ -99,7 +100,7 @@ rule rtf_with_equation_exploit {
     $name = "4571756174696F6E2E33" nocase
     $id = "02CE020000000000C000000000000046" nocase
   condition:
-    uint32be(0) == 0x7B5C7274 and $object and ($name or $id)
+    is_rtf and $object and ($name or $id)
 }
 
 rule link_that_starts_shell {

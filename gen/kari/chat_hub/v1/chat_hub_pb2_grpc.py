@@ -180,6 +180,16 @@ class ChatHubServiceStub:
                 request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.DeleteFileRequest.SerializeToString,
                 response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.DeleteFileResponse.FromString,
                 _registered_method=True)
+        self.ListHooks = channel.unary_unary(
+                '/kari.chat_hub.v1.ChatHubService/ListHooks',
+                request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListHooksRequest.SerializeToString,
+                response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListHooksResponse.FromString,
+                _registered_method=True)
+        self.ListReaders = channel.unary_unary(
+                '/kari.chat_hub.v1.ChatHubService/ListReaders',
+                request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListReadersRequest.SerializeToString,
+                response_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListReadersResponse.FromString,
+                _registered_method=True)
         self.FollowFile = channel.unary_stream(
                 '/kari.chat_hub.v1.ChatHubService/FollowFile',
                 request_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.FollowFileRequest.SerializeToString,
@@ -405,6 +415,20 @@ class ChatHubServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListHooks(self, request, context):
+        """The hooks, in their order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReaders(self, request, context):
+        """What reads pictures and recordings.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def FollowFile(self, request, context):
         """How a file goes through the hooks: as it stands, then each change, until all have come to their end.
         """
@@ -559,6 +583,16 @@ def add_ChatHubServiceServicer_to_server(servicer, server):
                     servicer.DeleteFile,
                     request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.DeleteFileRequest.FromString,
                     response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.DeleteFileResponse.SerializeToString,
+            ),
+            'ListHooks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHooks,
+                    request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListHooksRequest.FromString,
+                    response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListHooksResponse.SerializeToString,
+            ),
+            'ListReaders': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReaders,
+                    request_deserializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListReadersRequest.FromString,
+                    response_serializer=kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListReadersResponse.SerializeToString,
             ),
             'FollowFile': grpc.unary_stream_rpc_method_handler(
                     servicer.FollowFile,
@@ -1350,6 +1384,60 @@ class ChatHubService:
             '/kari.chat_hub.v1.ChatHubService/DeleteFile',
             kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.DeleteFileRequest.SerializeToString,
             kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.DeleteFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHooks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.chat_hub.v1.ChatHubService/ListHooks',
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListHooksRequest.SerializeToString,
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListHooksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReaders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.chat_hub.v1.ChatHubService/ListReaders',
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListReadersRequest.SerializeToString,
+            kari_dot_chat__hub_dot_v1_dot_chat__hub__pb2.ListReadersResponse.FromString,
             options,
             channel_credentials,
             insecure,

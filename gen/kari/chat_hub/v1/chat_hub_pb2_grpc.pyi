@@ -111,6 +111,10 @@ class ChatHubServiceStub:
     """Files of the caller, or of a conversation."""
     DeleteFile: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.DeleteFileRequest, _chat_hub_pb2.DeleteFileResponse]
     """Deletes a file of the caller, its text and its vectors. Its bytes are erased when no other file has them."""
+    ListHooks: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.ListHooksRequest, _chat_hub_pb2.ListHooksResponse]
+    """The hooks, in their order."""
+    ListReaders: _grpc.UnaryUnaryMultiCallable[_chat_hub_pb2.ListReadersRequest, _chat_hub_pb2.ListReadersResponse]
+    """What reads pictures and recordings."""
     FollowFile: _grpc.UnaryStreamMultiCallable[_chat_hub_pb2.FollowFileRequest, _chat_hub_pb2.FollowFileResponse]
     """How a file goes through the hooks: as it stands, then each change, until all have come to their end."""
 
@@ -197,6 +201,10 @@ class ChatHubServiceAsyncStub(ChatHubServiceStub):
     """Files of the caller, or of a conversation."""
     DeleteFile: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.DeleteFileRequest, _chat_hub_pb2.DeleteFileResponse]  # type: ignore[assignment]
     """Deletes a file of the caller, its text and its vectors. Its bytes are erased when no other file has them."""
+    ListHooks: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.ListHooksRequest, _chat_hub_pb2.ListHooksResponse]  # type: ignore[assignment]
+    """The hooks, in their order."""
+    ListReaders: _aio.UnaryUnaryMultiCallable[_chat_hub_pb2.ListReadersRequest, _chat_hub_pb2.ListReadersResponse]  # type: ignore[assignment]
+    """What reads pictures and recordings."""
     FollowFile: _aio.UnaryStreamMultiCallable[_chat_hub_pb2.FollowFileRequest, _chat_hub_pb2.FollowFileResponse]  # type: ignore[assignment]
     """How a file goes through the hooks: as it stands, then each change, until all have come to their end."""
 
@@ -454,6 +462,22 @@ class ChatHubServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_chat_hub_pb2.DeleteFileResponse, _abc.Awaitable[_chat_hub_pb2.DeleteFileResponse]]:
         """Deletes a file of the caller, its text and its vectors. Its bytes are erased when no other file has them."""
+
+    @_abc_1.abstractmethod
+    def ListHooks(
+        self,
+        request: _chat_hub_pb2.ListHooksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_hub_pb2.ListHooksResponse, _abc.Awaitable[_chat_hub_pb2.ListHooksResponse]]:
+        """The hooks, in their order."""
+
+    @_abc_1.abstractmethod
+    def ListReaders(
+        self,
+        request: _chat_hub_pb2.ListReadersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_hub_pb2.ListReadersResponse, _abc.Awaitable[_chat_hub_pb2.ListReadersResponse]]:
+        """What reads pictures and recordings."""
 
     @_abc_1.abstractmethod
     def FollowFile(

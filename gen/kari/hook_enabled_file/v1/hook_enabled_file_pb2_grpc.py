@@ -80,6 +80,11 @@ class HookEnabledFileServiceStub:
                 request_serializer=kari_dot_hook__enabled__file_dot_v1_dot_hook__enabled__file__pb2.ListHooksRequest.SerializeToString,
                 response_deserializer=kari_dot_hook__enabled__file_dot_v1_dot_hook__enabled__file__pb2.ListHooksResponse.FromString,
                 _registered_method=True)
+        self.ListReaders = channel.unary_unary(
+                '/kari.hook_enabled_file.v1.HookEnabledFileService/ListReaders',
+                request_serializer=kari_dot_hook__enabled__file_dot_v1_dot_hook__enabled__file__pb2.ListReadersRequest.SerializeToString,
+                response_deserializer=kari_dot_hook__enabled__file_dot_v1_dot_hook__enabled__file__pb2.ListReadersResponse.FromString,
+                _registered_method=True)
 
 
 class HookEnabledFileServiceServicer:
@@ -150,6 +155,13 @@ class HookEnabledFileServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListReaders(self, request, context):
+        """What reads pictures and recordings.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_HookEnabledFileServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -197,6 +209,11 @@ def add_HookEnabledFileServiceServicer_to_server(servicer, server):
                     servicer.ListHooks,
                     request_deserializer=kari_dot_hook__enabled__file_dot_v1_dot_hook__enabled__file__pb2.ListHooksRequest.FromString,
                     response_serializer=kari_dot_hook__enabled__file_dot_v1_dot_hook__enabled__file__pb2.ListHooksResponse.SerializeToString,
+            ),
+            'ListReaders': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReaders,
+                    request_deserializer=kari_dot_hook__enabled__file_dot_v1_dot_hook__enabled__file__pb2.ListReadersRequest.FromString,
+                    response_serializer=kari_dot_hook__enabled__file_dot_v1_dot_hook__enabled__file__pb2.ListReadersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -443,6 +460,33 @@ class HookEnabledFileService:
             '/kari.hook_enabled_file.v1.HookEnabledFileService/ListHooks',
             kari_dot_hook__enabled__file_dot_v1_dot_hook__enabled__file__pb2.ListHooksRequest.SerializeToString,
             kari_dot_hook__enabled__file_dot_v1_dot_hook__enabled__file__pb2.ListHooksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReaders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kari.hook_enabled_file.v1.HookEnabledFileService/ListReaders',
+            kari_dot_hook__enabled__file_dot_v1_dot_hook__enabled__file__pb2.ListReadersRequest.SerializeToString,
+            kari_dot_hook__enabled__file_dot_v1_dot_hook__enabled__file__pb2.ListReadersResponse.FromString,
             options,
             channel_credentials,
             insecure,

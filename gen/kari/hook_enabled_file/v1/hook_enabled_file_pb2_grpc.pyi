@@ -53,6 +53,8 @@ class HookEnabledFileServiceStub:
     """How a file goes through the hooks: as it stands, then each change, until all have come to their end."""
     ListHooks: _grpc.UnaryUnaryMultiCallable[_hook_enabled_file_pb2.ListHooksRequest, _hook_enabled_file_pb2.ListHooksResponse]
     """The hooks, in their order."""
+    ListReaders: _grpc.UnaryUnaryMultiCallable[_hook_enabled_file_pb2.ListReadersRequest, _hook_enabled_file_pb2.ListReadersResponse]
+    """What reads pictures and recordings."""
 
 @_typing.type_check_only
 class HookEnabledFileServiceAsyncStub(HookEnabledFileServiceStub):
@@ -79,6 +81,8 @@ class HookEnabledFileServiceAsyncStub(HookEnabledFileServiceStub):
     """How a file goes through the hooks: as it stands, then each change, until all have come to their end."""
     ListHooks: _aio.UnaryUnaryMultiCallable[_hook_enabled_file_pb2.ListHooksRequest, _hook_enabled_file_pb2.ListHooksResponse]  # type: ignore[assignment]
     """The hooks, in their order."""
+    ListReaders: _aio.UnaryUnaryMultiCallable[_hook_enabled_file_pb2.ListReadersRequest, _hook_enabled_file_pb2.ListReadersResponse]  # type: ignore[assignment]
+    """What reads pictures and recordings."""
 
 class HookEnabledFileServiceServicer(metaclass=_abc_1.ABCMeta):
     """Intake of files, and what it finds out."""
@@ -156,5 +160,13 @@ class HookEnabledFileServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_hook_enabled_file_pb2.ListHooksResponse, _abc.Awaitable[_hook_enabled_file_pb2.ListHooksResponse]]:
         """The hooks, in their order."""
+
+    @_abc_1.abstractmethod
+    def ListReaders(
+        self,
+        request: _hook_enabled_file_pb2.ListReadersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_hook_enabled_file_pb2.ListReadersResponse, _abc.Awaitable[_hook_enabled_file_pb2.ListReadersResponse]]:
+        """What reads pictures and recordings."""
 
 def add_HookEnabledFileServiceServicer_to_server(servicer: HookEnabledFileServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,94 @@
+"""`kari files download`: a file down, on after it was broken off."""
+
+import asyncio
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from cli.file_uploads import bar
+from cli.mesh import Mesh
+from cli.tool_notes import harmless
+from kari.chat_hub.v1.chat_hub_pb2 import DownloadFileRequest, GetFileRequest
+from kari.conversation_models.v1.file_pb2 import File
+
+STDOUT = Path("-")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file and where it goes: a folder, a file or standard output."""
+
+    file_id: str
+    target: Path
+    conversation_id: str = ""
+    force: bool = False
+
+
+async def download(mesh: Mesh, wanted: Wanted) -> int:
+    """Writes a file; gives the exit code: 1 if there is one already, or what came is not it."""
+    asked = GetFileRequest(file_id=wanted.file_id, conversation_id=wanted.conversation_id)
+    file = (await mesh.hub.GetFile(asked)).file
+    if wanted.target == STDOUT:
+        await _receive(mesh, wanted, 0, sys.stdout.buffer, lambda _: None)
+        return 0
+    path = place(wanted.target, file)
+    if path.exists() and not wanted.force:
+        sys.stderr.write(f"{harmless(str(path))} is there already; --force writes over it\n")
+        return 1
+    return await _to_file(mesh, wanted, file, path)
+
+
+def place(target: Path, file: File) -> Path:
+    """Where a file goes. In a folder it has its own name, which leads nowhere else: whoever
+    uploaded it has chosen it."""
+    if not target.is_dir():
+        return target
+    name = harmless(file.name).replace("/", "_").replace("\\", "_").strip(". ")
+    return target / (name or file.id)
+
+
+async def _to_file(mesh: Mesh, wanted: Wanted, file: File, path: Path) -> int:
+    part = path.with_name(f".{file.id}.part")
+    with part.open("ab") as out, bar() as progress:
+        if out.tell() > file.size_bytes:
+            out.truncate(0)
+        begin = out.tell()
+        task = progress.add_task(path.name, total=file.size_bytes, completed=begin)
+
+        def came(count: int) -> None:
+            progress.advance(task, count)
+
+        if begin < file.size_bytes:
+            await _receive(mesh, wanted, begin, out, came)
+    if await asyncio.to_thread(_sha256, part) != file.sha256:
+        part.unlink()
+        sys.stderr.write("what came is not the file as it is kept; download it again\n")
+        return 1
+    os.replace(part, path)
+    sys.stdout.write(f"{harmless(str(path))}\n")
+    return 0
+
+
+async def _receive(
+    mesh: Mesh, wanted: Wanted, offset: int, out: BinaryIO, came: Callable[[int], None]
+) -> None:
+    call = mesh.hub.DownloadFile(
+        DownloadFileRequest(
+            file_id=wanted.file_id, offset=offset, conversation_id=wanted.conversation_id
+        )
+    )
+    try:
+        async for step in call:
+            await asyncio.to_thread(out.write, step.data)
+            came(len(step.data))
+    finally:
+        call.cancel()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,180 @@
+// A file on its way up: a small one as a form, a large one by tus, which goes on after a cut.
+
+import { refresh } from "./account.js";
+import { problem } from "./words.js";
+
+const FILES = "/v1/files";
+const UPLOADS = "/v1/uploads";
+const LARGE = 50_000_000;
+const TUS = { "tus-resumable": "1.0.0" };
+const CHUNK = { ...TUS, "content-type": "application/offset+octet-stream" };
+// In a row without a byte that got through; together some two minutes.
+const MOST_FAILURES = 12;
+const LONGEST_WAIT = 15_000;
+
+export class Upload {
+  #file;
+  #strip;
+  #on;
+  #request = null;
+  #stopped = false;
+  #whole = false;
+  #place = "";
+  #received = 0;
+  #failures = 0;
+
+  // `on` has progress(share, from 0 to 1) and waiting(). With `strip` metadata is taken out.
+  constructor(file, strip, on) {
+    this.#file = file;
+    this.#strip = strip;
+    this.#on = on;
+  }
+
+  // The file as Kari has it; an envelope is thrown if it does not take it.
+  run() {
+    return this.#file.size > LARGE ? this.#resumable() : this.#form();
+  }
+
+  // A form that is out already is not called off: its answer names a file that has to go. Of a
+  // large file what has come is erased.
+  stop() {
+    this.#stopped = true;
+    if (!this.#whole) this.#request?.abort();
+    if (this.#place) giveUp(this.#place);
+  }
+
+  async #form() {
+    const form = new FormData();
+    // Fields count only before the file.
+    if (this.#strip) form.append("strip_metadata", "1");
+    form.append("file", this.#file);
+    const headers = { "idempotency-key": newId() };
+    const request = await this.#insist(() => this.#ask("POST", FILES, headers, form), false);
+    return parsed(request.responseText).file;
+  }
+
+  async #resumable() {
+    const key = newId();
+    this.#place = await this.#insist(() => this.#create(key));
+    const file = await this.#insist(() => this.#rest(this.#place));
+    this.#place = "";
+    return file;
+  }
+
+  async #create(key) {
+    const pairs = { filename: this.#file.name, ...(this.#strip && { strip_metadata: "1" }) };
+    const metadata = Object.entries(pairs).map(([name, text]) => `${name} ${inBase64(text)}`);
+    const request = await this.#ask("POST", UPLOADS, {
+      ...TUS,
+      "idempotency-key": key,
+      "upload-length": String(this.#file.size),
+      "upload-metadata": metadata.join(","),
+    });
+    return request.getResponseHeader("location");
+  }
+
+  // What is not there yet, in one request: each further one has all that is there read again.
+  async #rest(place) {
+    const found = await this.#ask("HEAD", place, TUS);
+    const offset = Number(found.getResponseHeader("upload-offset"));
+    if (offset > this.#received) this.#failures = 0;
+    this.#received = offset;
+    let id = found.getResponseHeader("kari-file-id");
+    if (!id) {
+      const headers = { ...CHUNK, "upload-offset": String(offset) };
+      const request = await this.#ask("PATCH", place, headers, this.#file.slice(offset));
+      id = request.getResponseHeader("kari-file-id");
+    }
+    return parsed((await this.#ask("GET", `${FILES}/${id}`)).responseText).file;
+  }
+
+  // Tries a step again while too much is on its way and, if it can go on, after a cut; later each time.
+  async #insist(step, goesOn = true) {
+    for (;;) {
+      try {
+        return await step();
+      } catch (error) {
+        const again = error.reason === "REASON_UPLOAD_LIMIT" || (goesOn && error.cut);
+        if (this.#stopped || !again || ++this.#failures > MOST_FAILURES) throw error;
+        this.#on.waiting();
+        await pause(Math.min(500 * 2 ** this.#failures, LONGEST_WAIT));
+        if (this.#stopped) throw error;
+      }
+    }
+  }
+
+  async #ask(method, address, headers = {}, body = null) {
+    let request = await this.#sent(method, address, headers, body);
+    if (request.status === 401) {
+      await refresh().catch(() => null);
+      request = await this.#sent(method, address, headers, body);
+    }
+    if (request.status >= 200 && request.status < 300) return request;
+    const told = parsed(request.responseText);
+    const elsewhere = told.reason === "REASON_UPLOAD_OFFSET";
+    throw { ...told, cut: request.status === 0 || request.status >= 500 || elsewhere };
+  }
+
+  // XMLHttpRequest: fetch does not tell how much was sent. One that was cut has the status 0.
+  #sent(method, address, headers, body) {
+    const request = new XMLHttpRequest();
+    this.#request = request;
+    this.#whole = false;
+    return new Promise((resolve) => {
+      request.upload.onprogress = ({ loaded }) => {
+        const before = method === "PATCH" ? this.#received : 0;
+        this.#on.progress(Math.min((before + loaded) / Math.max(this.#file.size, 1), 1));
+      };
+      request.upload.onload = () => (this.#whole = method === "POST" && address === FILES);
+      request.onloadend = () => resolve(request);
+      request.open(method, address);
+      for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+      request.send(body);
+    });
+  }
+}
+
+// Deletes a file that was never sent, also while the page goes away.
+export function discard(fileId) {
+  fetch(`${FILES}/${fileId}`, { method: "DELETE", keepalive: true }).catch(() => null);
+}
+
+// Erases what has come of an upload; one that has just become a file goes as one.
+async function giveUp(place) {
+  try {
+    const gone = await fetch(place, { method: "DELETE", headers: TUS, keepalive: true });
+    if (gone.status !== 409) return;
+    const found = await fetch(place, { method: "HEAD", headers: TUS });
+    discard(found.headers.get("kari-file-id"));
+  } catch {
+    // Uploads that nobody goes on with are erased in time.
+  }
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return problem("The upload was cut off.");
+  }
+}
+
+function inBase64(text) {
+  const bytes = new TextEncoder().encode(text);
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}
+
+const newId = () => crypto.randomUUID?.() ?? `${Date.now()}.${Math.random()}`;
+
+// Until then, or until the machine is on a network again.
+function pause(milliseconds) {
+  return new Promise((resolve) => {
+    const done = () => {
+      removeEventListener("online", done);
+      clearTimeout(timer);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    addEventListener("online", done);
+  });
+}

@@ -1,0 +1,105 @@
+"""`kari files` against a running mesh."""
+
+import json
+from pathlib import Path
+
+from cli.file_uploads import Wanted
+from cli.mesh import connected
+from kari.chat_hub.v1.chat_hub_pb2 import UploadFileEnd, UploadFileRequest
+from servers.runtime.settings import Settings
+from tests.flow.conftest import Mesh
+from tests.hook_enabled_file.samples import EICAR, pdf, picture
+
+
+async def files(mesh: Mesh, *words: str) -> tuple[int, str]:
+    """Exit code and output of `kari files`."""
+    return await mesh.kari.command("files", *words)
+
+
+async def uploaded(mesh: Mesh, path: Path, *words: str) -> str:
+    """The id of a file that was taken in."""
+    code, output = await files(mesh, "upload", str(path), *words)
+    assert code == 0, output
+    return next(word for word in output.split() if word.startswith("file_"))
+
+
+async def test_a_file_goes_up_and_comes_down_and_away(mesh: Mesh, tmp_path: Path) -> None:
+    """With what the hooks say of it; a name that leads elsewhere leads nowhere."""
+    path = tmp_path / "..\\report.pdf"
+    path.write_bytes(pdf(["The captain is called Halvorsen."]))
+    file_id = await uploaded(mesh, path)
+    code, output = await files(mesh, "list", "--json")
+    listed = {file["id"]: file for file in json.loads(output)["files"]}
+    assert (code, listed[file_id]["state"]) == (0, "FILE_STATE_READY")
+    code, output = await files(mesh, "list")
+    assert code == 0
+    assert file_id in output
+    assert "are used" in output
+    below = tmp_path / "below"
+    below.mkdir()
+    code, output = await files(mesh, "download", file_id, str(below))
+    assert code == 0, output
+    (came,) = below.iterdir()
+    assert came.read_bytes() == path.read_bytes()
+    code, output = await files(mesh, "download", file_id, str(came))
+    assert code == 1
+    assert "--force" in output
+    assert await files(mesh, "remove", file_id) == (0, f"removed {file_id}\n")
+    code, output = await files(mesh, "download", file_id, str(below))
+    assert (code, output) == (1, "there is no such file\n")
+
+
+async def test_a_refused_file_is_exit_code_1(mesh: Mesh, tmp_path: Path) -> None:
+    """It says which hook refused it, and why."""
+    path = tmp_path / "notes.txt"
+    path.write_bytes(EICAR)
+    code, output = await files(mesh, "upload", str(path))
+    assert code == 1
+    assert "scan: refused: " in output
+
+
+async def test_metadata_is_taken_out_of_a_file(mesh: Mesh, tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(picture("JPEG", exif=True))
+    file_id = await uploaded(mesh, path, "--strip-metadata")
+    code, output = await files(mesh, "download", file_id, str(tmp_path / "clean.jpg"))
+    assert code == 0, output
+    clean = (tmp_path / "clean.jpg").read_bytes()
+    assert b"Secret" in path.read_bytes()
+    assert b"Secret" not in clean
+
+
+async def test_what_was_broken_off_goes_on(mesh: Mesh, tmp_path: Path) -> None:
+    """Up and down: what has come is not sent again, and nothing is missing."""
+    data = bytes(range(256)) * 10_000
+    path = tmp_path / "large.bin"
+    path.write_bytes(data)
+    await broken_off(mesh, path, data[:1_000_000])
+    file_id = await uploaded(mesh, path)
+    part = tmp_path / f".{file_id}.part"
+    part.write_bytes(data[:500_000])
+    code, output = await files(mesh, "download", file_id, str(tmp_path / "came.bin"))
+    assert code == 0, output
+    assert (tmp_path / "came.bin").read_bytes() == data
+    assert not part.exists()
+    part.write_bytes(bytes(500_000))
+    code, output = await files(mesh, "download", file_id, str(tmp_path / "again.bin"))
+    assert code == 1
+    assert "download it again" in output
+
+
+async def broken_off(mesh: Mesh, path: Path, data: bytes) -> None:
+    """The beginning of an upload, as the command sends it."""
+    kari = mesh.kari
+    placement = "spread" if kari.spread else "together"
+    settings = Settings(data=kari.data, grpc_port=kari.grpc_port, placement=placement)
+    start = Wanted(path).start(0)
+    steps = [
+        UploadFileRequest(start=start),
+        UploadFileRequest(data=data),
+        UploadFileRequest(end=UploadFileEnd(partial=True)),
+    ]
+    async with connected(settings) as operator:
+        await operator.sign_in("demo", "demo")
+        response = await operator.hub.UploadFile(iter(steps))
+    assert response.received_bytes == len(data)
