@@ -1,8 +1,6 @@
 """Uploads over HTTP: whole ones as forms, and resumable ones by the tus protocol (1.0.0, with its
 extensions creation and termination)."""
 
-import base64
-import binascii
 from collections.abc import AsyncIterator, Iterable
 from urllib.parse import quote
 
@@ -15,6 +13,7 @@ from gateway.form import FILE, Field, FileBegins, FileEnds, Form
 from gateway.hub import Hub
 from gateway.limits import Limits
 from gateway.pieces import Pieces
+from gateway.tus import CHUNK_TYPE, OFFERED, TUS, metadata_of, number_of, require_tus
 from gateway.visitors import Visitors
 from kari.chat_hub.v1.chat_hub_pb2 import (
     GetUploadRequest,
@@ -30,9 +29,6 @@ from servers.runtime.ids import new_id
 
 FORMS = "/v1/files"
 RESUMABLE = "/v1/uploads"
-TUS = {"tus-resumable": "1.0.0"}
-OFFERED = {**TUS, "tus-version": "1.0.0", "tus-extension": "creation,termination"}
-CHUNK_TYPE = "application/offset+octet-stream"
 
 
 class Uploading:
@@ -60,9 +56,9 @@ class Uploading:
     async def create(self, request: Request) -> Response:
         """`POST /v1/uploads`: begins a resumable upload of Upload-Length bytes; Upload-Metadata has
         `filename`, and `conversation_id` and `strip_metadata` if wanted."""
-        _require_tus(request)
-        length = _number(request, "upload-length")
-        metadata = _metadata(request.headers.get("upload-metadata", ""))
+        require_tus(request.headers)
+        length = number_of(request.headers, "upload-length")
+        metadata = metadata_of(request.headers.get("upload-metadata", ""))
         request_id = request.headers.get("idempotency-key", "") or new_id("up")
         start = UploadFileStart(
             request_id=request_id,
@@ -93,10 +89,10 @@ class Uploading:
     async def append(self, request: Request) -> Response:
         """`PATCH /v1/uploads/ID`: the bytes from Upload-Offset on. With the last of them the answer
         names the file: Kari-File-Id."""
-        _require_tus(request)
+        require_tus(request.headers)
         if request.headers.get("content-type", "") != CHUNK_TYPE:
             raise InvalidRequest(Reason.REASON_FRAME_INVALID, f"send `content-type: {CHUNK_TYPE}`")
-        offset = _number(request, "upload-offset")
+        offset = number_of(request.headers, "upload-offset")
         known = await self._progress(request)
         start = UploadFileStart(
             request_id=request.path_params["upload_id"],
@@ -113,7 +109,7 @@ class Uploading:
 
     async def give_up(self, request: Request) -> Response:
         """`DELETE /v1/uploads/ID`: what came of it is erased. A finished one is a file."""
-        _require_tus(request)
+        require_tus(request.headers)
         known = await self._progress(request)
         if known.HasField("file"):
             raise Conflict(
@@ -275,35 +271,3 @@ def _created(response: UploadFileResponse) -> Response:
 
 def _of_file(response: UploadFileResponse | GetUploadResponse) -> dict[str, str]:
     return {"kari-file-id": response.file.id} if response.HasField("file") else {}
-
-
-def _require_tus(request: Request) -> None:
-    if request.headers.get("tus-resumable") != TUS["tus-resumable"]:
-        raise InvalidRequest(Reason.REASON_FRAME_INVALID, "send `Tus-Resumable: 1.0.0`")
-
-
-def _number(request: Request, header: str) -> int:
-    value = request.headers.get(header, "")
-    if not value.isascii() or not value.isdigit() or len(value) > 18:
-        raise InvalidRequest(
-            Reason.REASON_FIELD_INVALID,
-            f"send `{header}` with a number of bytes",
-            violations=[(header, "is no number of bytes")],
-        )
-    return int(value)
-
-
-def _metadata(header: str) -> dict[str, str]:
-    """tus' pairs of a key and a value in base64, separated by commas."""
-    found = {}
-    for pair in filter(None, (part.strip() for part in header.split(","))):
-        key, _, value = pair.partition(" ")
-        try:
-            found[key] = base64.b64decode(value, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            raise InvalidRequest(
-                Reason.REASON_FIELD_INVALID,
-                f"`{key[:50]}` of Upload-Metadata is no text in base64",
-                violations=[("upload-metadata", "is not as tus has it")],
-            ) from None
-    return found

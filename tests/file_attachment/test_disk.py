@@ -75,7 +75,7 @@ async def test_a_killed_server_leaves_nothing_that_cannot_be_erased(
         while not (left := staged(tmp_path)):
             await die_over(attachment, data)
         async with server(attachment):
-            offset = await until(lambda: safe_bytes(attachment))
+            offset = await until(lambda: safe_bytes(attachment), 90)
             start = contract.UploadStart(request_id="up", offset=offset - 1)
             discard = contract.UploadEnd(discard=True)
             await attachment.stub.Upload(steps(start, b"", discard))
@@ -87,7 +87,7 @@ async def test_a_killed_server_leaves_nothing_that_cannot_be_erased(
 async def die_over(attachment: Attachment, data: bytes) -> None:
     """Kills a server as soon as it stages a part."""
     async with server(attachment) as process:
-        offset = await until(lambda: safe_bytes(attachment)) - 1
+        offset = await until(lambda: safe_bytes(attachment), 90) - 1
         killing = asyncio.create_task(asyncio.to_thread(kill, process.pid, attachment))
         start = contract.UploadStart(request_id="up", offset=offset)
         call = attachment.stub.Upload(steps(start, data, contract.UploadEnd(partial=True)))
