@@ -94,7 +94,10 @@ class Kari:
             {waiting, self._reading}, timeout=START_SECONDS, return_when="FIRST_COMPLETED"
         )
         waiting.cancel()
-        assert ready.is_set(), self.story()
+        if not ready.is_set():
+            story = self.story()
+            await self.stop()
+            raise AssertionError(story)
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Asks it to stop as a service manager does, or with SIGINT as Ctrl-C; the exit code."""

@@ -13,6 +13,7 @@ import json
 import os
 import resource
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -80,11 +81,23 @@ async def _measured(scenarios: Sequence[Scenario], given: argparse.Namespace) ->
 
 
 def _circumstances(given: argparse.Namespace) -> Figures:
-    """When, how, and how busy others kept the machine (its load of a minute) before."""
+    """When, how, how busy others kept the machine (its load of a minute) before, and how quick it
+    is: machines that others use too are three times as slow on some days as on others."""
     at = datetime.now(UTC).isoformat("T", "seconds")
     busy = os.getloadavg()[0]
     how = {"short": given.short, "encoding": given.encoding, "workers": given.workers}
-    return {"at": at, **how, "machine_load": busy}
+    return {"at": at, **how, "machine_load": busy, "loop_ms": _loop_ms()}
+
+
+def _loop_ms() -> float:
+    """Milliseconds of CPU for a million additions in Python, the best of five."""
+    took = []
+    for _ in range(5):
+        began, total = time.thread_time(), 0
+        for number in range(1_000_000):
+            total += number
+        took.append(time.thread_time() - began)
+    return min(took) * 1000
 
 
 def _kept(file: str) -> list[Figures]:

@@ -142,12 +142,16 @@ async def arrows(bench: Bench) -> Figures:
     return await parts.arrows(bench.provider, 2.0 if bench.short else 10.0)
 
 
-async def tools(bench: Bench) -> Figures:
-    """Turns that have a tool called each: gateway, model, tool, model."""
-    plan = planned(calls=1, chunks=8, warm_seconds=5.0, seconds=30.0)
-    short = planned(calls=1, chunks=8, warm_seconds=2.0, seconds=3.0)
-    figures = await load(50, plan, short)(bench)
-    return {**figures, "tool_calls_per_s": figures["turns_per_s"] * plan.calls}
+def tools(calls: int) -> Callable[[Bench], Awaitable[Figures]]:
+    """Turns that have so many tools called at once: gateway, model, tools, model."""
+
+    async def run(bench: Bench) -> Figures:
+        plan = planned(calls=calls, chunks=8, warm_seconds=5.0, seconds=30.0)
+        short = planned(calls=calls, chunks=8, warm_seconds=2.0, seconds=3.0)
+        figures = await load(50, plan, short)(bench)
+        return {**figures, "tool_calls_per_s": figures["turns_per_s"] * calls}
+
+    return run
 
 
 async def memory_of_many(bench: Bench) -> Figures:
@@ -270,7 +274,13 @@ SCENARIOS = (
     Scenario(
         "tools",
         "50 sockets, closed loop, each turn has a tool called before its 8 tokens",
-        tools,
+        tools(1),
+        (least("tool_calls_per_s", 50), NO_ERROR),
+    ),
+    Scenario(
+        "tools_at_once",
+        "the same with four tools called at once",
+        tools(4),
         (least("tool_calls_per_s", 50), NO_ERROR),
     ),
     Scenario(

@@ -25,7 +25,6 @@ _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encodin
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _WANTED = re.compile(rb"(\d+):(\d+)@(\d+)(?:!(\d+))?")
 _RESULT = b'"role":"tool"'
-CALL = Call("calculator", '{"expression": "6*7"}')
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,9 @@ class Wanted:
 
 @lru_cache
 def asking(calls: int) -> tuple[bytes, ...]:
-    """The writes of an answer that has tools called."""
-    script = Script(chunks=(), calls=(CALL,) * calls)
+    """The writes of an answer that has tools called, each for something else."""
+    wanted = [Call("calculator", f'{{"expression": "6*{number}"}}') for number in range(calls)]
+    script = Script(chunks=(), calls=tuple(wanted))
     events = openai_format.events(MODEL, script, usage=True)
     end = openai_format.completion(MODEL, script, usage=True)
     return (_HEAD, *map(_chunked, (*events, *end)), b"0\r\n\r\n")
