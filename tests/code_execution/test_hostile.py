@@ -34,8 +34,9 @@ async def held(
 ) -> AsyncIterator[Held]:
     """One prison for all of them, and some at once: what one does must not be felt by others."""
     machine = await asyncio.to_thread(Machine.found, (MONTY, CPYTHON))
-    chosen = [getattr(item, "callspec", None) for item in request.session.items]
-    given = [each.params for each in chosen if each is not None and "hostile" in each.params]
+    here_only = [item for item in request.session.items if item.path == request.path]
+    chosen = [getattr(item, "callspec", None) for item in here_only]
+    given = [each.params for each in chosen if each is not None]
     async with prison(machine, tmp_path_factory.mktemp("canary"), warm=3) as here:
         tasks = here.holding((each["kind"], each["hostile"]) for each in given)
         yield tasks
