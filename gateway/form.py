@@ -27,10 +27,11 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class FileBegins:
-    """A file; its bytes follow. `at` is how many bytes of the form are before them."""
+    """A file; its bytes follow. `at` is about how many bytes of the form are before them: exactly
+    where its pieces are is the parser's."""
 
     name: str
-    at: int = 0
+    at: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
