@@ -1,6 +1,7 @@
 """Fixtures that many tests share: real stores, migrated, once a session."""
 
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -55,18 +56,18 @@ def settings(stores: EmbeddedStores, tmp_path: Path) -> Settings:
     return made
 
 
-MESH = (
-    "test_bad_input",
-    "test_command_line",
-    "test_commands",
-    "test_metrics",
-    "test_tools",
-    "test_tools_mcp",
-    "test_files",
-    "test_turn",
+FLOW = "tests/flow"
+OWN = (
+    "test_approval",
+    "test_edges",
+    "test_local",
+    "test_outages",
+    "test_restart",
+    "test_workers",
 )
-"""Files of tests/flow whose tests share one running mesh for each placement."""
+"""Files of FLOW that start a Kari of their own; the others share one for each placement."""
 
+SPREAD = re.compile(r"[\[-]spread[\]-]")
 
 PACKAGES = ("tests/capsules", "tests/capsules/built_in", "tests/audit")
 """Folders whose tests share servers and stores, which then start once."""
@@ -80,9 +81,9 @@ class BySystem(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         file = Path(nodeid.partition("::")[0])
-        if file.stem in MESH:
-            return "mesh"
         folder = file.parent.as_posix()
+        if folder == FLOW and file.stem not in OWN:
+            return "mesh, spread" if SPREAD.search(nodeid) else "mesh, together"
         return folder if folder in PACKAGES and file.stem not in ALONE else str(file)
 
 
