@@ -24,17 +24,17 @@ async def fail_together() -> None:
         tasks.create_task(asyncio.Event().wait())
 
 
-def raised_by_several() -> BaseException:
+async def raised_by_several() -> BaseException:
     try:
-        asyncio.run(fail_together())
+        await fail_together()
     except BaseExceptionGroup as group:
         return group
     raise AssertionError
 
 
-def test_causes_and_members_of_groups_are_told_by_type_and_place() -> None:
+async def test_causes_and_members_of_groups_are_told_by_type_and_place() -> None:
     """The first cause first."""
-    told = without_text(raised_by_several())
+    told = without_text(await raised_by_several())
     assert SECRET not in told
     assert "test_tracebacks.py" in told
     places = [told.index(name) for name in ("ValueError", "KeyError", "ExceptionGroup")]

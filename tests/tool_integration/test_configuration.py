@@ -10,7 +10,8 @@ from kari.conversation_models.v1.tool_pb2 import ApprovalPolicy
 from servers.runtime.settings import Settings
 from servers.tool_integration import configured
 from servers.tool_integration.built_in.calculator import CALCULATOR
-from servers.tool_integration.built_in.offers import IDS, BuiltIn, Peers
+from servers.tool_integration.built_in.ids import IDS
+from servers.tool_integration.built_in.offers import BuiltIn, Peers
 from servers.tool_integration.configuration import Configuration, SearchEntry
 from servers.tool_integration.configuration_file import ConfigurationError, decode
 

@@ -80,12 +80,14 @@ async def test_a_page_has_no_tool_called_that_its_reader_may_not_use(
     stage: Stage, web: Web, upstream: Upstream
 ) -> None:
     """The model obeys the page. Its user lacks the role, which is on record; the turn goes on."""
+    asked_before = len(upstream.asked("gullible"))
     events = await stage.play(f'!web.fetch {{"url": "{web.url()}"}}')
     fetched, refused = results(events)
     assert fetched.success, fetched
     assert refused.error.reason == Reason.REASON_ROLE_MISSING
     assert events[-1].HasField("completed")
-    first, second, third = (request.body["messages"] for request in upstream.asked("gullible"))
+    asked = upstream.asked("gullible")[asked_before:]
+    first, second, third = (request.body["messages"] for request in asked)
     assert "captured" not in str(first)
     (told,) = [message for message in second if "captured" in str(message)]
     assert told["role"] == "tool"
