@@ -1,6 +1,6 @@
 """A file in parts: where its bytes lie. Pure.
 
-Parts are as they were received: of 8 MiB, smaller while many uploads are under way or where one was
+Parts are as they were received: of 4 MiB, smaller while many uploads are under way or where one was
 cut. Nothing is put together in the end, so that every store that takes objects will do; small parts
 are written again with what comes behind them.
 """
@@ -8,7 +8,7 @@ are written again with what comes behind them.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-PART_BYTES = 8 * 1024 * 1024
+PART_BYTES = 4 * 1024 * 1024
 PIECE_BYTES = 1024 * 1024
 """What is read and sent at once."""
 

@@ -23,6 +23,7 @@ from tests.hook_enabled_file.samples import pdf
 from tests.load.figures import Figures, least, most
 from tests.load.file_clients import PIECE, Done, Job
 from tests.load.measured import spread
+from tests.load.run import settled
 from tests.load.system import Provider, kari_running, program
 from tests.load.usage import Watched, spent
 from tests.running import Kari
@@ -63,6 +64,7 @@ async def files(provider: Provider, pieces: int, times: int, say: Say) -> Figure
             bench = Filing(kari, client, await login(kari), say)
             # The first of everything starts processes and loads models.
             await bench.searchable(1)
+            await settled(kari)
             moved = await bench.moved(pieces)
             searched = await bench.searchable(times)
             ocr = await bench.read_on_one_core(times)
