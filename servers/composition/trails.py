@@ -12,14 +12,8 @@ from servers.wiring import Wiring
 def trail_of(w: Wiring, name: str) -> AuditTrail:
     """The one way of a server to the trail."""
     if name not in w.trails:
-        w.trails[name] = AuditTrail(append_of(w, name))
+        w.trails[name] = AuditTrail(_append_of(w, name))
     return w.trails[name]
-
-
-def append_of(w: Wiring, name: str) -> Append:
-    """How a server has the trail keep entries."""
-    stub = w.stub(name, "audit", AuditServiceStub)
-    return lambda entries: stub.Append(AppendRequest(entries=entries))
 
 
 def reporting(hosted: Hosted, trail: AuditTrail | None) -> Hosted:
@@ -39,3 +33,8 @@ def reporting(hosted: Hosted, trail: AuditTrail | None) -> Hosted:
         await trail.close()
 
     return replace(hosted, loops=(*hosted.loops, trail.run), flush=flush, close=close)
+
+
+def _append_of(w: Wiring, name: str) -> Append:
+    stub = w.stub(name, "audit", AuditServiceStub)
+    return lambda entries: stub.Append(AppendRequest(entries=entries))
