@@ -46,7 +46,7 @@ async def test_an_upload_goes_on_when_a_full_disk_has_room(
 ) -> None:
     """What is safe stays, and is told; nothing half written takes the last of the room."""
     ballast = small_disk / "objects" / "ballast"
-    ballast.write_bytes(bytes(12 * 2**20))
+    ballast.write_bytes(bytes(10 * 2**20))
     data, mine = secrets.token_bytes(20 * 2**20), Somebody()
     async with hosting(settings_for(stores, small_disk), "file_attachment") as wiring:
         attachment = Attachment(wiring, mine)
@@ -55,7 +55,7 @@ async def test_an_upload_goes_on_when_a_full_disk_has_room(
             assert (refused.reason, refused.retryable) == (Reason.REASON_STORE_UNAVAILABLE, True)
             asked = contract.GetUploadRequest(request_id="up")
             safe = (await attachment.stub.GetUpload(asked)).received_bytes
-            assert safe == 8 * 2**20
+            assert safe == 12 * 2**20
             assert sum(each.stat().st_size for each in attachment.objects()) == safe
             ballast.unlink()
             done = await attachment.send(data[safe:], request_id="up", offset=safe)
