@@ -208,15 +208,18 @@ async def _body_steps(
 ) -> AsyncIterator[UploadFileRequest]:
     """The bytes of a body; the end only if the body was not cut."""
     yield UploadFileRequest(start=start)
-    pieces, came = Pieces(), start.offset
-    async for chunk in _chunks(request):
-        pieces.add(chunk)
-        came += len(chunk)
-        for piece in pieces.full():
-            yield UploadFileRequest(data=piece)
+    pieces, came, cut = Pieces(), start.offset, False
+    try:
+        async for chunk in request.stream():
+            pieces.add(chunk)
+            came += len(chunk)
+            for piece in pieces.full():
+                yield UploadFileRequest(data=piece)
+    except ClientDisconnect:
+        cut = True
     for piece in pieces.rest():
         yield UploadFileRequest(data=piece)
-    yield UploadFileRequest(end=UploadFileEnd(partial=came < length))
+    yield UploadFileRequest(end=UploadFileEnd(partial=cut or came < length))
 
 
 async def _chunks(request: Request) -> AsyncIterator[bytes]:

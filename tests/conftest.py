@@ -1,5 +1,6 @@
 """Fixtures that many tests share: real stores, migrated, once a session."""
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator
@@ -54,6 +55,24 @@ def settings(stores: EmbeddedStores, tmp_path: Path) -> Settings:
     )
     ensure_keys(made)
     return made
+
+
+LOOPS: list[asyncio.AbstractEventLoop] = []
+"""The one in which this session's tests run, once it does."""
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session", autouse=True)
+async def noted_loop() -> None:
+    """See LOOPS."""
+    LOOPS.append(asyncio.get_running_loop())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Commands that run in this process (`asyncio.run`) leave none behind, and channels that
+    fixtures make want one."""
+    if LOOPS:
+        asyncio.set_event_loop(LOOPS[0])
 
 
 FLOW = "tests/flow"

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
 
+import structlog
 from asyncpg import Record as Row
 from asyncpg import UniqueViolationError
+from prometheus_client import Counter
 
 from kari.audit.v1.audit_pb2 import Record
 from kari.conversation_models.v1.audit_pb2 import AuditEntry
@@ -16,6 +18,11 @@ from servers.audit.verification import Head
 from servers.runtime.postgres import Connection, Database
 from servers.runtime.queries import Queries
 from servers.runtime.resources import Resource
+
+DAMAGED = Counter(
+    "kari_audit_damage_total", "Times that the end of the trail was not what was written."
+)
+log = structlog.get_logger("kari.audit")
 
 QUERIES = Queries(Path(__file__).with_name("queries.sql"))
 
@@ -49,7 +56,7 @@ class Trail:
             known, looked = dict[str, int](), end is None
             if end is None:
                 # The end first: `_write` notices what others add after that.
-                end = await _end(database)
+                end = await self._stored_end(database)
                 known = await _known(database, reports)
             new = {r.entry.id: r for r in reports if r.entry.id not in known}
             records = self._chained(end, new.values())
@@ -61,7 +68,8 @@ class Trail:
                     raise
                 continue
             self._end = records[-1] if records else end
-            self.appended = self._end
+            if records:
+                self.appended = records[-1]
             known |= {record.entry.id: record.sequence for record in records}
             return [known[report.entry.id] for report in reports]
 
@@ -107,6 +115,24 @@ class Trail:
         async with (await self._database.get()).across_tenants() as connection:
             return await _head(connection)
 
+    async def _stored_end(self, database: Database) -> Record:
+        """The end that the store names. Records are added behind it whatever it is, or nobody could
+        work while damage is looked into; but that is logged as an error and counted."""
+        row = await database.row("", QUERIES.head)
+        if row is None:
+            return Record()
+        if not self._key.is_head(row["mac"], row["sequence"], row["code"]):
+            DAMAGED.inc()
+            log.error("the end of the trail was forged", sequence=row["sequence"])
+        if row["sequence"] < self.appended.sequence:
+            DAMAGED.inc()
+            log.error(
+                "the end of the trail was moved back",
+                sequence=row["sequence"],
+                appended=self.appended.sequence,
+            )
+        return Record(sequence=row["sequence"], mac=row["code"])
+
     def _chained(self, end: Record, new: Iterable[Reported]) -> list[Record]:
         records, last = list[Record](), end
         for report in new:
@@ -130,11 +156,6 @@ class Trail:
 async def _known(database: Database, reports: Sequence[Reported]) -> dict[str, int]:
     ids = [report.entry.id for report in reports]
     return {row["id"]: row["sequence"] for row in await database.rows("", QUERIES.known, ids)}
-
-
-async def _end(database: Database) -> Record:
-    row = await database.row("", QUERIES.head)
-    return Record() if row is None else Record(sequence=row["sequence"], mac=row["code"])
 
 
 async def _head(connection: Connection) -> Head | None:

@@ -9,7 +9,6 @@ import structlog
 
 from servers.capsules.run import Run
 from servers.capsules.store import RunKey, Runs
-from servers.runtime.errors import KariError
 
 RELEASE_SECONDS = 2.0
 
@@ -37,7 +36,7 @@ class Claim:
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
         """Holds it inside the block."""
-        if not self._run.manifest.resumable:
+        if not (self._resumed or self._run.manifest.resumable):
             yield
             return
         self._renewing = asyncio.create_task(self._renew())
@@ -65,8 +64,8 @@ class Claim:
         await self._stop()
         try:
             await self._runs.end(self._key)
-        except KariError as error:
-            log.warning("a run that is done could not be closed", error=error.message)
+        except Exception as error:  # noqa: BLE001  # the run itself has ended well
+            log.warning("a run that is done could not be closed", error=type(error).__name__)
 
     async def _stop(self) -> None:
         if self._renewing is not None:
@@ -80,8 +79,8 @@ class Claim:
                 continue
             try:
                 self.lost = not await self._runs.renew(self._key)
-            except KariError as error:
-                log.warning("the claim of a run could not be renewed", error=error.message)
+            except Exception as error:  # noqa: BLE001  # whatever it was, the next try may work
+                log.warning("the claim of a run could not be renewed", error=type(error).__name__)
         log.warning("a run was taken over", run=self._run.id, capsule=self._run.manifest.id)
         if self._limit is not None:
             self._limit.reschedule(asyncio.get_running_loop().time())
@@ -91,5 +90,5 @@ class Claim:
         try:
             async with asyncio.timeout(RELEASE_SECONDS):
                 await self._runs.release(self._key)
-        except (KariError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001  # whatever it was, the run has ended
             log.warning("the claim of a run could not be taken back", error=type(error).__name__)

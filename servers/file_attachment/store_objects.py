@@ -57,8 +57,9 @@ class StoredObjects:
                 await asyncio.to_thread(_remove, self._folder / prefix)
                 return
             async for found in self._store.list(prefix=prefix):
-                with suppress(FileNotFoundError):  # another process erases it as well
-                    await self._store.delete_async([each["path"] for each in found])
+                for each in found:
+                    with suppress(FileNotFoundError):  # another process erases it as well
+                        await self._store.delete_async([each["path"]])
 
     async def tidy(self) -> None:
         """Erases what was staged and left in a folder; other stores have no such thing."""
@@ -99,8 +100,11 @@ def _flush(folder: Path, key: str) -> None:
 
 
 def _remove(path: Path) -> None:
-    with suppress(FileNotFoundError):
-        shutil.rmtree(path)
+    """Until there is nothing left: `rmtree` stops at a file that vanishes under it, as one does
+    that an upload is still putting into its place."""
+    while path.exists():
+        with suppress(FileNotFoundError):
+            shutil.rmtree(path)
 
 
 def _sweep(folder: Path, before: float) -> None:

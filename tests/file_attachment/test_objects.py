@@ -1,9 +1,10 @@
 """Every store of objects does the same: a folder, memory, an S3, each by its URL."""
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,22 @@ async def test_a_folder_is_erased_with_what_was_staged(tmp_path: Path) -> None:
     (tmp_path / "t/one/000001-a#1").write_bytes(b"half a part")
     await store.erase("t/one/")
     assert not (tmp_path / "t/one").exists()
+
+
+async def test_an_erasure_that_meets_writes_leaves_nothing(tmp_path: Path) -> None:
+    """Files come to their place, under another name, while the folder is being emptied."""
+    settings = Settings(data=tmp_path)
+    async with open_objects(settings) as objects:
+        for round_ in range(20):
+            puts = [objects.put(f"tenant/file/{n:06}-{round_}", b"x" * 10_000) for n in range(40)]
+            await asyncio.gather(*puts[:20])
+            writing = asyncio.gather(*puts[20:], return_exceptions=True)
+            await asyncio.sleep(0.001 * (round_ % 5))
+            with suppress(Unavailable):  # it is tried again later
+                await objects.erase("tenant/file")
+            await writing
+            await objects.erase("tenant/file")
+            assert not list((tmp_path / "objects").rglob("*file/*"))
 
 
 async def test_what_was_staged_long_ago_is_swept_away(tmp_path: Path) -> None:

@@ -114,7 +114,8 @@ class Relay:
             out.write(wish.first)
             await self._both(near, out, far, back)
         finally:
-            out.close()
+            # Not `close`, which waits for one that does not read to take what is left.
+            out.transport.abort()
 
     async def _both(
         self,
