@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
+from google.protobuf import json_format
+from google.protobuf.struct_pb2 import Struct
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from kari.conversation_models.v1.file_pb2 import File
@@ -31,6 +33,10 @@ class Answer(BaseModel):
     def _is_short(cls, found: dict[str, Any]) -> dict[str, Any]:
         if len(json.dumps(found)) > MOST_METADATA:
             raise ValueError("it is too long")
+        try:
+            json_format.ParseDict(found, Struct())
+        except (json_format.ParseError, OverflowError, RecursionError) as wrong:
+            raise ValueError("it is nothing that a file can be marked with") from wrong
         return found
 
 

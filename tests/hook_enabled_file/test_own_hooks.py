@@ -99,7 +99,10 @@ def test_a_question_has_its_bound() -> None:
     [
         *("", "[]", "{}", '{"verdict": "maybe"}', '{"verdict": "pass", "reason": 7}'),
         json.dumps({"verdict": "pass", "metadata": {"a": "x" * 9000}}),
+        json.dumps({"verdict": "pass", "metadata": {"a": 10**400}}),
+        '{"verdict": "pass", "metadata": {"a": ' + "[" * 150 + "]" * 150 + "}}",
     ],
+    ids=["empty", "list", "nothing", "maybe", "number", "long", "huge number", "deep"],
 )
 def test_what_is_no_answer_is_none(written: str) -> None:
     assert answer_of(written) is None

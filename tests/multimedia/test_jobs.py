@@ -26,11 +26,15 @@ WISH = SightWish(longest_side=32, most_bytes=100_000, most_pixels=1_000_000)
 
 def zygotes() -> list[psutil.Process]:
     """Those of this process that run."""
-    return [
-        process
-        for process in psutil.Process().children()
-        if process.status() != psutil.STATUS_ZOMBIE and process.cmdline()[2:3] == [COMMAND[2]]
-    ]
+    return [process for process in psutil.Process().children() if is_zygote(process)]
+
+
+def is_zygote(process: psutil.Process) -> bool:
+    """False as well for one that ends while it is looked at."""
+    with suppress(psutil.NoSuchProcess):
+        running = process.status() != psutil.STATUS_ZOMBIE
+        return running and process.cmdline()[2:3] == [COMMAND[2]]
+    return False
 
 
 async def sights(jobs: Jobs) -> int:
