@@ -139,13 +139,16 @@ export function discard(fileId) {
   fetch(`${FILES}/${fileId}`, { method: "DELETE", keepalive: true }).catch(() => null);
 }
 
-// Erases what has come of an upload; one that has just become a file goes as one.
-async function giveUp(place) {
+// Erases what has come of an upload; one that has just become a file goes as one. A part that was
+// still being noted is refused to whoever knows of less: then it is asked again.
+async function giveUp(place, tries = 3) {
   try {
     const gone = await fetch(place, { method: "DELETE", headers: TUS, keepalive: true });
     if (gone.status !== 409) return;
     const found = await fetch(place, { method: "HEAD", headers: TUS });
-    discard(found.headers.get("kari-file-id"));
+    const file = found.headers.get("kari-file-id");
+    if (file) discard(file);
+    else if (tries > 1) await giveUp(place, tries - 1);
   } catch {
     // Uploads that nobody goes on with are erased in time.
   }

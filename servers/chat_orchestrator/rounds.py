@@ -143,10 +143,10 @@ class Rounds:
                 came = await call_tool(self.peers, request, begun, self._tell_progress, seconds)
         except TimeoutError:
             begun()
-            came = Unheard(steps_of_turn.no_time(), ran=True)
+            came = Unheard(steps_of_turn.no_time())
         if not isinstance(came, Unheard):
             return came
-        report_unmade(self.peers.trail, self.turn, step.call, came.error.reason, ran=came.ran)
+        report_unmade(self.peers.trail, self.turn, step.call, came.error.reason, ran=True)
         return refused(step.call, came.error, current().correlation_id)
 
     def _waited(self, step: ToolStep) -> float:

@@ -24,10 +24,10 @@ log = structlog.get_logger("kari.chat_orchestrator")
 
 @dataclass(frozen=True)
 class Unheard:
-    """A call whose end its registry did not tell, and why; it may have run, or surely has not."""
+    """A call whose end its registry did not tell, and why: a tool without progress says nothing
+    before its end, so it may have run."""
 
     error: KariError
-    ran: bool
 
 
 async def list_tools(peers: Peers) -> list[Tool]:
@@ -56,11 +56,10 @@ async def call_tool(
     """Calls a tool that has so many seconds: what came of it, or the tool if its user has to be
     asked first. `begun` is told that the tool runs, or was refused, before any progress and before
     the result. Cancelling this cancels the tool."""
-    said, heard = _Progress(progress), False
+    said = _Progress(progress)
     call = peers.tools.CallTool(request, timeout=seconds)
     try:
         async for response in call:
-            heard = True
             kind = response.WhichOneof("event")
             if kind == "approval_required":
                 return response.approval_required.tool
@@ -72,12 +71,11 @@ async def call_tool(
         error = from_rpc(failure)
         log.warning("tool could not be called", tool=request.call.tool_id, error=error.message)
         begun()
-        ran = heard or not isinstance(error, Unavailable)
-        return Unheard(_as_seen_by_the_model(error), ran)
+        return Unheard(_as_seen_by_the_model(error))
     finally:
         call.cancel()
     begun()
-    return Unheard(_cut_off(), ran=True)
+    return Unheard(_cut_off())
 
 
 def request_of(
