@@ -15,7 +15,7 @@ from kari.audit.v1.audit_pb2 import Record
 from kari.conversation_models.v1.audit_pb2 import AuditEntry
 from servers.audit.chain import Key, chained
 from servers.audit.verification import Head
-from servers.runtime.postgres import Connection, Database
+from servers.runtime.postgres import Database
 from servers.runtime.queries import Queries
 from servers.runtime.resources import Resource
 
@@ -56,7 +56,7 @@ class Trail:
             known, looked = dict[str, int](), end is None
             if end is None:
                 # The end first: `_write` notices what others add after that.
-                end = await self._stored_end(database)
+                end = await self._stored_end()
                 known = await _known(database, reports)
             new = {r.entry.id: r for r in reports if r.entry.id not in known}
             records = self._chained(end, new.values())
@@ -112,26 +112,26 @@ class Trail:
 
     async def head(self) -> Head | None:
         """The end of the trail as it was noted; None if it was never written to."""
-        async with (await self._database.get()).across_tenants() as connection:
-            return await _head(connection)
+        row = await (await self._database.get()).row("", QUERIES.head)
+        return None if row is None else Head(row["sequence"], row["code"], row["mac"])
 
-    async def _stored_end(self, database: Database) -> Record:
+    async def _stored_end(self) -> Record:
         """The end that the store names. Records are added behind it whatever it is, or nobody could
         work while damage is looked into; but that is logged as an error and counted."""
-        row = await database.row("", QUERIES.head)
-        if row is None:
+        head = await self.head()
+        if head is None:
             return Record()
-        if not self._key.is_head(row["mac"], row["sequence"], row["code"]):
+        if not self._key.is_head(head.mac, head.sequence, head.code):
             DAMAGED.inc()
-            log.error("the end of the trail was forged", sequence=row["sequence"])
-        if row["sequence"] < self.appended.sequence:
+            log.error("the end of the trail was forged", sequence=head.sequence)
+        if head.sequence < self.appended.sequence:
             DAMAGED.inc()
             log.error(
                 "the end of the trail was moved back",
-                sequence=row["sequence"],
+                sequence=head.sequence,
                 appended=self.appended.sequence,
             )
-        return Record(sequence=row["sequence"], mac=row["code"])
+        return Record(sequence=head.sequence, mac=head.code)
 
     def _chained(self, end: Record, new: Iterable[Reported]) -> list[Record]:
         records, last = list[Record](), end
@@ -156,11 +156,6 @@ class Trail:
 async def _known(database: Database, reports: Sequence[Reported]) -> dict[str, int]:
     ids = [report.entry.id for report in reports]
     return {row["id"]: row["sequence"] for row in await database.rows("", QUERIES.known, ids)}
-
-
-async def _head(connection: Connection) -> Head | None:
-    row = await connection.fetchrow(QUERIES.head)
-    return None if row is None else Head(row["sequence"], row["code"], row["mac"])
 
 
 def _row(record: Record) -> tuple[object, ...]:

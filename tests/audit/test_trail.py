@@ -32,6 +32,7 @@ from servers.wiring import Wiring, contract_of
 from tests.breakable_stores import BreakableStores
 from tests.hosting import hosting, until
 from tests.production_memory.memory import refusal
+from tests.stream_processor.conditions import metric
 
 
 class Books:
@@ -251,6 +252,17 @@ async def test_a_trail_without_records_says_that_it_has_none(books: Books) -> No
     """It is not called whole without a word."""
     verdict = await books.verdict()
     assert verdict.explanation.startswith("0 records: nothing was ever written, or all of it")
+
+
+async def test_a_forged_end_is_told_by_whoever_writes_behind_it(books: Books) -> None:
+    """The records go on; that the end was not ours is counted."""
+    one = happened()
+    await books.append(one)
+    await books.owner("UPDATE audit.head SET mac = '\\x00'")
+    before = metric("kari_audit_damage_total")
+    # One that is known has the end looked up again.
+    await books.append(one)
+    assert metric("kari_audit_damage_total") == before + 1
 
 
 @pytest.mark.parametrize(
