@@ -17,6 +17,7 @@ from kari.conversation_models.v1.file_pb2 import File, FileState, HookReport, Ho
 from kari.file_attachment.v1.file_attachment_pb2 import ClaimedFile, RecordHooksRequest
 from servers.hook_enabled_file import plan
 from servers.hook_enabled_file.hooks import (
+    FAILED,
     PARTIAL,
     RUNNING,
     SKIPPED,
@@ -25,7 +26,7 @@ from servers.hook_enabled_file.hooks import (
     Outcome,
     report,
 )
-from servers.hook_enabled_file.metrics import FILES, HOOKS, SECONDS
+from servers.hook_enabled_file.metrics import FILES, GIVEN_UP, HOOKS, SECONDS
 from servers.hook_enabled_file.news import News
 from servers.hook_enabled_file.stored import StoredFile
 from servers.hook_enabled_file.trying import Trying
@@ -158,6 +159,8 @@ class _One:
         self._claim = claimed.claim
         self._looked = pipeline.looked(claimed)
         self._looked.tell = self._tell
+        self._looked.under_way = self._under_way
+        self._fatal = plan.fatal(claimed.file, claimed.claims_in_vain)
         self._looked.acting = acts
         self._waiting: list[HookReport] = []
         """Reports that are kept with the next ones."""
@@ -196,7 +199,7 @@ class _One:
         self._now = hook
         await self._record([report(hook, Outcome(RUNNING))])
         began = time.monotonic()
-        outcome = await self._pipeline.tried(hook, looked)
+        outcome = await self._tried(hook)
         self._now, self._telling = None, None
         await self._pipeline.audit(looked, hook, outcome)
         self._note(hook, outcome, time.monotonic() - began)
@@ -205,6 +208,18 @@ class _One:
         # Little of it stays in memory while it waits for its next hook.
         self._pipeline.stored(looked)
         looked.forget(replaced=bool(outcome.replaced_by))
+
+    async def _tried(self, hook: Hook) -> Outcome:
+        if hook.name != self._fatal:
+            return await self._pipeline.tried(hook, self._looked)
+        GIVEN_UP.inc()
+        log.error("hook given up", hook=hook.name, file=self._looked.file.id)
+        return Outcome(FAILED, "whoever looked at it did not come to an end, again and again")
+
+    async def _under_way(self, under_way: bool) -> None:
+        request = self._request(self._waiting)
+        request.under_way = under_way
+        await self._keep(request)
 
     def _tell(self, words: str) -> None:
         if self._now is not None:

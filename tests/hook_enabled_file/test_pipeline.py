@@ -11,6 +11,7 @@ import grpc
 import pytest
 from prometheus_client import REGISTRY
 
+from kari.conversation_models.v1.audit_pb2 import AuditEntry
 from kari.conversation_models.v1.file_pb2 import (
     File,
     FileState,
@@ -21,11 +22,12 @@ from kari.errors.v1.errors_pb2 import Reason
 from kari.file_attachment.v1 import file_attachment_pb2 as kept
 from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceStub
 from kari.hook_enabled_file.v1 import hook_enabled_file_pb2 as contract
+from servers.hook_enabled_file.claims import Claims
 from servers.hook_enabled_file.following import Following
 from servers.hook_enabled_file.hooks import ENRICH, FAILED, GUARD, PASSED, Away, Looked, Outcome
 from servers.hook_enabled_file.news import News
 from servers.hook_enabled_file.pipeline import Pipeline
-from servers.hook_enabled_file.plan import LARGE_BYTES
+from servers.hook_enabled_file.plan import LARGE_BYTES, MOST_IN_VAIN
 from servers.hook_enabled_file.trying import WAITS, Trying
 from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.durations import duration
@@ -244,6 +246,64 @@ async def test_whoever_lost_a_claim_stops(intake: Intake) -> None:
     with pytest.raises(grpc.aio.AioRpcError):
         await pipeline(intake, [Odd([Outcome(verdict=3)])]).run(claimed)
     assert file.state == READY
+
+
+@pytest.mark.parametrize(("kind", "state"), [(GUARD, REFUSED), (ENRICH, READY)])
+async def test_a_hook_that_ends_process_after_process_is_given_up(
+    intake: Intake, kind: HookKind.ValueType, state: FileState.ValueType
+) -> None:
+    """It has failed, and that is on record; hooks behind a guard are not reached, others are."""
+    attachment = Attachment(intake.wiring, intake.somebody)
+    claimed = await claim(attachment, b"poison")
+    running = HookReport(hook="odd", kind=kind, verdict=1)
+    claimed.file.reports.append(running)
+    claimed.claims_in_vain = MOST_IN_VAIN
+    kept_entries: list[AuditEntry] = []
+
+    async def append(entries: Sequence[AuditEntry]) -> None:
+        kept_entries.extend(entries)
+
+    trail, fatal, next_one = AuditTrail(append), Odd(kind=kind), Odd(kind=ENRICH, name="next one")
+    await pipeline(intake, [fatal, next_one], trail).run(claimed)
+    await trail.flush()
+    file = await intake.done(claimed.file)
+    assert (file.state, verdicts(file)["odd"]) == (state, "failed")
+    assert (fatal.looked_at, len(next_one.looked_at)) == ([], int(kind == ENRICH))
+    assert kept_entries[0].details["verdict"] == "failed"
+
+
+async def test_a_hook_is_tried_as_long_as_it_may_be_innocent(intake: Intake) -> None:
+    attachment = Attachment(intake.wiring, intake.somebody)
+    claimed = await claim(attachment, b"innocent")
+    claimed.file.reports.append(HookReport(hook="odd", kind=GUARD, verdict=1))
+    claimed.claims_in_vain = MOST_IN_VAIN - 1
+    await pipeline(intake, [Odd()]).run(claimed)
+    assert (await intake.done(claimed.file)).state == READY
+
+
+async def test_an_orderly_end_puts_files_down(intake: Intake) -> None:
+    """The next process goes on at once, and no hook is blamed for it."""
+    attachment = Attachment(intake.wiring, intake.somebody)
+    stub = FileAttachmentServiceStub(intake.wiring.channel("hook_enabled_file", "file_attachment"))
+    hook = Odd([asyncio.Event()])
+    claims = Claims(stub, pipeline(intake, [hook]), intake.wiring.mesh_key)
+
+    async def looks_at_one() -> str:
+        file = await attachment.upload(secrets.token_bytes(9))
+        claims.soon(file.id)
+        for _ in range(20):
+            if hook.looked_at:
+                return file.id
+            await asyncio.sleep(0.05)
+        return ""  # the server was first
+
+    file_id = await until(looks_at_one)
+    await claims.drain()
+    claims.soon((await attachment.upload(b"too late")).id)
+    await asyncio.sleep(0)
+    claimed = await attachment.claim(file_id)
+    assert (claimed.claims_in_vain, claimed.file.reports[0].verdict) == (0, 1)
+    assert hook.looked_at == [file_id]
 
 
 async def test_a_file_is_followed_from_elsewhere(intake: Intake) -> None:
