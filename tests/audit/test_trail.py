@@ -23,6 +23,8 @@ from kari.audit.v1.audit_pb2 import (
 from kari.audit.v1.audit_pb2_grpc import AuditServiceStub
 from kari.conversation_models.v1.audit_pb2 import AuditEntry, AuditOutcome
 from kari.errors.v1.errors_pb2 import Reason
+from servers.audit.checkpoint import WRITE_SECONDS
+from servers.runtime import private_files
 from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.channels import Channels
 from servers.runtime.ids import new_id
@@ -240,12 +242,22 @@ async def test_a_checkpoint_that_somebody_changed_is_found(books: Books) -> None
     await books.append(*(happened() for _ in range(3)))
     file = await checkpointed(books)
     told = json.loads(file.read_text())
-    for changed in (json.dumps(told | {"sequence": 2}), "", "[]"):
+    numbers = (2, -1, 2**63, float("inf"))
+    for changed in (*(json.dumps(told | {"sequence": n}) for n in numbers), "", "[]"):
         file.write_text(changed)
         verdict = await books.verdict()
         assert (verdict.whole, verdict.damage) == (False, Damage.DAMAGE_FORGED)
         assert "audit.checkpoint" in verdict.explanation
     assert os.stat(file).st_mode & 0o077 == 0
+
+
+async def test_who_finds_another_at_the_checkpoint_comes_again(books: Books) -> None:
+    """Between reading it and writing it nobody else writes."""
+    with private_files.alone(books.checkpoint):
+        await books.append(happened())
+        await asyncio.sleep(2 * WRITE_SECONDS)
+        assert not books.checkpoint.exists()
+    await checkpointed(books)
 
 
 async def test_a_trail_without_records_says_that_it_has_none(books: Books) -> None:
