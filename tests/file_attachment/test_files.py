@@ -265,6 +265,20 @@ async def test_claims_that_ended_with_their_process_are_counted(attachment: Atta
     assert await after("eight") == 1
 
 
+async def test_replicas_share_what_waits(attachment: Attachment) -> None:
+    """At the same moment: nobody gets what another has, and nobody goes away empty for it."""
+    waiting = {(await attachment.upload(f"of {n}".encode())).id for n in range(12)}
+    found: list[str] = []
+    while waiting - set(found):
+        requests = [
+            contract.ClaimFilesRequest(owner=f"replica {n}", duration=duration(60), limit=3)
+            for n in range(4)
+        ]
+        answers = await asyncio.gather(*map(attachment.stub.ClaimFiles, requests))
+        found += [claimed.file.id for answer in answers for claimed in answer.files]
+    assert len(found) == len(set(found))
+
+
 async def test_who_puts_a_file_down_holds_up_nobody(attachment: Attachment) -> None:
     """However long the claim was for."""
     file = await attachment.upload(b"next, please")
