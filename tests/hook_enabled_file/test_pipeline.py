@@ -3,99 +3,38 @@
 import asyncio
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import AsyncIterator
 
 import grpc
 import pytest
 from prometheus_client import REGISTRY
 
-from kari.conversation_models.v1.audit_pb2 import AuditEntry
 from kari.conversation_models.v1.file_pb2 import (
     File,
     FileState,
-    HookKind,
-    HookReport,
 )
 from kari.errors.v1.errors_pb2 import Reason
 from kari.file_attachment.v1 import file_attachment_pb2 as kept
 from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceStub
 from kari.hook_enabled_file.v1 import hook_enabled_file_pb2 as contract
-from servers.hook_enabled_file.claims import Claims
 from servers.hook_enabled_file.following import Following
-from servers.hook_enabled_file.hooks import ENRICH, FAILED, GUARD, PASSED, Away, Looked, Outcome
+from servers.hook_enabled_file.hooks import ENRICH, FAILED, GUARD, PASSED, Away, Outcome
 from servers.hook_enabled_file.news import News
 from servers.hook_enabled_file.pipeline import Pipeline
-from servers.hook_enabled_file.plan import LARGE_BYTES, MOST_IN_VAIN
+from servers.hook_enabled_file.plan import LARGE_BYTES
 from servers.hook_enabled_file.trying import WAITS, Trying
 from servers.runtime.audit_trail import AuditTrail
-from servers.runtime.durations import duration
 from servers.runtime.errors import Unavailable
 from servers.runtime.ids import new_id
-from servers.runtime.limited import BytesSource
 from tests.file_attachment.attachment import Attachment
 from tests.hook_enabled_file import samples
-from tests.hook_enabled_file.intake import Intake, report, steps, verdicts
+from tests.hook_enabled_file.intake import Intake, steps, verdicts
+from tests.hook_enabled_file.odd_hooks import Odd, Waiting, claim, looked, pipeline
 from tests.hosting import until
 from tests.production_memory.memory import refusal
 
 READY, REFUSED = FileState.FILE_STATE_READY, FileState.FILE_STATE_REFUSED
 QUARANTINED = FileState.FILE_STATE_QUARANTINED
-
-
-@dataclass
-class Odd:
-    """A hook that does what a test has it do: each outcome once, the last for ever."""
-
-    does: Sequence[Any] = (Outcome(),)
-    kind: HookKind.ValueType = GUARD
-    name: str = "odd"
-    seconds: float = 30.0
-    description: str = ""
-    looked_at: list[str] = field(default_factory=list)
-
-    async def unavailable(self) -> str:
-        """It can run."""
-        return ""
-
-    def skips(self, looked: Looked) -> str:
-        """Nothing."""
-        return ""
-
-    def listens(self, looked: Looked) -> bool:
-        """To nothing."""
-        return False
-
-    async def look(self, looked: Looked) -> Outcome:
-        """Does the next thing."""
-        self.looked_at.append(looked.file.id)
-        does = self.does[min(len(self.looked_at), len(self.does)) - 1]
-        if isinstance(does, Exception):
-            raise does
-        if isinstance(does, asyncio.Event):
-            await does.wait()
-            return Outcome()
-        found: Outcome = does
-        return found
-
-
-@dataclass
-class Waiting(Odd):
-    """Something that it needs is away until it is back."""
-
-    back: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def look(self, looked: Looked) -> Outcome:
-        """Passes then."""
-        if not self.back.is_set():
-            raise Away("it is away")
-        return Outcome()
-
-
-def looked(size: int = 10) -> Looked:
-    """A file to be looked at."""
-    return Looked(File(id=new_id("file"), size_bytes=size), BytesSource(b""), "t")
 
 
 async def test_a_hook_that_takes_too_long_has_failed() -> None:
@@ -127,52 +66,6 @@ async def test_a_large_file_does_not_hold_up_others() -> None:
     assert (await trying.look(Odd(), looked())).verdict == PASSED
     never.set()
     await asyncio.gather(*large)
-
-
-async def test_a_file_that_somebody_put_down_is_taken_up(intake: Intake) -> None:
-    """What was said of it stays; what was not finished is done again."""
-    attachment = Attachment(intake.wiring, intake.somebody)
-    claimed = await claim(attachment, b"put down", seconds=1)
-    done = HookReport(hook="scan", kind=GUARD, verdict=PASSED, explanation="seen by another")
-    running = HookReport(hook="archives", kind=GUARD, verdict=1)
-    await attachment.stub.RecordHooks(
-        kept.RecordHooksRequest(
-            file_id=claimed.file.id, claim=claimed.claim, reports=[done, running]
-        )
-    )
-    file = await intake.done(claimed.file)
-    assert file.state == READY
-    assert report(file, "scan").explanation == "seen by another"
-    assert verdicts(file)["archives"] == "passed"
-    assert await intake.pieces(file)
-
-
-async def claim(attachment: Attachment, data: bytes, seconds: float = 60) -> kept.ClaimedFile:
-    """A new file whose hooks the test runs: the server looks for such files too, and may be
-    first."""
-    for _ in range(5):
-        file = await attachment.upload(data)
-        request = kept.ClaimFilesRequest(owner="tests", duration=duration(seconds), file_id=file.id)
-        found = (await attachment.stub.ClaimFiles(request)).files
-        if found:
-            return found[0]
-    raise AssertionError("the server was first five times")
-
-
-def pipeline(
-    intake: Intake,
-    hooks: Sequence[Odd],
-    trail: AuditTrail | None = None,
-    trying: Trying | None = None,
-) -> Pipeline:
-    """A pipeline of hooks of the test, on the real files."""
-    stub = FileAttachmentServiceStub(intake.wiring.channel("hook_enabled_file", "file_attachment"))
-
-    async def append(_: object) -> None:
-        return None
-
-    trying = trying or Trying(lambda _: ())
-    return Pipeline(stub, hooks, trying, trail or AuditTrail(append), News())
 
 
 async def test_a_guard_that_fails_closes_a_file(intake: Intake) -> None:
@@ -236,74 +129,6 @@ async def test_a_refusal_that_cannot_be_recorded_leaves_the_file_in_quarantine(
     request = kept.GetFileRequest(file_id=claimed.file.id)
     file = (await attachment.stub.GetFile(request)).file
     assert (file.state, file.done) == (QUARANTINED, False)
-
-
-async def test_whoever_lost_a_claim_stops(intake: Intake) -> None:
-    """What it says does not count any more."""
-    attachment = Attachment(intake.wiring, intake.somebody)
-    claimed = await claim(attachment, b"lost", seconds=0.05)
-    file = await intake.done(claimed.file)  # by the server, which took it over
-    with pytest.raises(grpc.aio.AioRpcError):
-        await pipeline(intake, [Odd([Outcome(verdict=3)])]).run(claimed)
-    assert file.state == READY
-
-
-@pytest.mark.parametrize(("kind", "state"), [(GUARD, REFUSED), (ENRICH, READY)])
-async def test_a_hook_that_ends_process_after_process_is_given_up(
-    intake: Intake, kind: HookKind.ValueType, state: FileState.ValueType
-) -> None:
-    """It has failed, and that is on record; hooks behind a guard are not reached, others are."""
-    attachment = Attachment(intake.wiring, intake.somebody)
-    claimed = await claim(attachment, b"poison")
-    running = HookReport(hook="odd", kind=kind, verdict=1)
-    claimed.file.reports.append(running)
-    claimed.claims_in_vain = MOST_IN_VAIN
-    kept_entries: list[AuditEntry] = []
-
-    async def append(entries: Sequence[AuditEntry]) -> None:
-        kept_entries.extend(entries)
-
-    trail, fatal, next_one = AuditTrail(append), Odd(kind=kind), Odd(kind=ENRICH, name="next one")
-    await pipeline(intake, [fatal, next_one], trail).run(claimed)
-    await trail.flush()
-    file = await intake.done(claimed.file)
-    assert (file.state, verdicts(file)["odd"]) == (state, "failed")
-    assert (fatal.looked_at, len(next_one.looked_at)) == ([], int(kind == ENRICH))
-    assert kept_entries[0].details["verdict"] == "failed"
-
-
-async def test_a_hook_is_tried_as_long_as_it_may_be_innocent(intake: Intake) -> None:
-    attachment = Attachment(intake.wiring, intake.somebody)
-    claimed = await claim(attachment, b"innocent")
-    claimed.file.reports.append(HookReport(hook="odd", kind=GUARD, verdict=1))
-    claimed.claims_in_vain = MOST_IN_VAIN - 1
-    await pipeline(intake, [Odd()]).run(claimed)
-    assert (await intake.done(claimed.file)).state == READY
-
-
-async def test_an_orderly_end_puts_files_down(intake: Intake) -> None:
-    """The next process goes on at once, and no hook is blamed for it."""
-    attachment = Attachment(intake.wiring, intake.somebody)
-    stub = FileAttachmentServiceStub(intake.wiring.channel("hook_enabled_file", "file_attachment"))
-    hook = Odd([asyncio.Event()])
-    claims = Claims(stub, pipeline(intake, [hook]), intake.wiring.mesh_key)
-
-    async def looks_at_one() -> str:
-        file = await attachment.upload(secrets.token_bytes(9))
-        claims.soon(file.id)
-        for _ in range(20):
-            if hook.looked_at:
-                return file.id
-            await asyncio.sleep(0.05)
-        return ""  # the server was first
-
-    file_id = await until(looks_at_one)
-    await claims.drain()
-    claims.soon((await attachment.upload(b"too late")).id)
-    await asyncio.sleep(0)
-    claimed = await attachment.claim(file_id)
-    assert (claimed.claims_in_vain, claimed.file.reports[0].verdict) == (0, 1)
-    assert hook.looked_at == [file_id]
 
 
 async def test_a_file_is_followed_from_elsewhere(intake: Intake) -> None:
