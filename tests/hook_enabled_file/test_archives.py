@@ -13,7 +13,6 @@ from servers.hook_enabled_file.rooms import READING, limits
 from servers.runtime.limited import BytesSource, Room
 from tests.hook_enabled_file import samples
 
-
 EVIL = samples.zipped({"a": samples.EICAR})
 PLAIN = samples.tarred({"a": b"12", "b": b""})
 
