@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kari.file_attachment.v1.file_attachment_pb2 import UploadEnd, UploadRequest, UploadStart
@@ -47,11 +47,13 @@ class StripMetadata:
 
     async def look(self, looked: Looked) -> Outcome:
         """Puts a file without metadata in the place of the one that came."""
+        size = looked.source.size
+        bounds = limits(self.seconds, size, memory_megabytes=1500)
         pieces = self.room.run(
             f"{READING}.stripping:strip",
             looked.source,
             looked.file.content_type.encode(),
-            limits(self.seconds, looked.source.size, memory_megabytes=1500),
+            replace(bounds, output_bytes=bounds.output_bytes + 2 * size),
         )
         async with aclosing(pieces):
             told = json.loads(await anext(pieces))
