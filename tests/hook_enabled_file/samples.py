@@ -113,6 +113,13 @@ def slides(*texts: str) -> bytes:
     return out.getvalue()
 
 
+def with_part(document: bytes, name: str, data: bytes) -> bytes:
+    """An office document in which a part is another one."""
+    with zipfile.ZipFile(io.BytesIO(document)) as packed:
+        parts = {info.filename: packed.read(info) for info in packed.infolist()}
+    return zipped({**parts, name: data})
+
+
 HTML = b"""<!doctype html><html><head><title>A page</title><style>p{color:red}</style></head>
 <body><h1>Heading</h1><p>First <b>bold</b> words.</p><script>steal()</script>
 <ul><li>one</li><li>two</li></ul></body></html>"""

@@ -82,6 +82,7 @@ async def test_a_bomb_within_archives_is_refused(room: Room) -> None:
         (samples.tarred({"a": samples.EICAR}, "w:bz2"), "EICAR"),
         (samples.zipped({"scan.pdf": samples.program()}), "a program whose name"),
         (b"\n" + samples.zipped({"a": samples.EICAR}), "EICAR"),
+        (b"\n" + samples.zipped({"ä": b"1"}).replace("ä".encode(), b"\xff\xff"), "broken"),
         (samples.picture("JPEG") + samples.zipped({"a": samples.EICAR}), "EICAR"),
         (samples.picture("JPEG") + samples.bomb(60), "200 times"),
         (b"PK00" + samples.zipped({"a": samples.EICAR}), "EICAR"),

@@ -79,6 +79,8 @@ def has_zip_end(stream: IO[bytes]) -> bool:
         stream.seek(0)
         with zipfile.ZipFile(stream):
             return True
+    except (UnicodeDecodeError, NotImplementedError):
+        return True  # one with names or of a version that are not known here
     except NOT_A_ZIP:
         return False
 

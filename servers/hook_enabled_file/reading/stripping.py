@@ -6,11 +6,11 @@ comes the file, if there is anything else to give.
 
 import io
 import json
-import zipfile
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, cast
 
 from servers.hook_enabled_file.kinds import PDF
+from servers.hook_enabled_file.reading.office import without_properties
 from servers.runtime.limited.failures import Unreadable
 from servers.runtime.limited.job import JobFile
 
@@ -31,21 +31,6 @@ RAW_TAGS = (0x014A, 0xC612)
 MOST_PIXELS = 100_000_000
 STEP = 1024 * 1024
 
-_EMPTY = {
-    "docProps/core.xml": (
-        '<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/'
-        'core-properties"/>'
-    ),
-    "docProps/app.xml": (
-        '<Properties xmlns="http://schemas.openxmlformats.org/officeDocument/2006/'
-        'extended-properties"/>'
-    ),
-    "docProps/custom.xml": (
-        '<Properties xmlns="http://schemas.openxmlformats.org/officeDocument/2006/'
-        'custom-properties"/>'
-    ),
-}
-
 
 def strip(file: JobFile, request: bytes) -> Iterator[bytes]:
     """The file without its metadata; `request` is its media type."""
@@ -55,7 +40,8 @@ def strip(file: JobFile, request: bytes) -> Iterator[bytes]:
     elif content_type == PDF:
         done, left, data = _pdf(stream)
     else:
-        done, left, data = _office(stream)
+        done = "authors, dates and company were taken out"
+        left, data = "names at comments and changes were left", without_properties(stream)
     yield json.dumps({"done": done, "left": left}).encode()
     for at in range(0, len(data), STEP):
         yield data[at : at + STEP]
@@ -122,21 +108,5 @@ def _pdf(stream: IO[bytes]) -> tuple[str, str, bytes]:
     return (
         "authors, dates and programs were taken out, with bookmarks and forms",
         "what pictures within it tell was left",
-        saved.getvalue(),
-    )
-
-
-def _office(stream: IO[bytes]) -> tuple[str, str, bytes]:
-    saved = io.BytesIO()
-    with (
-        zipfile.ZipFile(stream) as packed,
-        zipfile.ZipFile(saved, "w", zipfile.ZIP_DEFLATED) as bare,
-    ):
-        for info in packed.infolist():
-            data = _EMPTY[info.filename].encode() if info.filename in _EMPTY else packed.read(info)
-            bare.writestr(zipfile.ZipInfo(info.filename), data, zipfile.ZIP_DEFLATED)
-    return (
-        "authors, dates and company were taken out",
-        "names at comments and changes were left",
         saved.getvalue(),
     )
