@@ -5,8 +5,6 @@ import zipfile
 from collections.abc import Callable
 from typing import IO, TypeVar
 
-from lxml.etree import XMLSyntaxError
-
 T = TypeVar("T")
 
 _EMPTY = {
@@ -29,7 +27,7 @@ def opened(opens: Callable[[IO[bytes]], T], stream: IO[bytes]) -> T:
     """A document. Where what it says of itself is broken it is opened without that."""
     try:
         return opens(stream)
-    except XMLSyntaxError:
+    except SyntaxError:  # as lxml says of XML that is none
         stream.seek(0)
         return opens(io.BytesIO(without_properties(stream)))
 

@@ -30,7 +30,7 @@ def read(stream: IO[bytes], bounds: Bounds) -> Iterator[bytes]:
                 yield extracted.text(TextChunk(text=clean(text), anchor=Anchor(row=row)))
 
 
-class _Rows(ExcelReader):
+class _Rows(ExcelReader):  # type: ignore[misc]  # it has no types
     """Leaves out what is not worth the rows where it is broken: what a workbook says of itself."""
 
     def read_properties(self) -> None: ...
