@@ -37,6 +37,9 @@ async def test_who_does_not_wait_leaves_it_to_others() -> None:
         assert starts() == before + 1
 
 
+READER = "servers.hook_enabled_file.reading.archives"
+
+
 class Fatal(BytesSource):
     """A file at whose first readings all processes of readers are killed, as where there is no
     memory left for them."""
@@ -50,7 +53,7 @@ class Fatal(BytesSource):
         if self.left:
             self.left -= 1
             for child in psutil.Process(os.getpid()).children():
-                if "servers.hook_enabled_file.reading.archives" in child.cmdline():
+                if not await gone(child) and READER in child.cmdline():
                     child.kill()
                     await until(lambda child=child: gone(child))
         return await super().read(offset, length)
