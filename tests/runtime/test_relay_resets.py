@@ -47,6 +47,7 @@ async def _pour(writer: asyncio.StreamWriter) -> None:
         while True:
             writer.write(PIECE)
             await writer.drain()
+            await asyncio.sleep(0.001)
 
 
 async def _lookup(host: str, port: int) -> list[tuple[int, str]]:
@@ -97,6 +98,7 @@ async def test_a_reset_in_the_middle_of_both_ways_frees_everything(
     """Its place among those at once, its descriptors, the connection beyond; others go on."""
     monkeypatch.setattr(relay_module, "AT_ONCE", 2)
     monkeypatch.setattr(relay_module, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(relay_module, "MOST_BYTES", 2**40)
     before = connected()
     async with asyncio.timeout(SECONDS), relayed() as (port, host):
         other, other_back, _ = await tunnel(port, host)
