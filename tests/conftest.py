@@ -113,8 +113,23 @@ LONGEST = (
     "mesh, together",
     "tests/capsules",
     "tests/flow/test_edges.py",
+    "tests/capsules/test_whole.py",
+    "tests/flow/test_workers.py",
+    "tests/summarizer/test_outages.py",
+    "tests/code_execution/test_hostile.py",
+    "tests/multimedia/test_hostile_media.py",
+    "tests/production_memory/test_killed.py",
+    "tests/flow/test_approval.py",
+    "tests/flow/test_outages.py",
+    "tests/flow/test_local.py",
+    "tests/chat_orchestrator/test_approval.py",
+    "tests/chat_orchestrator/test_images.py",
+    "tests/embedded/test_milvus_search.py",
+    "tests/conversation_search/test_outages.py",
+    "tests/gateway/test_page.py",
 )
-"""Scopes of more than a minute, the longest first."""
+"""Scopes of more than half a minute, about the longest first. The others follow by their number of
+tests."""
 
 
 def scope_of(test: str) -> str:
