@@ -33,8 +33,7 @@ async def download(mesh: Mesh, wanted: Wanted) -> int:
     asked = GetFileRequest(file_id=wanted.file_id, conversation_id=wanted.conversation_id)
     file = (await mesh.hub.GetFile(asked)).file
     if wanted.target == STDOUT:
-        await _receive(mesh, wanted, 0, sys.stdout.buffer, lambda _: None)
-        return 0
+        return await _to_stdout(mesh, wanted, file)
     path = place(wanted.target, file)
     if path.exists() and not wanted.force:
         sys.stderr.write(f"{harmless(str(path))} is there already; --force writes over it\n")
@@ -51,6 +50,13 @@ def place(target: Path, file: File) -> Path:
     return target / (name or file.id)
 
 
+async def _to_stdout(mesh: Mesh, wanted: Wanted, file: File) -> int:
+    """What went out cannot be taken back: the exit code says whether it is the file."""
+    digest = hashlib.sha256()
+    await _receive(mesh, wanted, 0, sys.stdout.buffer, digest.update)
+    return 0 if digest.hexdigest() == file.sha256 else _another()
+
+
 async def _to_file(mesh: Mesh, wanted: Wanted, file: File, path: Path) -> int:
     part = path.with_name(f".{file.id}.part")
     with part.open("ab") as out, bar() as progress:
@@ -59,22 +65,21 @@ async def _to_file(mesh: Mesh, wanted: Wanted, file: File, path: Path) -> int:
         begin = out.tell()
         task = progress.add_task(path.name, total=file.size_bytes, completed=begin)
 
-        def came(count: int) -> None:
-            progress.advance(task, count)
+        def came(data: bytes) -> None:
+            progress.advance(task, len(data))
 
         if begin < file.size_bytes:
             await _receive(mesh, wanted, begin, out, came)
     if await asyncio.to_thread(_sha256, part) != file.sha256:
         part.unlink()
-        sys.stderr.write("what came is not the file as it is kept; download it again\n")
-        return 1
+        return _another()
     os.replace(part, path)
     sys.stdout.write(f"{harmless(str(path))}\n")
     return 0
 
 
 async def _receive(
-    mesh: Mesh, wanted: Wanted, offset: int, out: BinaryIO, came: Callable[[int], None]
+    mesh: Mesh, wanted: Wanted, offset: int, out: BinaryIO, came: Callable[[bytes], None]
 ) -> None:
     call = mesh.hub.DownloadFile(
         DownloadFileRequest(
@@ -84,9 +89,14 @@ async def _receive(
     try:
         async for step in call:
             await asyncio.to_thread(out.write, step.data)
-            came(len(step.data))
+            came(step.data)
     finally:
         call.cancel()
+
+
+def _another() -> int:
+    sys.stderr.write("what came is not the file as it is kept; download it again\n")
+    return 1
 
 
 def _sha256(path: Path) -> str:

@@ -84,26 +84,32 @@ class Uploading:
         headers = {**TUS, "cache-control": "no-store", "upload-offset": str(got.received_bytes)}
         if got.size_bytes:
             headers["upload-length"] = str(got.size_bytes)
+        else:  # as of a form that was cut
+            headers["upload-defer-length"] = "1"
         return Response(status_code=200, headers=headers | _of_file(got))
 
     async def append(self, request: Request) -> Response:
         """`PATCH /v1/uploads/ID`: the bytes from Upload-Offset on. With the last of them the answer
-        names the file: Kari-File-Id."""
+        names the file: Kari-File-Id. Where nobody knows yet how long it is, they are the last
+        unless Upload-Length says how many there are."""
         require_tus(request.headers)
         if request.headers.get("content-type", "") != CHUNK_TYPE:
             raise InvalidRequest(Reason.REASON_FRAME_INVALID, f"send `content-type: {CHUNK_TYPE}`")
         offset = number_of(request.headers, "upload-offset")
         known = await self._progress(request)
+        length = known.size_bytes
+        if not length and "upload-length" in request.headers:
+            length = number_of(request.headers, "upload-length")
         start = UploadFileStart(
             request_id=request.path_params["upload_id"],
-            size_bytes=known.size_bytes,
+            size_bytes=length,
             offset=offset,
         )
         async with (
             self._visitors.admitted(request, "UploadFile") as who,
             self._transfers.place(who),
         ):
-            response = await self._send(_body_steps(request, start, known.size_bytes))
+            response = await self._send(_body_steps(request, start, length))
         headers = {**TUS, "upload-offset": str(response.received_bytes)}
         return Response(status_code=204, headers=headers | _of_file(response))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 from prometheus_client import Counter
 
+from kari.audit.v1.audit_pb2 import Record
 from servers.audit.chain import Key
 from servers.audit.store import Trail
 from servers.audit.verification import Head
@@ -16,6 +17,8 @@ from servers.runtime.errors import KariError
 
 WRITE_SECONDS = 2.0
 """The file is so far behind the trail at most; a killed server leaves it there."""
+MOST_SEQUENCE = 2**63 - 1
+"""As the column holds it."""
 UNREADABLE = Head(0, b"", b"")
 """What a file that says nothing says: no key has made it."""
 
@@ -52,13 +55,18 @@ class Checkpoint:
         if end.sequence <= self._written:
             return
         try:
-            if await self._goes_on(end.sequence):
-                head = Head(end.sequence, end.mac, self._key.checkpoint(end.sequence, end.mac))
-                await asyncio.to_thread(private_files.replace, self._file, _text(head))
-            self._written = end.sequence
+            with private_files.alone(self._file) as alone:
+                if alone:  # else another one writes, and this one does the next time
+                    await self._write(end)
         except (OSError, KariError) as error:
             NOT_WRITTEN.inc()
             log.warning("no checkpoint was written", error=type(error).__name__)
+
+    async def _write(self, end: Record) -> None:
+        if await self._goes_on(end.sequence):
+            head = Head(end.sequence, end.mac, self._key.checkpoint(end.sequence, end.mac))
+            await asyncio.to_thread(private_files.replace, self._file, _text(head))
+        self._written = end.sequence
 
     async def _goes_on(self, sequence: int) -> bool:
         """Whether the trail holds what the file remembers, and goes beyond it."""
@@ -79,12 +87,13 @@ class Checkpoint:
     def _read(self) -> Head | None:
         try:
             found = json.loads(self._file.read_bytes())
-            return Head(
-                int(found["sequence"]), bytes.fromhex(found["code"]), bytes.fromhex(found["mac"])
-            )
+            sequence = int(found["sequence"])
+            if not 0 <= sequence <= MOST_SEQUENCE:
+                return UNREADABLE
+            return Head(sequence, bytes.fromhex(found["code"]), bytes.fromhex(found["mac"]))
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             return UNREADABLE
 
 

@@ -6,11 +6,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
+from prometheus_client import Counter
 
 from servers.capsules.run import Run
 from servers.capsules.store import RunKey, Runs
+from servers.runtime.labelled import labelled
 
 RELEASE_SECONDS = 2.0
+
+FAILURES = Counter(
+    "kari_capsule_claim_failures_total",
+    "Claims of runs that could not be said or taken back.",
+    ["at"],
+)
 
 log = structlog.get_logger("kari.capsules")
 
@@ -65,7 +73,7 @@ class Claim:
         try:
             await self._runs.end(self._key)
         except Exception as error:  # noqa: BLE001  # the run itself has ended well
-            log.warning("a run that is done could not be closed", error=type(error).__name__)
+            _failed("end", error)
 
     async def _stop(self) -> None:
         if self._renewing is not None:
@@ -80,7 +88,7 @@ class Claim:
             try:
                 self.lost = not await self._runs.renew(self._key)
             except Exception as error:  # noqa: BLE001  # whatever it was, the next try may work
-                log.warning("the claim of a run could not be renewed", error=type(error).__name__)
+                _failed("renew", error)
         log.warning("a run was taken over", run=self._run.id, capsule=self._run.manifest.id)
         if self._limit is not None:
             self._limit.reschedule(asyncio.get_running_loop().time())
@@ -91,4 +99,9 @@ class Claim:
             async with asyncio.timeout(RELEASE_SECONDS):
                 await self._runs.release(self._key)
         except Exception as error:  # noqa: BLE001  # whatever it was, the run has ended
-            log.warning("the claim of a run could not be taken back", error=type(error).__name__)
+            _failed("release", error)
+
+
+def _failed(at: str, error: Exception) -> None:
+    labelled(FAILURES, at).inc()
+    log.warning("claim of a run failed", at=at, error=type(error).__name__)

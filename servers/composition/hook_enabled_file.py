@@ -48,10 +48,6 @@ def put_together(w: Wiring) -> Hosted:
     pipeline = Pipeline(peers.files, hooks, trying, trail_of(w, "hook_enabled_file"), news)
     claims = Claims(peers.files, pipeline, w.mesh_key)
 
-    async def close() -> None:
-        await claims.close()
-        await room.close()
-
     return served(
         "hook_enabled_file",
         add_HookEnabledFileServiceServicer_to_server,
@@ -63,5 +59,6 @@ def put_together(w: Wiring) -> Hosted:
             peers.multimedia,
         ),
         loops=(claims.run,),
-        close=close,
+        drain=claims.drain,
+        close=room.close,
     )

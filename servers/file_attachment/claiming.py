@@ -2,9 +2,7 @@
 
 from collections.abc import Callable
 
-import structlog
 from asyncpg import Record
-from prometheus_client import Counter
 
 from kari.conversation_models.v1.file_pb2 import File, FileState
 from kari.errors.v1.errors_pb2 import Reason
@@ -19,7 +17,6 @@ from servers.file_attachment.rows import (
     claimed,
     ended_of,
     file_of,
-    given_up,
     merged,
     name_of,
     unknown_file,
@@ -31,12 +28,6 @@ from servers.runtime.postgres import Connection, Database
 from servers.runtime.resources import Resource
 
 DEFAULT_LIMIT = 4
-MOST_CLAIMS = 5
-"""Claims in which no hook of a file comes to its end, after which it is given up."""
-
-GIVEN_UP = Counter("kari_chat_files_given_up_total", "Files at which nobody could look.")
-
-log = structlog.get_logger("kari.file_attachment")
 
 
 class Claiming:
@@ -47,8 +38,7 @@ class Claiming:
         self._erase_soon = erase_soon
 
     async def claim(self, request: ClaimFilesRequest) -> list[ClaimedFile]:
-        """Leases files of every tenant, in turns. One that was claimed again and again while none
-        of its hooks came to its end takes down whoever looks at it, and is given up."""
+        """Leases files of every tenant, in turns."""
         database = await self._database.get()
         async with database.across_tenants() as connection:
             due = await connection.fetch(
@@ -61,11 +51,7 @@ class Claiming:
         found = []
         for each in due:
             row = await database.row(each["tenant_id"], QUERIES.file, each["id"])
-            if row is None:  # it was deleted meanwhile
-                continue
-            if row["claims_in_vain"] > MOST_CLAIMS:
-                await self._give_up(each["tenant_id"], row)
-            else:
+            if row is not None:  # it was not deleted meanwhile
                 found.append(claimed(row, each["tenant_id"]))
         return found
 
@@ -84,19 +70,6 @@ class Claiming:
         if request.replaced_by_request_id:
             self._erase_soon()
         return file_of(now)
-
-    async def _give_up(self, tenant_id: str, row: Record) -> None:
-        """Closes a file: refused if it is in quarantine, and with what was found out if not."""
-        file, request = file_of(row), RecordHooksRequest(file_id=row["id"], done=True)
-        request.reports.extend(given_up(file.reports))
-        if file.state == QUARANTINED:
-            request.state = FileState.FILE_STATE_REFUSED
-            request.refused_because = "it could not be looked at"
-        async with (await self._database.get()).transaction(tenant_id) as connection:
-            if await connection.fetchrow(QUERIES.lock_claimed, file.id, row["claim"]):
-                await connection.execute(QUERIES.record_hooks, *_recorded(request, file))
-                GIVEN_UP.inc()
-                log.error("file given up", file=file.id, claims=row["claims_in_vain"] - 1)
 
 
 def _recorded(request: RecordHooksRequest, file: File) -> tuple[object, ...]:
@@ -119,6 +92,9 @@ def _recorded(request: RecordHooksRequest, file: File) -> tuple[object, ...]:
         request.summary or file.summary,
         request.chunks or file.chunks,
         len(ended_of(reports)) > ended,
+        request.under_way if request.HasField("under_way") else None,
+        request.put_down,
+        request.in_vain,
     )
 
 

@@ -47,6 +47,7 @@ def claimed(row: Row, tenant_id: str) -> ClaimedFile:
         strip_metadata=row["strip_metadata"],
         conversation_id=row["conversation_id"],
         correlation_id=row["correlation_id"],
+        claims_in_vain=row["claims_in_vain"],
     )
 
 
@@ -96,19 +97,6 @@ def merged(reports: Sequence[HookReport], newer: Sequence[HookReport]) -> list[H
 def ended_of(reports: Sequence[HookReport]) -> list[HookReport]:
     """Those of hooks that have come to their end."""
     return [report for report in reports if report.verdict != HookVerdict.HOOK_VERDICT_RUNNING]
-
-
-def given_up(reports: Sequence[HookReport]) -> list[HookReport]:
-    """Reports of the hooks under way, when a file is given up: they have failed."""
-    found = []
-    for report in reports:
-        if report.verdict == HookVerdict.HOOK_VERDICT_RUNNING:
-            failed = HookReport()
-            failed.CopyFrom(report)
-            failed.verdict = HookVerdict.HOOK_VERDICT_FAILED
-            failed.explanation = "whoever looked at the file did not come to an end"
-            found.append(failed)
-    return found
 
 
 def unknown_file() -> NotFound:

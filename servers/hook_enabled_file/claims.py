@@ -17,12 +17,17 @@ import grpc
 import structlog
 
 from kari.errors.v1.errors_pb2 import Reason
-from kari.file_attachment.v1.file_attachment_pb2 import ClaimedFile, ClaimFilesRequest
+from kari.file_attachment.v1.file_attachment_pb2 import (
+    ClaimedFile,
+    ClaimFilesRequest,
+    RecordHooksRequest,
+)
+from servers.hook_enabled_file.claim import CLAIM_SECONDS
 from servers.hook_enabled_file.metrics import FAILURES, UNDER_WAY
 from servers.hook_enabled_file.pipeline import Pipeline
 from servers.runtime.call import Call, acting
 from servers.runtime.durations import duration
-from servers.runtime.errors import KariError, from_rpc
+from servers.runtime.errors import Internal, KariError, from_rpc
 from servers.runtime.ids import new_correlation_id
 from servers.runtime.labelled import labelled
 from servers.runtime.mesh_key import MeshKey
@@ -35,9 +40,9 @@ MOST_AT_ONCE = 32
 """Files under way in one process; how many hooks run at once is for `Trying` to say."""
 MOST_HELD = 256
 """With those that wait for what is away."""
-CLAIM_SECONDS = 30.0
 LOOK_SECONDS = 2.0
 LONGEST_WAIT = 30.0
+LEAVE_SECONDS = 2.0
 
 log = structlog.get_logger("kari.hook_enabled_file")
 
@@ -55,6 +60,7 @@ class Claims:
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._beginning: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
+        self._draining = False
 
     def soon(self, file_id: str) -> None:
         """A file has just come in."""
@@ -82,9 +88,12 @@ class Claims:
                 async with asyncio.timeout(wait):
                     await self._room.wait()
 
-    async def close(self) -> None:
-        """Puts down what is under way: others go on with it."""
-        tasks = [*self._under_way.values(), *self._beginning]
+    async def drain(self) -> None:
+        """Claims no more, and puts down what is under way: others go on with it at once."""
+        self._draining = True
+        if self._beginning:
+            await asyncio.wait(self._beginning)
+        tasks = list(self._under_way.values())
         for task in tasks:
             task.cancel()
         if tasks:
@@ -97,6 +106,8 @@ class Claims:
     def _free(self) -> int:
         """How many more files may be under way. Those that wait for what is away are not counted,
         up to a bound."""
+        if self._draining:
+            return 0
         active = len(self._under_way) - self._pipeline.waiting
         return min(MOST_AT_ONCE - active, MOST_HELD - len(self._under_way))
 
@@ -144,17 +155,45 @@ class Claims:
             return acting(Call(correlation_id, principal=who))
 
         with acts():
+            if self._draining:  # it was being claimed when that began
+                return await self._leave(claimed)
             try:
                 await self._pipeline.run(claimed, acts)
+            except asyncio.CancelledError:
+                if self._draining:
+                    await self._leave(claimed)
+                raise
             except grpc.aio.AioRpcError as error:
-                _put_down(claimed, Reason.Name(from_rpc(error).reason))
+                await self._put_down(claimed, from_rpc(error))
             except KariError as error:
-                _put_down(claimed, Reason.Name(error.reason))
+                await self._put_down(claimed, error)
             except Exception as error:  # whatever it was, other files wait as well
-                log.error("file put down", file=claimed.file.id, exc_info=error)
-                labelled(FAILURES, "REASON_INTERNAL").inc()
+                log.error("hooks failed", file=claimed.file.id, exc_info=error)
+                await self._put_down(claimed, Internal())
 
+    async def _put_down(self, claimed: ClaimedFile, error: KariError) -> None:
+        """It is taken up again when its claim has run out: not at once, what failed may last. What
+        no waiting mends is counted, so that it comes to an end."""
+        reason = Reason.Name(error.reason)
+        labelled(FAILURES, reason).inc()
+        log.warning("file put down", file=claimed.file.id, reason=reason)
+        if error.reason != Reason.REASON_LEASE_LOST:
+            await self._leave(claimed, at_once=False, in_vain=not error.may_retry)
 
-def _put_down(claimed: ClaimedFile, reason: str) -> None:
-    labelled(FAILURES, reason).inc()
-    log.warning("file put down", file=claimed.file.id, reason=reason)
+    async def _leave(
+        self, claimed: ClaimedFile, *, at_once: bool = True, in_vain: bool = False
+    ) -> None:
+        """Says that no hook of a file is under way here any more: none is at fault if the process
+        ends. Who cannot say so leaves the claim to run out."""
+        request = RecordHooksRequest(
+            file_id=claimed.file.id,
+            claim=claimed.claim,
+            under_way=False,
+            put_down=at_once,
+            in_vain=in_vain,
+        )
+        try:
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self._files.RecordHooks(request)
+        except (TimeoutError, grpc.aio.AioRpcError) as error:
+            log.warning("claim left to run out", file=claimed.file.id, error=type(error).__name__)

@@ -1,6 +1,6 @@
 """What a hook is: something that looks at a file on its way in."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -43,6 +43,10 @@ class Outcome:
     """What the audit trail is told besides, such as the names of rules. No content."""
 
 
+async def _unnoted(_under_way: bool) -> None:
+    """Nobody keeps it."""
+
+
 @dataclass
 class Looked:
     """A file that is being looked at."""
@@ -54,6 +58,8 @@ class Looked:
     conversation_id: str = ""
     tell: Callable[[str], None] = lambda _: None
     """Takes how far a hook is, in a few words for people."""
+    under_way: Callable[[bool], Awaitable[None]] = _unnoted
+    """Takes whether a hook reads the bytes from now on: it may be what ends the process."""
     acting: "Callable[[], AbstractContextManager[object]]" = nullcontext
     """Within it calls are made for the file's user, however long it has waited."""
     extracted: "Extracted | None" = None

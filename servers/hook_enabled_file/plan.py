@@ -24,6 +24,8 @@ MEGABYTE = 1_000_000
 LARGE_BYTES = 64 * MEGABYTE
 MEDIA_SECONDS = 600.0
 """As long as multimedia may take over a recording."""
+MOST_IN_VAIN = 5
+"""Claims of a file that may end with the process that had them, under one hook."""
 BYTES_A_SECOND = 15 * MEGABYTE
 """What a hook gets through at least, on a core that others use too."""
 
@@ -85,6 +87,15 @@ def pauses(kind: HookKind.ValueType, patience: float) -> Iterator[float]:
         pause = min(pause * 2, LONGEST_PAUSE, left)
         left -= pause
         yield pause
+
+
+def fatal(hooks: Sequence[Hook], file: File, claims_in_vain: int) -> str:
+    """The hook of a file that ended process after process, and is not begun again; empty if none
+    did. Of what is not known to be at fault nothing is said before `MOST_IN_VAIN` claims."""
+    if claims_in_vain < MOST_IN_VAIN:
+        return ""
+    under_way = set(running(file))
+    return next((hook.name for hook in left(hooks, file) if hook.name in under_way), "")
 
 
 def running(file: File) -> list[str]:

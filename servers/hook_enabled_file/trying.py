@@ -55,6 +55,7 @@ class Trying:
                 labelled(AGAIN, hook.name).inc()
                 log.warning("hook is tried again", hook=hook.name, error=str(away))
                 looked.tell(f"{away}; {WAITS[hook.kind]}")
+            await looked.under_way(False)
             with self._counted_as_waiting():
                 await asyncio.sleep(pause)
         try:
@@ -72,23 +73,28 @@ class Trying:
             self.waiting -= 1
 
     async def _once(self, hook: Hook, looked: Looked) -> Outcome:
-        seconds = seconds_for(hook, looked)
-        slots = self._slow if is_slow(hook, looked) else self._few
-        try:
-            async with slots, asyncio.timeout(seconds):
-                with looked.acting():
-                    return await hook.look(looked)
-        except TimeoutError:
-            return Outcome(FAILED, f"{hook.name} took longer than the {seconds:.0f} s it may")
-        except JobFailed as failed:
-            return _failed(hook, failed)
-        except grpc.aio.AioRpcError as error:
-            return _refused(hook, error)
-        except Away:
-            raise
-        except Exception as error:  # whatever it was, it closes or marks this file alone
-            log.error("hook failed", hook=hook.name, file=looked.file.id, exc_info=error)
-            return Outcome(FAILED, f"{hook.name} failed", record={"error": type(error).__name__})
+        async with self._slow if is_slow(hook, looked) else self._few:
+            await looked.under_way(True)
+            return await _in_time(hook, looked)
+
+
+async def _in_time(hook: Hook, looked: Looked) -> Outcome:
+    seconds = seconds_for(hook, looked)
+    try:
+        async with asyncio.timeout(seconds):
+            with looked.acting():
+                return await hook.look(looked)
+    except TimeoutError:
+        return Outcome(FAILED, f"{hook.name} took longer than the {seconds:.0f} s it may")
+    except JobFailed as failed:
+        return _failed(hook, failed)
+    except grpc.aio.AioRpcError as error:
+        return _refused(hook, error)
+    except Away:
+        raise
+    except Exception as error:  # whatever it was, it closes or marks this file alone
+        log.error("hook failed", hook=hook.name, file=looked.file.id, exc_info=error)
+        return Outcome(FAILED, f"{hook.name} failed", record={"error": type(error).__name__})
 
 
 def _failed(hook: Hook, failed: JobFailed) -> Outcome:

@@ -1,7 +1,10 @@
 """Files of mode 0600 that are whole or not there."""
 
+import fcntl
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -17,6 +20,7 @@ def create(file: Path, content: bytes) -> None:
         return
     finally:
         draft.unlink()
+    _sync(file.parent)
 
 
 def replace(file: Path, content: bytes) -> None:
@@ -26,6 +30,26 @@ def replace(file: Path, content: bytes) -> None:
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)
+    _sync(file.parent)
+
+
+@contextmanager
+def alone(file: Path) -> Iterator[bool]:
+    """Whether nobody else is inside for the same file, which may be read and replaced there. By a
+    lock beside it: the file itself is another one each time."""
+    lock = os.open(file.with_name(f".{file.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        yield _locked(lock)
+    finally:
+        os.close(lock)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _draft(file: Path, content: bytes) -> Path:
@@ -35,3 +59,12 @@ def _draft(file: Path, content: bytes) -> Path:
         out.flush()
         os.fsync(out.fileno())
     return draft
+
+
+def _sync(folder: Path) -> None:
+    """A name is as durable as its folder."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

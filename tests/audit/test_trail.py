@@ -23,6 +23,8 @@ from kari.audit.v1.audit_pb2 import (
 from kari.audit.v1.audit_pb2_grpc import AuditServiceStub
 from kari.conversation_models.v1.audit_pb2 import AuditEntry, AuditOutcome
 from kari.errors.v1.errors_pb2 import Reason
+from servers.audit.checkpoint import WRITE_SECONDS
+from servers.runtime import private_files
 from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.channels import Channels
 from servers.runtime.ids import new_id
@@ -240,12 +242,22 @@ async def test_a_checkpoint_that_somebody_changed_is_found(books: Books) -> None
     await books.append(*(happened() for _ in range(3)))
     file = await checkpointed(books)
     told = json.loads(file.read_text())
-    for changed in (json.dumps(told | {"sequence": 2}), "", "[]"):
+    numbers = (2, -1, 2**63, float("inf"))
+    for changed in (*(json.dumps(told | {"sequence": n}) for n in numbers), "", "[]"):
         file.write_text(changed)
         verdict = await books.verdict()
         assert (verdict.whole, verdict.damage) == (False, Damage.DAMAGE_FORGED)
         assert "audit.checkpoint" in verdict.explanation
     assert os.stat(file).st_mode & 0o077 == 0
+
+
+async def test_who_finds_another_at_the_checkpoint_comes_again(books: Books) -> None:
+    """Between reading it and writing it nobody else writes."""
+    with private_files.alone(books.checkpoint):
+        await books.append(happened())
+        await asyncio.sleep(2 * WRITE_SECONDS)
+        assert not books.checkpoint.exists()
+    await checkpointed(books)
 
 
 async def test_a_trail_without_records_says_that_it_has_none(books: Books) -> None:
@@ -263,6 +275,52 @@ async def test_a_forged_end_is_told_by_whoever_writes_behind_it(books: Books) ->
     # One that is known has the end looked up again.
     await books.append(one)
     assert metric("kari_audit_damage_total") == before + 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit.head SET (sequence, code) = (SELECT sequence, mac FROM audit.records "
+        "WHERE sequence = 2)",
+        "DELETE FROM audit.head",
+    ],
+    ids=["moved back", "gone"],
+)
+async def test_an_end_that_was_moved_locks_nobody_out(books: Books, statement: str) -> None:
+    """Records go on behind the last one; it is counted."""
+    one = happened()
+    await books.append(happened(), happened(), happened(), one)
+    await books.owner(UNLOCK, "ALTER TABLE audit.head DISABLE TRIGGER USER", statement)
+    before = metric("kari_audit_damage_total")
+    # One that is known has the end looked up again.
+    await books.append(one)
+    assert await books.append(happened()) == [5]
+    assert metric("kari_audit_damage_total") > before
+    assert (await books.verdict()).whole
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        """details = '{"call": 5}'""",
+        """details = '{"call": null}'""",
+        """details = '"x"'""",
+        "happened_at = 'infinity'",
+        "outcome = -2000000000",
+    ],
+)
+async def test_a_row_that_is_no_record_any_more_is_named(books: Books, change: str) -> None:
+    """And hides nothing of those around it."""
+    await books.append(*(happened(user_id=f"u{n}") for n in range(4)))
+    await books.owner(UNLOCK, f"UPDATE audit.records SET {change} WHERE sequence = 3")
+    verdict = await books.verdict()
+    assert (verdict.first_broken_sequence, verdict.damage) == (3, Damage.DAMAGE_CHANGED)
+    records = (await books.page(page_size=10)).records
+    assert [record.entry.user_id for record in records if record.sequence != 3] == [
+        "u0",
+        "u1",
+        "u3",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import asyncpg
+
 from kari.capsules.v1.capsules_pb2 import CapsuleResult, Run
 from kari.conversation_models.v1.audit_pb2 import AuditOutcome
 from kari.errors.v1.errors_pb2 import ErrorType, Reason
 from tests.capsules.workshop import Workshop, manifest, worker_processes, write
 from tests.hosting import connect_as, until
+from tests.stream_processor.conditions import metric
 
 FAILED = AuditOutcome.AUDIT_OUTCOME_FAILED
 REFUSED = AuditOutcome.AUDIT_OUTCOME_REFUSED
@@ -125,6 +128,60 @@ async def test_a_run_whose_process_is_killed_can_go_on(workshop: Workshop) -> No
     entry = (await workshop.audited(FAILED))[-1]
     assert (entry.reason, entry.details["run"]) == ("REASON_CAPSULE_FAILED", run.id)
     assert await workshop.result("keeper", {}, resume_run_id=run.id) == {"from": 1}
+
+
+@asynccontextmanager
+async def without(workshop: Workshop, right: str, table: str, role: str) -> AsyncIterator[None]:
+    """A store that is there and does not do what it is asked for: a server has lost a right."""
+    url = workshop.wiring.settings.postgres_url
+    assert url is not None
+    owner = await asyncpg.connect(url.get_secret_value())
+    try:
+        await owner.execute(f"REVOKE {right} ON {table} FROM {role}")
+        yield
+    finally:
+        await owner.execute(f"GRANT {right} ON {table} TO {role}")
+        await owner.close()
+
+
+async def test_a_run_ends_well_whatever_becomes_of_its_claim(workshop: Workshop) -> None:
+    """Each failure is counted; what could not be closed is under way no longer than its claim."""
+    failures = {at: claim_failures(at) for at in ("renew", "end")}
+    async with under_way(workshop, 6) as (run, running):
+        async with without(workshop, "UPDATE", "capsules.runs", "kari_capsules"):
+            finished = await running
+        assert finished.success, finished
+        assert all(claim_failures(at) > before for at, before in failures.items())
+        (left,) = await workshop.runs()
+        assert not left.ended
+        await dies(workshop, run.id)
+        assert await workshop.result("keeper", {}, resume_run_id=run.id) == {"from": 1}
+
+
+async def test_no_run_goes_on_unrecorded(workshop: Workshop) -> None:
+    """While the trail is away whoever resumes one is told to try again, and the run stays."""
+    async with under_way(workshop) as (run, running):
+        running.cancel()
+        await until(lambda: is_left(workshop))
+        async with without(workshop, "INSERT", "audit.records", "kari_audit"):
+            error = await workshop.error("keeper", {}, resume_run_id=run.id)
+            assert (error.reason, error.retryable) == (Reason.REASON_STORE_UNAVAILABLE, True)
+
+        async def goes_on() -> bool:
+            return (await workshop.run("keeper", {}, resume_run_id=run.id)).success
+
+        await until(goes_on, 20)
+
+
+async def is_left(workshop: Workshop) -> bool:
+    """Whether nobody goes on with the user's only run."""
+    (run,) = await workshop.runs()
+    return not run.under_way
+
+
+def claim_failures(at: str) -> float:
+    """As counted."""
+    return metric("kari_capsule_claim_failures_total", at=at)
 
 
 async def test_a_caller_without_time_is_told_that_the_run_can_go_on(workshop: Workshop) -> None:

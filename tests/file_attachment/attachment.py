@@ -59,10 +59,12 @@ class Attachment:
         )
         return recorded.file
 
-    async def claim(self, file_id: str, seconds: float = 60) -> contract.ClaimedFile:
+    async def claim(
+        self, file_id: str, seconds: float = 60, owner: str = "tests"
+    ) -> contract.ClaimedFile:
         """Claims a file for the hooks."""
         request = contract.ClaimFilesRequest(
-            owner="tests", duration=duration(seconds), file_id=file_id
+            owner=owner, duration=duration(seconds), file_id=file_id
         )
         (claimed,) = (await self.stub.ClaimFiles(request)).files
         return claimed

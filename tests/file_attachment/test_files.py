@@ -3,8 +3,10 @@
 import asyncio
 import secrets
 
+import asyncpg
 import pytest
 
+from embedded.stores import EmbeddedStores
 from kari.conversation_models.v1.file_pb2 import FileState, HookReport, HookVerdict
 from kari.errors.v1.errors_pb2 import Reason
 from kari.file_attachment.v1 import file_attachment_pb2 as contract
@@ -16,6 +18,7 @@ from tests.hosting import Somebody, until
 from tests.production_memory.memory import refusal
 
 READY, REFUSED = FileState.FILE_STATE_READY, FileState.FILE_STATE_REFUSED
+RUNNING = HookVerdict.HOOK_VERDICT_RUNNING
 
 
 @pytest.mark.parametrize(
@@ -148,11 +151,11 @@ async def test_a_claim_that_ran_out_is_given_again(attachment: Attachment) -> No
 
 
 async def claim_or_none(
-    attachment: Attachment, file_id: str, seconds: float = 60
+    attachment: Attachment, file_id: str, seconds: float = 60, owner: str = "tests"
 ) -> contract.ClaimedFile | None:
     """A claim to a file, if it is to be had."""
     try:
-        return await attachment.claim(file_id, seconds)
+        return await attachment.claim(file_id, seconds, owner)
     except ValueError:
         return None
 
@@ -238,42 +241,73 @@ async def test_nobody_is_told_what_colleagues_have(attachment: Attachment) -> No
     assert await attachment.download(file.id, for_hooks=True) == data
 
 
-async def test_a_file_that_takes_down_who_looks_at_it_is_given_up(attachment: Attachment) -> None:
-    """After five claims in which no hook came to its end."""
+async def test_claims_that_ended_with_their_process_are_counted(attachment: Attachment) -> None:
+    """Those under a hook: not while it waited, not if it was put down, not by who is still there;
+    and not any more once a hook came to its end."""
     file = await attachment.upload(b"poison")
-    for _ in range(5):
-        claimed = await until(lambda: claim_or_none(attachment, file.id, 0.05))
-        running = HookReport(hook="scan", verdict=HookVerdict.HOOK_VERDICT_RUNNING)
-        await attachment.stub.RecordHooks(
-            contract.RecordHooksRequest(file_id=file.id, claim=claimed.claim, reports=[running])
-        )
-    await until(lambda: given_up(attachment, file.id))
-    request = contract.GetFileRequest(file_id=file.id)
-    closed = (await attachment.stub.GetFile(request)).file
-    assert (closed.state, closed.refused_because) == (REFUSED, "it could not be looked at")
-    assert [report.verdict for report in closed.reports] == [HookVerdict.HOOK_VERDICT_FAILED]
+
+    async def after(owner: str, **said: object) -> int:
+        """Claims in vain, when the one of `owner`, who says that last, has run out."""
+        claimed = await until(lambda: claim_or_none(attachment, file.id, 0.05, owner))
+        request = contract.RecordHooksRequest(file_id=file.id, claim=claimed.claim, **said)
+        await attachment.stub.RecordHooks(request)
+        return int(claimed.claims_in_vain)
+
+    assert await after("one", under_way=True) == 0
+    assert await after("two", under_way=True) == 1
+    assert await after("three", under_way=False) == 2
+    assert await after("four", under_way=True) == 2
+    assert await after("four", under_way=True) == 2
+    assert await after("five", under_way=True, put_down=True) == 3
+    assert await after("five", under_way=False, in_vain=True) == 3
+    assert await after("six", reports=[HookReport(hook="scan", verdict=RUNNING)]) == 4
+    passed = HookReport(hook="scan", verdict=HookVerdict.HOOK_VERDICT_PASSED)
+    assert await after("seven", under_way=True, reports=[passed]) == 4
+    assert await after("eight") == 1
 
 
-async def given_up(attachment: Attachment, file_id: str) -> bool:
-    """Whether a file is done, while somebody goes on claiming it."""
-    await claim_or_none(attachment, file_id, 0.05)
-    request = contract.GetFileRequest(file_id=file_id)
-    return (await attachment.stub.GetFile(request)).file.done
+async def test_replicas_share_what_waits(attachment: Attachment) -> None:
+    """At the same moment: nobody gets what another has, and nobody goes away empty for it."""
+    waiting = {(await attachment.upload(f"of {n}".encode())).id for n in range(12)}
+    found: list[str] = []
+    while waiting - set(found):
+        requests = [
+            contract.ClaimFilesRequest(owner=f"replica {n}", duration=duration(60), limit=3)
+            for n in range(4)
+        ]
+        answers = await asyncio.gather(*map(attachment.stub.ClaimFiles, requests))
+        found += [claimed.file.id for answer in answers for claimed in answer.files]
+    assert len(found) == len(set(found))
 
 
-async def test_a_file_whose_hooks_come_forward_is_not_given_up(attachment: Attachment) -> None:
-    """However often somebody has to go on with them."""
-    file = await attachment.upload(b"slow")
-    for n in range(8):
-        claimed = await until(lambda: claim_or_none(attachment, file.id, 0.05))
-        passed = HookReport(hook=f"hook {n}", verdict=HookVerdict.HOOK_VERDICT_PASSED)
-        await attachment.stub.RecordHooks(
-            contract.RecordHooksRequest(file_id=file.id, claim=claimed.claim, reports=[passed])
-        )
-    claimed = await until(lambda: claim_or_none(attachment, file.id))
-    request = contract.GetFileRequest(file_id=file.id)
-    assert not (await attachment.stub.GetFile(request)).file.done
-    assert len(claimed.file.reports) == 8
+async def test_who_puts_a_file_down_holds_up_nobody(attachment: Attachment) -> None:
+    """However long the claim was for."""
+    file = await attachment.upload(b"next, please")
+    claimed = await attachment.claim(file.id, 3600)
+    request = contract.RecordHooksRequest(file_id=file.id, claim=claimed.claim, put_down=True)
+    await attachment.stub.RecordHooks(request)
+    again = await attachment.claim(file.id)
+    assert again.claim > claimed.claim
+    refused = await refusal(attachment.stub.RecordHooks(request))
+    assert refused.reason == Reason.REASON_LEASE_LOST
+
+
+async def test_files_that_go_in_one_statement_are_counted_once(
+    attachment: Attachment, stores: EmbeddedStores
+) -> None:
+    """The same bytes several times take their room once."""
+    for data in (b"twins", b"twins", b"single"):
+        await attachment.upload(data)
+    empty = contract.ListFilesRequest()
+    assert (await attachment.stub.ListFiles(empty)).used_bytes == 11
+    owner = await asyncpg.connect(stores.postgres_url)
+    try:
+        user_id, tenant_id = attachment.somebody.user_id, attachment.somebody.tenant_id
+        await owner.execute("SELECT set_config('kari.tenant', $1, false)", tenant_id)
+        await owner.execute("DELETE FROM file_attachment.files WHERE user_id = $1", user_id)
+    finally:
+        await owner.close()
+    assert (await attachment.stub.ListFiles(empty)).used_bytes == 0
 
 
 async def test_tenants_take_turns(attachment: Attachment) -> None:

@@ -18,7 +18,7 @@ class Drawer:
 
     def __init__(self, kari: Kari, token: str) -> None:
         self._kari = kari
-        self._header = {"authorization": f"Bearer {token}"}
+        self.header = {"authorization": f"Bearer {token}"}
 
     async def upload(self, name: str, data: bytes) -> File:
         """A file by a form; as it was taken in."""
@@ -31,7 +31,7 @@ class Drawer:
     async def request(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
         """Status and body of a request; the body as JSON if it is."""
         async with (
-            aiohttp.ClientSession(self._kari.http, headers=self._header) as session,
+            aiohttp.ClientSession(self._kari.http, headers=self.header) as session,
             session.request(method, path, **options) as answer,
         ):
             if answer.content_type == "application/json":

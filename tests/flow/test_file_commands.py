@@ -1,6 +1,7 @@
 """`kari files` against a running mesh."""
 
 import json
+import secrets
 from pathlib import Path
 
 from cli.file_uploads import Wanted
@@ -83,6 +84,20 @@ async def test_what_was_broken_off_goes_on(mesh: Mesh, tmp_path: Path) -> None:
     assert not part.exists()
     part.write_bytes(bytes(500_000))
     code, output = await files(mesh, "download", file_id, str(tmp_path / "again.bin"))
+    assert code == 1
+    assert "download it again" in output
+
+
+async def test_a_file_goes_to_a_pipe(mesh: Mesh, tmp_path: Path) -> None:
+    """The exit code says whether it came as it was kept."""
+    path = tmp_path / "notes.txt"
+    path.write_text(f"For whoever reads on: {secrets.token_hex(20)}.")
+    file_id = await uploaded(mesh, path)
+    assert await files(mesh, "download", file_id, "-") == (0, path.read_text())
+    objects = [each for each in (mesh.kari.data / "objects").rglob("*") if each.is_file()]
+    (kept,) = (each for each in objects if each.read_bytes() == path.read_bytes())
+    kept.write_text(path.read_text().upper())
+    code, output = await files(mesh, "download", file_id, "-")
     assert code == 1
     assert "download it again" in output
 

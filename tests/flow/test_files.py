@@ -1,9 +1,13 @@
 """Files, from an upload through every server to an answer and to a search."""
 
 import asyncio
+import hashlib
+import io
 import json
+import secrets
 from collections.abc import AsyncIterator
 
+import aiohttp
 import grpc
 
 from kari.chat_hub.v1.chat_hub_pb2 import (
@@ -24,7 +28,7 @@ from tests.flow.test_tools import results
 from tests.hook_enabled_file.samples import pdf, picture
 from tests.hosting import until
 from tests.production_memory.memory import refusal
-from tests.socket_client import SocketClient, opened, text_of
+from tests.socket_client import SocketClient, login, opened, text_of
 
 PAGES = (
     "The annual report of the ferry company.",
@@ -172,6 +176,53 @@ async def test_ten_gigabytes_are_refused_before_a_byte(mesh: Mesh) -> None:
         assert (await refusal(call)).reason == Reason.REASON_TOO_LARGE
         looked = hub.GetUpload(GetUploadRequest(request_id="huge"), metadata=[header])
         assert (await refusal(looked)).reason == Reason.REASON_FILE_NOT_FOUND
+
+
+async def test_a_form_that_was_cut_goes_on_by_tus(mesh: Mesh) -> None:
+    """Under its Idempotency-Key; who sends it again from the beginning is told where to go on."""
+    data, key = secrets.token_bytes(3_000_000), secrets.token_hex(8)
+    token = await login(mesh.kari)
+    drawer = Drawer(mesh.kari, token)
+    await cut_form(mesh, token, key, data[:2_000_000])
+    place = f"/v1/uploads/{key}"
+    tus = {"tus-resumable": "1.0.0", "content-type": "application/offset+octet-stream"}
+    async with aiohttp.ClientSession(mesh.kari.http, headers=drawer.header) as session:
+
+        async def offset() -> int:
+            async with session.head(place, headers=tus) as looked:
+                known = looked.headers.get("upload-defer-length") == "1"
+                return int(looked.headers["upload-offset"]) if known else 0
+
+        came = await until(offset)
+        again = {"idempotency-key": key}
+        form = aiohttp.FormData({"file": io.BytesIO(data)})
+        async with session.post("/v1/files", data=form, headers=again) as answer:
+            error = await answer.json()
+        assert (error["reason"], error["details"]["offset"]) == ("REASON_UPLOAD_OFFSET", str(came))
+        for end in (2_500_000, len(data)):
+            place_now = {"upload-offset": str(came), "upload-length": str(len(data))}
+            body = data[came:end]
+            async with session.patch(place, data=body, headers=tus | place_now) as answer:
+                came = int(answer.headers["upload-offset"])
+                file_id = answer.headers.get("kari-file-id")
+        async with session.get(f"/v1/files/{file_id}") as answer:
+            file = (await answer.json())["file"]
+    assert file["sha256"] == hashlib.sha256(data).hexdigest()
+
+
+async def cut_form(mesh: Mesh, token: str, key: str, data: bytes) -> None:
+    """A client that goes away in the middle of a form."""
+    _, writer = await asyncio.open_connection("127.0.0.1", mesh.kari.http_port)
+    head = (
+        f"POST /v1/files HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n"
+        f"idempotency-key: {key}\r\ncontent-type: multipart/form-data; boundary=b\r\n"
+        f"content-length: {2 * len(data)}\r\n\r\n"
+        '--b\r\ncontent-disposition: form-data; name="file"; filename="a.bin"\r\n\r\n'
+    )
+    writer.write(head.encode() + data)
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_the_hub_lists_hooks_and_readers(mesh: Mesh) -> None:

@@ -3,97 +3,46 @@
 import asyncio
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import AsyncIterator
 
+import asyncpg
 import grpc
 import pytest
 from prometheus_client import REGISTRY
 
-from kari.conversation_models.v1.file_pb2 import (
-    File,
-    FileState,
-    HookKind,
-    HookReport,
-)
+from kari.conversation_models.v1.file_pb2 import File, FileState
 from kari.errors.v1.errors_pb2 import Reason
 from kari.file_attachment.v1 import file_attachment_pb2 as kept
 from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceStub
 from kari.hook_enabled_file.v1 import hook_enabled_file_pb2 as contract
+from servers.hook_enabled_file import hooks
 from servers.hook_enabled_file.following import Following
-from servers.hook_enabled_file.hooks import ENRICH, FAILED, GUARD, PASSED, Away, Looked, Outcome
+from servers.hook_enabled_file.hooks import ENRICH, FAILED, GUARD, PASSED, Away, Outcome
 from servers.hook_enabled_file.news import News
 from servers.hook_enabled_file.pipeline import Pipeline
 from servers.hook_enabled_file.plan import LARGE_BYTES
 from servers.hook_enabled_file.trying import WAITS, Trying
 from servers.runtime.audit_trail import AuditTrail
-from servers.runtime.durations import duration
-from servers.runtime.errors import Unavailable
+from servers.runtime.errors import Internal, Unavailable
 from servers.runtime.ids import new_id
-from servers.runtime.limited import BytesSource
 from tests.file_attachment.attachment import Attachment
 from tests.hook_enabled_file import samples
-from tests.hook_enabled_file.intake import Intake, report, steps, verdicts
+from tests.hook_enabled_file.intake import Intake, steps, verdicts
+from tests.hook_enabled_file.odd_hooks import Odd, Waiting, claim, looked, pipeline
 from tests.hosting import until
 from tests.production_memory.memory import refusal
+from tests.stream_processor.conditions import metric
 
 READY, REFUSED = FileState.FILE_STATE_READY, FileState.FILE_STATE_REFUSED
 QUARANTINED = FileState.FILE_STATE_QUARANTINED
 
 
-@dataclass
-class Odd:
-    """A hook that does what a test has it do: each outcome once, the last for ever."""
-
-    does: Sequence[Any] = (Outcome(),)
-    kind: HookKind.ValueType = GUARD
-    name: str = "odd"
-    seconds: float = 30.0
-    description: str = ""
-    looked_at: list[str] = field(default_factory=list)
-
-    async def unavailable(self) -> str:
-        """It can run."""
-        return ""
-
-    def skips(self, looked: Looked) -> str:
-        """Nothing."""
-        return ""
-
-    def listens(self, looked: Looked) -> bool:
-        """To nothing."""
-        return False
-
-    async def look(self, looked: Looked) -> Outcome:
-        """Does the next thing."""
-        self.looked_at.append(looked.file.id)
-        does = self.does[min(len(self.looked_at), len(self.does)) - 1]
-        if isinstance(does, Exception):
-            raise does
-        if isinstance(does, asyncio.Event):
-            await does.wait()
-            return Outcome()
-        found: Outcome = does
-        return found
-
-
-@dataclass
-class Waiting(Odd):
-    """Something that it needs is away until it is back."""
-
-    back: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def look(self, looked: Looked) -> Outcome:
-        """Passes then."""
-        if not self.back.is_set():
-            raise Away("it is away")
-        return Outcome()
-
-
-def looked(size: int = 10) -> Looked:
-    """A file to be looked at."""
-    return Looked(File(id=new_id("file"), size_bytes=size), BytesSource(b""), "t")
+def deep(levels: int) -> dict[str, object]:
+    """Something with so many levels."""
+    found: dict[str, object] = {}
+    for _ in range(levels):
+        found = {"below": found}
+    return found
 
 
 async def test_a_hook_that_takes_too_long_has_failed() -> None:
@@ -125,52 +74,6 @@ async def test_a_large_file_does_not_hold_up_others() -> None:
     assert (await trying.look(Odd(), looked())).verdict == PASSED
     never.set()
     await asyncio.gather(*large)
-
-
-async def test_a_file_that_somebody_put_down_is_taken_up(intake: Intake) -> None:
-    """What was said of it stays; what was not finished is done again."""
-    attachment = Attachment(intake.wiring, intake.somebody)
-    claimed = await claim(attachment, b"put down", seconds=1)
-    done = HookReport(hook="scan", kind=GUARD, verdict=PASSED, explanation="seen by another")
-    running = HookReport(hook="archives", kind=GUARD, verdict=1)
-    await attachment.stub.RecordHooks(
-        kept.RecordHooksRequest(
-            file_id=claimed.file.id, claim=claimed.claim, reports=[done, running]
-        )
-    )
-    file = await intake.done(claimed.file)
-    assert file.state == READY
-    assert report(file, "scan").explanation == "seen by another"
-    assert verdicts(file)["archives"] == "passed"
-    assert await intake.pieces(file)
-
-
-async def claim(attachment: Attachment, data: bytes, seconds: float = 60) -> kept.ClaimedFile:
-    """A new file whose hooks the test runs: the server looks for such files too, and may be
-    first."""
-    for _ in range(5):
-        file = await attachment.upload(data)
-        request = kept.ClaimFilesRequest(owner="tests", duration=duration(seconds), file_id=file.id)
-        found = (await attachment.stub.ClaimFiles(request)).files
-        if found:
-            return found[0]
-    raise AssertionError("the server was first five times")
-
-
-def pipeline(
-    intake: Intake,
-    hooks: Sequence[Odd],
-    trail: AuditTrail | None = None,
-    trying: Trying | None = None,
-) -> Pipeline:
-    """A pipeline of hooks of the test, on the real files."""
-    stub = FileAttachmentServiceStub(intake.wiring.channel("hook_enabled_file", "file_attachment"))
-
-    async def append(_: object) -> None:
-        return None
-
-    trying = trying or Trying(lambda _: ())
-    return Pipeline(stub, hooks, trying, trail or AuditTrail(append), News())
 
 
 async def test_a_guard_that_fails_closes_a_file(intake: Intake) -> None:
@@ -236,14 +139,67 @@ async def test_a_refusal_that_cannot_be_recorded_leaves_the_file_in_quarantine(
     assert (file.state, file.done) == (QUARANTINED, False)
 
 
-async def test_whoever_lost_a_claim_stops(intake: Intake) -> None:
-    """What it says does not count any more."""
+@pytest.mark.parametrize(
+    ("found", "verdict", "told"),
+    [
+        (Outcome(PASSED, "half \ud83d of it"), "passed", "half ? of it"),
+        (Outcome(hooks.REFUSED, "no\0thing"), "refused", "nothing"),
+        (Outcome(PASSED, summary="a\0b"), "passed", ""),
+        (Outcome(PASSED, metadata={"far": deep(60)}), "failed", "what it found cannot be kept"),
+        (Outcome(PASSED, summary="x" * 10_001), "failed", "what it found cannot be kept"),
+    ],
+    ids=["half a character", "NUL", "NUL in a summary", "deep", "long"],
+)
+async def test_what_no_store_takes_comes_to_an_end_as_well(
+    intake: Intake, found: Outcome, verdict: str, told: str
+) -> None:
+    """Hooks say what hostile files made them say."""
     attachment = Attachment(intake.wiring, intake.somebody)
-    claimed = await claim(attachment, b"lost", seconds=0.05)
-    file = await intake.done(claimed.file)  # by the server, which took it over
-    with pytest.raises(grpc.aio.AioRpcError):
-        await pipeline(intake, [Odd([Outcome(verdict=3)])]).run(claimed)
-    assert file.state == READY
+    claimed = await claim(attachment, secrets.token_bytes(9))
+    await pipeline(intake, [Odd([found])]).run(claimed)
+    file = await intake.done(claimed.file)
+    assert verdicts(file) == {"odd": verdict}
+    assert file.reports[0].explanation == told
+
+
+async def test_a_hook_that_a_library_calls_off_is_a_defect(intake: Intake) -> None:
+    """And no end: somebody looks at it again, and in the end it is given up."""
+    attachment = Attachment(intake.wiring, intake.somebody)
+    claimed = await claim(attachment, b"called off")
+    with pytest.raises(Internal):
+        await pipeline(intake, [Odd([asyncio.CancelledError()])]).run(claimed)
+    request = kept.GetFileRequest(file_id=claimed.file.id)
+    assert not (await attachment.stub.GetFile(request)).file.done
+
+
+async def test_the_work_of_a_hook_outlasts_a_store_that_is_away(intake: Intake) -> None:
+    """For as long as the claim holds: it is not done again."""
+    attachment = Attachment(intake.wiring, intake.somebody)
+    claimed = await claim(attachment, b"minutes of work")
+    hook = Odd([asyncio.Event()])
+    running = asyncio.create_task(pipeline(intake, [hook]).run(claimed))
+    await until(lambda: _begun(hook))
+    late, url = metric("kari_chat_file_hooks_kept_late_total"), intake.wiring.settings.postgres_url
+    assert url is not None
+    owner = await asyncpg.connect(url.get_secret_value())
+    try:
+        async with owner.transaction():
+            await owner.execute("LOCK TABLE file_attachment.files IN ACCESS EXCLUSIVE MODE")
+            hook.does[0].set()
+            await until(lambda: _later(late), 30)
+    finally:
+        await owner.close()
+    await running
+    assert (await intake.done(claimed.file)).state == READY
+    assert len(hook.looked_at) == 1
+
+
+async def _begun(hook: Odd) -> bool:
+    return bool(hook.looked_at)
+
+
+async def _later(before: float) -> bool:
+    return metric("kari_chat_file_hooks_kept_late_total") > before
 
 
 async def test_a_file_is_followed_from_elsewhere(intake: Intake) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from servers.runtime.private_files import create, replace
+from servers.runtime.private_files import alone, create, replace
 
 
 def test_what_is_there_is_not_created_again(tmp_path: Path) -> None:
@@ -34,3 +34,14 @@ def test_what_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="directory"):
         replace(file, b"x")
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_one_at_a_time_is_alone_with_a_file(tmp_path: Path) -> None:
+    """Also where it is replaced meanwhile."""
+    file = tmp_path / "end"
+    with alone(file) as first, alone(file) as second, alone(tmp_path / "other") as other:
+        replace(file, b"x")
+        with alone(file) as third:
+            assert (first, second, third, other) == (True, False, False, True)
+    with alone(file) as after:
+        assert after

@@ -586,6 +586,7 @@ class ClaimedFile(_message.Message):
     STRIP_METADATA_FIELD_NUMBER: _builtins.int
     CONVERSATION_ID_FIELD_NUMBER: _builtins.int
     CORRELATION_ID_FIELD_NUMBER: _builtins.int
+    CLAIMS_IN_VAIN_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """Its tenant."""
     claim: _builtins.int
@@ -596,6 +597,10 @@ class ClaimedFile(_message.Message):
     """Conversation for which it was uploaded; empty if none."""
     correlation_id: _builtins.str
     """Correlation id of the upload."""
+    claims_in_vain: _builtins.int
+    """Claims in a row that ran out while a hook was under way, in processes that are gone, or were said to be in
+    vain: the hook that is still running by its report may be the cause.
+    """
     @_builtins.property
     def file(self) -> _file_pb2.File:
         """The file, with the reports that there are."""
@@ -614,10 +619,11 @@ class ClaimedFile(_message.Message):
         strip_metadata: _builtins.bool = ...,
         conversation_id: _builtins.str = ...,
         correlation_id: _builtins.str = ...,
+        claims_in_vain: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["claim", b"claim", "conversation_id", b"conversation_id", "correlation_id", b"correlation_id", "file", b"file", "roles", b"roles", "strip_metadata", b"strip_metadata", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claim", b"claim", "claims_in_vain", b"claims_in_vain", "conversation_id", b"conversation_id", "correlation_id", b"correlation_id", "file", b"file", "roles", b"roles", "strip_metadata", b"strip_metadata", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -639,6 +645,9 @@ class RecordHooksRequest(_message.Message):
     SUMMARY_FIELD_NUMBER: _builtins.int
     CHUNKS_FIELD_NUMBER: _builtins.int
     REPLACED_BY_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    UNDER_WAY_FIELD_NUMBER: _builtins.int
+    PUT_DOWN_FIELD_NUMBER: _builtins.int
+    IN_VAIN_FIELD_NUMBER: _builtins.int
     file_id: _builtins.str
     """The file."""
     claim: _builtins.int
@@ -656,6 +665,14 @@ class RecordHooksRequest(_message.Message):
     replaced_by_request_id: _builtins.str
     """The file without its metadata, where they were taken out, in place of the one that was uploaded: id of an
     upload with `replaces_file_id` that has come to its end.
+    """
+    under_way: _builtins.bool
+    """Whether a hook looks at the bytes from now on. Absent leaves it; false as well once a hook has come to its end."""
+    put_down: _builtins.bool
+    """True if the caller goes no further: the claim is over, and whoever claims next goes on at once."""
+    in_vain: _builtins.bool
+    """True if the caller cannot go on for a reason that will be there the next time as well: counts as a claim in
+    vain.
     """
     @_builtins.property
     def reports(self) -> _containers.RepeatedCompositeFieldContainer[_file_pb2.HookReport]:
@@ -678,12 +695,17 @@ class RecordHooksRequest(_message.Message):
         summary: _builtins.str = ...,
         chunks: _builtins.int = ...,
         replaced_by_request_id: _builtins.str = ...,
+        under_way: _builtins.bool | None = ...,
+        put_down: _builtins.bool = ...,
+        in_vain: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_under_way", b"_under_way", "metadata", b"metadata", "under_way", b"under_way"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunks", b"chunks", "claim", b"claim", "done", b"done", "file_id", b"file_id", "metadata", b"metadata", "refused_because", b"refused_because", "replaced_by_request_id", b"replaced_by_request_id", "reports", b"reports", "state", b"state", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_under_way", b"_under_way", "chunks", b"chunks", "claim", b"claim", "done", b"done", "file_id", b"file_id", "in_vain", b"in_vain", "metadata", b"metadata", "put_down", b"put_down", "refused_because", b"refused_because", "replaced_by_request_id", b"replaced_by_request_id", "reports", b"reports", "state", b"state", "summary", b"summary", "under_way", b"under_way"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__under_way: _TypeAlias = _typing.Literal["under_way"]  # noqa: Y015
+    _WhichOneofArgType__under_way: _TypeAlias = _typing.Literal["_under_way", b"_under_way"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__under_way) -> _WhichOneofReturnType__under_way | None: ...
 
 Global___RecordHooksRequest: _TypeAlias = RecordHooksRequest  # noqa: Y015
 
