@@ -95,6 +95,7 @@ async def risen(placed: Kari) -> Risen:
     """In each placement."""
     kari = placed
     async with opened(kari, await login(kari)) as client:
+        await until(lambda: calculates(client), 60)
         question, call_id, question_place = await asking(client)
         story, frame_id = await client.say("long story", model=SLOW)
         frame = await client.answer_to(frame_id)
@@ -130,12 +131,7 @@ async def test_a_server_that_dies_is_started_again(spread: Kari) -> None:
 async def test_a_tool_whose_registry_dies_has_failed(spread: Kari) -> None:
     """The turn goes on without it, and tools are called again once it is back."""
     async with opened(spread, await login(spread)) as client:
-
-        async def calculates() -> bool:
-            _, events = await client.turn('!calculator {"expression": "6*7"}', model=OBEDIENT)
-            return any(result.success for result in results(events))
-
-        await until(calculates, 60)
+        await until(lambda: calculates(client), 60)
         endless = '!code.run {"code": "while True: pass"}'
         _, frame_id = await client.say(endless, model=OBEDIENT)
         await client.until(frame_id, "tool_started")
@@ -144,7 +140,13 @@ async def test_a_tool_whose_registry_dies_has_failed(spread: Kari) -> None:
         (result,) = results(events)
         assert result.error.reason == Reason.REASON_TOOL_UNAVAILABLE
         assert "REASON_TOOL_UNAVAILABLE" in events[-1].completed.message.content
-        await until(calculates, 60)
+        await until(lambda: calculates(client), 60)
+
+
+async def calculates(client: SocketClient) -> bool:
+    """Whether tools can be called: right after a start a turn may do without them."""
+    _, events = await client.turn('!calculator {"expression": "6*7"}', model=OBEDIENT)
+    return any(result.success for result in results(events))
 
 
 async def test_killing_everything_in_a_turn_loses_nothing_that_was_acknowledged(
