@@ -21,9 +21,9 @@ from servers.runtime.channels import KEEPALIVE
 from servers.runtime.errors import Unavailable
 from servers.runtime.ids import new_correlation_id
 from servers.runtime.in_process import InProcessServer, Port
-from servers.runtime.interceptors import server_interceptors
 from servers.runtime.interceptors.auditing import Report
 from servers.runtime.interceptors.chain import Chain
+from servers.runtime.interceptors.of_servers import server_interceptors
 from servers.runtime.interceptors.under_way import UnderWay
 from servers.runtime.mesh_key import MeshKey
 from servers.runtime.policy import Policies
