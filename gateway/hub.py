@@ -9,6 +9,8 @@ from google.protobuf.message import Message
 
 from kari.chat_hub.v1 import chat_hub_pb2
 from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceStub
+from servers.runtime.chunk import Chunk
+from servers.runtime.chunked import sending_chunks
 from servers.runtime.errors import KariError, from_rpc
 from servers.runtime.policy import of_service
 
@@ -20,7 +22,7 @@ class Hub:
     """The methods of the hub by name. Raises KariError."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._stub: Any = ChatHubServiceStub(channel)
+        self._stub: Any = sending_chunks(ChatHubServiceStub)(channel)
         (service,) = chat_hub_pb2.DESCRIPTOR.services_by_name.values()
         self._seconds = {
             path.rpartition("/")[2]: policy.deadline for path, policy in of_service(service).items()
@@ -39,7 +41,7 @@ class Hub:
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error) from error
 
-    async def send(self, method: str, requests: AsyncIterator[Message]) -> Message:
+    async def send(self, method: str, requests: AsyncIterator[Message | Chunk]) -> Message:
         """The answer to a stream of messages; an error of theirs cuts the call and is raised."""
         outgoing = _Outgoing(requests)
         try:
@@ -65,11 +67,11 @@ class Hub:
 class _Outgoing:
     """Messages whose error is kept: grpc.aio would cancel the caller for it."""
 
-    def __init__(self, messages: AsyncIterator[Message]) -> None:
+    def __init__(self, messages: AsyncIterator[Message | Chunk]) -> None:
         self._messages = messages
         self.error: KariError | None = None
 
-    async def messages(self) -> AsyncIterator[Message]:
+    async def messages(self) -> AsyncIterator[Message | Chunk]:
         try:
             async for message in self._messages:
                 yield message

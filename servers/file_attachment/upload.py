@@ -89,8 +89,7 @@ class Upload:
         try:
             if self._pieces:
                 await self._write()
-            while self._writing:
-                await self._oldest()
+            await self._written()
         except KariError as error:
             self._pieces, self._gathered = [], 0
             if error.reason in REFUSALS:
@@ -115,9 +114,8 @@ class Upload:
             return
         self._dropped = self._over = True
         self._pieces, self._gathered = [], 0
-        while self._writing:
-            with suppress(KariError):  # it is told by what refuses the upload
-                await self._oldest()
+        with suppress(KariError):  # it is told by what refuses the upload
+            await self._written()
         await self._admitting.drop(self._who, self._row, self._writer)
 
     async def finish(self) -> UploadResponse:
@@ -184,8 +182,21 @@ class Upload:
 
     async def _oldest(self) -> None:
         """Until the first part that is being written is safe. It goes on if the caller does not."""
-        await asyncio.wait({self._writing[0]})
-        self._writing.popleft().result()
+        oldest = self._writing[0]
+        await asyncio.wait({oldest})
+        if oldest in self._writing:
+            self._writing.remove(oldest)
+        oldest.result()
+
+    async def _written(self) -> None:
+        """Until nothing is being written any more; raises what the first part failed with."""
+        writing = list(self._writing)
+        if writing:
+            await asyncio.wait(writing)
+        self._writing.clear()
+        failed = [each for each in writing if each.cancelled() or each.exception() is not None]
+        if failed:
+            failed[0].result()
 
     async def _write_part(
         self,
