@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from servers.runtime.chunk import Chunk
+from servers.runtime.chunk import Chunk, Gathered
 
 PIECE_BYTES = 1024 * 1024
 MOST_BYTES = 2 * PIECE_BYTES
@@ -13,23 +13,20 @@ class Pieces:
     """Chunks as they come, of any size; pieces of about a mebibyte."""
 
     def __init__(self) -> None:
-        self._chunks: list[bytes | memoryview] = []
-        self._size = 0
+        self._gathered = Gathered()
 
     def add(self, chunk: bytes | memoryview) -> None:
         """Takes a chunk in."""
-        self._chunks.append(chunk)
-        self._size += len(chunk)
+        self._gathered.add(chunk)
 
     def full(self) -> Iterator[Chunk]:
         """A piece, if there is enough for one."""
-        if self._size >= PIECE_BYTES:
+        if self._gathered.size >= PIECE_BYTES:
             yield from self.rest()
 
     def rest(self) -> Iterator[Chunk]:
         """All there is."""
-        chunks, size = self._chunks, self._size
-        self._chunks, self._size = [], 0
+        size, chunks = self._gathered.size, self._gathered.take()
         if 0 < size <= MOST_BYTES:
             yield Chunk.of(chunks)
         elif size:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from servers.file_attachment.content_type import EDGE_BYTES
+from servers.runtime.chunk import Piece
 
 
 @dataclass
@@ -17,7 +18,7 @@ class Edges:
     first: bytes = b""
     last: bytes = b""
 
-    def add(self, pieces: Iterable[bytes | memoryview]) -> None:
+    def add(self, pieces: Iterable[Piece]) -> None:
         """Takes the next bytes in. Long ones are hashed without holding up other threads."""
         for piece in pieces:
             self.digest.update(piece)

@@ -43,7 +43,9 @@ class Receiving:
         self._room = Room()
         self._put_down = PutDown()
 
-    async def receive(self, steps: AsyncIterator[UploadRequest | Chunk], who: Principal) -> UploadResponse:
+    async def receive(
+        self, steps: AsyncIterator[UploadRequest | Chunk], who: Principal
+    ) -> UploadResponse:
         """Takes an upload to its end, or as far as it comes. What has come of one that is cut is
         kept: the part under way as well, if there is time for that. What has come of one that is
         refused is erased."""

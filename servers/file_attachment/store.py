@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from servers.runtime.chunk import Piece
+
 
 class Objects(Protocol):
     """Objects by key. Raises Unavailable if the store does not answer or is full."""
 
-    async def put(self, key: str, pieces: Sequence[bytes | memoryview]) -> None:
+    async def put(self, key: str, pieces: Sequence[Piece]) -> None:
         """Keeps an object of these pieces, durable when this returns; one of the same key is
         replaced."""
 

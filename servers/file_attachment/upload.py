@@ -20,7 +20,7 @@ from servers.file_attachment.parts import PART_BYTES, Layout, folder, merged, na
 from servers.file_attachment.room import Room
 from servers.file_attachment.store import Objects
 from servers.runtime.call import Principal
-from servers.runtime.chunk import Chunk
+from servers.runtime.chunk import Chunk, Gathered, Piece
 from servers.runtime.errors import Conflict, InvalidRequest, KariError
 
 RECEIVED = Counter("kari_chat_file_bytes_received_total", "Bytes of files that were received.")
@@ -60,8 +60,7 @@ class Upload:
         self._received: int = row["received_bytes"]
         # Without one, what came in earlier calls is read when all of it is here.
         self._edges = put_down.take(row["prefix"], self._received) if self._received else Edges()
-        self._pieces: list[bytes | memoryview] = []
-        self._gathered = 0
+        self._gathered = Gathered()
         self._came = self._received
         self._number = len(row["part_sizes"])
         self._judged = self._received > 0
@@ -87,11 +86,11 @@ class Upload:
     async def keep_rest(self) -> None:
         """Keeps what is not kept yet; nothing of a refused upload."""
         try:
-            if self._pieces:
+            if self._gathered.size:
                 await self._write()
             await self._written()
         except KariError as error:
-            self._pieces, self._gathered = [], 0
+            self._gathered.take()
             if error.reason in REFUSALS:
                 await self.drop()
             raise
@@ -113,7 +112,7 @@ class Upload:
         if self._dropped:
             return
         self._dropped = self._over = True
-        self._pieces, self._gathered = [], 0
+        self._gathered.take()
         with suppress(KariError):  # it is told by what refuses the upload
             await self._written()
         await self._admitting.drop(self._who, self._row, self._writer)
@@ -139,23 +138,22 @@ class Upload:
         return UploadResponse(file=file, received_bytes=self._received, deduplicated=own)
 
     async def _add(self, data: memoryview) -> None:
-        self._pieces.append(data)
-        self._gathered += len(data)
+        self._gathered.add(data)
         self._came += len(data)
         self._allowed.require_size(self._came)
         announced = self._row["size_bytes"]
         if announced and self._came > announced:
             raise _differs(f"more than the {announced} bytes that were announced came")
-        if not self._judged and self._gathered >= EDGE_BYTES:
+        if not self._judged and self._gathered.size >= EDGE_BYTES:
             await self._judge()
-        if self._gathered >= self._room.part_bytes:
+        if self._gathered.size >= self._room.part_bytes:
             await self._write()
 
     async def _judge(self) -> None:
         """Refuses what begins like something that is not taken, before any of it is stored. The
         end may still say more of what a beginning does not tell."""
         self._judged = True
-        first = b"".join(self._pieces)[:EDGE_BYTES]
+        first = self._gathered.first(EDGE_BYTES)
         kind = await asyncio.to_thread(content_type, first, first)
         if kind != UNKNOWN and not self._row["replaces"]:
             self._allowed.require_type(kind)
@@ -163,8 +161,8 @@ class Upload:
     async def _write(self) -> None:
         while len(self._writing) >= self._room.parts_at_once:
             await self._oldest()
-        held = await self._tail(self._gathered)
-        pieces, self._pieces, self._gathered = self._pieces, [], 0
+        held = await self._tail(self._gathered.size)
+        pieces = self._gathered.take()
         part = name(self._number, self._writer)
         self._number += 1
         writing = self._write_part(part, held, pieces, self._latest)
@@ -202,7 +200,7 @@ class Upload:
         self,
         part: str,
         held: Sequence[tuple[str, bytes]],
-        pieces: Sequence[bytes | memoryview],
+        pieces: Sequence[Piece],
         before: asyncio.Task[None] | None,
     ) -> None:
         new = sum(map(len, pieces))
@@ -234,7 +232,7 @@ class Upload:
             raise
         self._received = received
 
-    async def _hash(self, pieces: Sequence[bytes | memoryview]) -> None:
+    async def _hash(self, pieces: Sequence[Piece]) -> None:
         """Whoever comes first to the lock is first: parts come in their order."""
         edges = self._edges
         if edges is not None:

@@ -7,15 +7,20 @@ same in all of them. One that has anything beside its bytes is none: it is read 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from google.protobuf.message import Message
 
 FIELD = 2
 """Number of `data`, in each contract."""
+SMALL_BYTES = 8192
+"""Pieces of fewer are copied."""
 _TAG = FIELD << 3 | 2
 _MOST_DIGITS = 5
 """Of a size: seven bits in each, and no message is larger than 2 GiB."""
+
+
+Piece: TypeAlias = bytes | bytearray | memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ class Chunk:
     data: memoryview
 
     @classmethod
-    def of(cls, pieces: Sequence[bytes | memoryview]) -> Self:
+    def of(cls, pieces: Sequence[Piece]) -> Self:
         """A step that brings these, one behind the other; they are copied once."""
         head = bytes((_TAG, *_digits(sum(map(len, pieces)))))
         message = b"".join((head, *pieces))
@@ -44,6 +49,34 @@ class Chunk:
             if digit < 0x80:
                 return cls(message, memoryview(message)[at:]) if len(message) - at == size else None
         return None
+
+
+class Gathered:
+    """Bytes that came in pieces of any size, as they came. Small pieces are put together: each by
+    itself would take many times its bytes."""
+
+    def __init__(self) -> None:
+        self._pieces: list[Piece] = []
+        self.size = 0
+
+    def add(self, piece: Piece) -> None:
+        """Takes a piece in."""
+        self.size += len(piece)
+        if len(piece) >= SMALL_BYTES:
+            self._pieces.append(piece)
+        elif self._pieces and isinstance(self._pieces[-1], bytearray):
+            self._pieces[-1] += piece
+        else:
+            self._pieces.append(bytearray(piece))
+
+    def first(self, size: int) -> bytes:
+        """So many bytes of the beginning, or all there are."""
+        return b"".join(self._pieces)[:size]
+
+    def take(self) -> list[Piece]:
+        """All there is; what comes now is gathered anew."""
+        pieces, self._pieces, self.size = self._pieces, [], 0
+        return pieces
 
 
 def reading(parse: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
