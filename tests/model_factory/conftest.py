@@ -25,7 +25,7 @@ from servers.model_factory.retry import Backoff
 from tests.upstream.server import Upstream
 
 SHORT = Timeouts(connect=1.0, first_token=0.3, idle=0.3)
-PATIENT = Timeouts(connect=10.0, first_token=10.0, idle=10.0)
+PATIENT = Timeouts(connect=10.0, first_token=10.0, idle=2.0)
 """For a machine that is busy."""
 
 

@@ -31,7 +31,7 @@ MODELS = """
 [providers.up]
 kind = "openai"
 base_url = "{base_url}"
-timeouts = {{ first_token = 5.0, idle = 0.3 }}
+timeouts = {{ first_token = 10.0, idle = 10.0 }}
 [[providers.up.models]]
 id = "plain-3"
 [[providers.up.models]]
