@@ -41,12 +41,18 @@ def text(segment: TextChunk) -> bytes:
 
 def facts(found: Mapping[str, object]) -> bytes:
     """A piece that holds what else is known."""
-    return FACTS + json.dumps(found).encode()
+    cleaned = {name: clean(v) if isinstance(v, str) else v for name, v in found.items()}
+    return FACTS + json.dumps(cleaned).encode()
 
 
 def left_out(sentence: str) -> bytes:
     """A piece that says what is missing."""
-    return LEFT_OUT + sentence.encode()
+    return LEFT_OUT + clean(sentence).encode()
+
+
+def clean(text: str) -> str:
+    """Text without what neither messages nor stores take: NUL and lone surrogates."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def told(sentences: Sequence[str]) -> str:

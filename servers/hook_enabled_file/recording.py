@@ -10,8 +10,8 @@ from kari.conversation_models.v1.audit_pb2 import AuditEntry, AuditOutcome
 from kari.conversation_models.v1.file_pb2 import File, HookReport, HookVerdict
 from kari.file_attachment.v1.file_attachment_pb2 import RecordHooksRequest
 from servers.hook_enabled_file import plan
+from servers.hook_enabled_file.extracted import clean
 from servers.hook_enabled_file.hooks import FAILED, SKIPPED, Hook, Outcome, report
-from servers.hook_enabled_file.reading.segments import clean
 from servers.runtime.audit_trail import entry
 from servers.runtime.errors import InvalidRequest
 from servers.runtime.interceptors.validation import validate

@@ -113,6 +113,13 @@ def slides(*texts: str) -> bytes:
     return out.getvalue()
 
 
+def with_part(document: bytes, name: str, data: bytes) -> bytes:
+    """An office document in which a part is another one."""
+    with zipfile.ZipFile(io.BytesIO(document)) as packed:
+        parts = {info.filename: packed.read(info) for info in packed.infolist()}
+    return zipped({**parts, name: data})
+
+
 HTML = b"""<!doctype html><html><head><title>A page</title><style>p{color:red}</style></head>
 <body><h1>Heading</h1><p>First <b>bold</b> words.</p><script>steal()</script>
 <ul><li>one</li><li>two</li></ul></body></html>"""
@@ -198,7 +205,44 @@ def old_tar(name: str, data: bytes) -> bytes:
     head[124:135] = f"{len(data):011o}".encode()
     head[148:156] = b" " * 8
     head[148:155] = f"{sum(head):06o}\0".encode()
-    return bytes(head) + data.ljust(-(-len(data) // 512) * 512, b"\0") + bytes(1024)
+    return bytes(head) + block(data) + bytes(1024)
+
+
+def block(data: bytes) -> bytes:
+    """Data as it stands in a tar file."""
+    return data.ljust(-(-len(data) // 512) * 512, b"\0")
+
+
+def tar_with_behind(between: bytes, data: bytes) -> bytes:
+    """A tar file in which something that is no header comes before the next one, as tar goes on
+    behind: what reads it in order may take it for the end."""
+    first = tarred({"readme": b"how do you do?"})[:1024]
+    return first + between + tarred({"evil.zip": data})
+
+
+def tar_of_type(kind: bytes, data: bytes) -> bytes:
+    """A tar file whose member is of that type."""
+    out, info = io.BytesIO(), tarfile.TarInfo("a")
+    info.size, info.type = len(data), kind
+    with tarfile.open(fileobj=out, mode="w") as packed:
+        packed.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def ar(name: str, data: bytes) -> bytes:
+    """A file of ar, as Debian's packages are."""
+    return b"!<arch>\n" + f"{name:16}{0:<12}{0:<6}{0:<6}{644:<8}{len(data):<10}`\n".encode() + data
+
+
+def cpio(data: bytes) -> bytes:
+    """A file of cpio, in the newer of its formats in text."""
+    fields = (1, 0o100644, 0, 0, 1, 0, len(data), 0, 0, 0, 0, 5, 0)
+    return b"070701" + "".join(f"{field:08X}" for field in fields).encode() + b"evil\0\0" + data
+
+
+def disc(data: bytes) -> bytes:
+    """The image of a disc, as far as it says what it is."""
+    return bytes(0x8000) + b"\x01CD001\x01\0" + bytes(2040) + data
 
 
 def mail_with(data: bytes, name: str = "plans.bin") -> bytes:

@@ -35,6 +35,48 @@ async def test_pdf_is_read_by_page(room: Room) -> None:
     assert found.facts == {"pages": 2, "title": "Title"}
 
 
+async def test_half_a_character_in_a_title_costs_the_title_alone(room: Room) -> None:
+    data = samples.pdf(["One"], info="X" * 12).replace(b"(XXXXXXXXXXXX)", b"<FEFF0041D83D>")
+    found = await read(room, data, PDF)
+    assert [s.text for s in found.segments] == ["One"]
+    assert found.facts == {"pages": 1}
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "part"),
+    [
+        (samples.word("words"), WORD, b"no XML"),
+        (samples.slides("words"), SLIDES, b"no XML"),
+        (samples.workbook({"S": [["words"]]}), SHEET, b"no XML"),
+        (
+            samples.workbook({"S": [["words"]]}),
+            SHEET,
+            b'<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/'
+            b'core-properties" xmlns:dcterms="http://purl.org/dc/terms/"><dcterms:created>the day '
+            b"before</dcterms:created></cp:coreProperties>",
+        ),
+    ],
+    ids=["word", "slides", "workbook", "date"],
+)
+async def test_broken_properties_do_not_cost_the_text(
+    room: Room, data: bytes, kind: str, part: bytes
+) -> None:
+    """Of office documents."""
+    found = await read(room, samples.with_part(data, "docProps/core.xml", part), kind)
+    assert found.segments[0].text.startswith("words")
+
+
+async def test_titles_and_names_are_texts_that_stores_take(room: Room) -> None:
+    """Whatever they were."""
+    page = b"<title>a\\ud83d&#0;b</title><p>words".replace(b"\\ud83d", b"\xed\xa0\xbd")
+    mail = samples.mail_with(b"1", "ab.bin").replace(b'"ab.bin"', b'"a\0b\xff.bin"')
+    mail = mail.replace(b"Subject: Plans", b"Subject: a\0\xed\xa0\xbdb")
+    for data, kind in ((page, "text/html"), (mail, "message/rfc822")):
+        title = str((await read(room, data, kind)).facts["title"])
+        assert "\0" not in title
+        assert title.encode()
+
+
 async def test_a_pdf_with_a_loop_ends(room: Room) -> None:
     """Nothing that is there is lost."""
     found = await read(room, samples.looping_pdf(), PDF)

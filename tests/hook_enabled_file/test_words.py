@@ -54,12 +54,17 @@ async def test_words_are_found_wherever_they_stand(careful: Intake, data: bytes,
     [
         (samples.zipped({"a.png": samples.picture()}), "what it holds: a.png"),
         (samples.mail_with(samples.picture(), "a.png"), "what it holds: a.png"),
+        (samples.tarred({"caf\udce9.png": samples.picture()}), "what it holds: caf?.png"),
+        (
+            samples.mail_with(samples.picture(), "ab.png").replace(b'"ab.png"', b'"a\0b.png"'),
+            "what it holds: ab.png",
+        ),
         (samples.picture(), "one word was not read"),
         (samples.locked_pdf(), "locked by a password"),
         (samples.pdf([f"page {n}" for n in range(301)]), "pages 301 to 301 were not read"),
         (bytes(range(256)) * 9, "no reader for files of type"),
     ],
-    ids=["packed", "attached", "picture", "locked", "pages", "unknown"],
+    ids=["packed", "attached", "latin", "nul", "picture", "locked", "pages", "unknown"],
 )
 async def test_what_cannot_be_read_to_its_end_is_refused(
     careful: Intake, data: bytes, why: str

@@ -37,6 +37,13 @@ def loop(file: JobFile, request: bytes) -> Iterator[bytes]:
     time.sleep(1000)
 
 
+def slowly(file: JobFile, request: bytes) -> Iterator[bytes]:
+    """Takes its time."""
+    yield b"before"
+    time.sleep(2)
+    yield b"behind"
+
+
 def cpu(file: JobFile, request: bytes) -> Iterator[bytes]:
     """Never ends, and is busy."""
     yield b"before"

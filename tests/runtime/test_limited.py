@@ -12,7 +12,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from servers.runtime.limited import BytesSource, JobFailed, Limits, Room, Why
+from servers.runtime.limited import BytesSource, JobFailed, Limits, Room, Why, zygote_process
 from tests.hosting import until
 from tests.running import ROOT
 
@@ -132,7 +132,51 @@ async def test_a_dead_zygote_is_replaced(room: Room) -> None:
             return False
 
     await until(works)
-    assert all(each.why in (Why.ROOM, Why.CRASHED) for each in failed)
+    assert all(each.why is Why.ROOM for each in failed)
+
+
+async def test_a_dead_zygote_says_nothing_of_files(room: Room) -> None:
+    """Whose jobs die with it."""
+    pieces = room.run(f"{JOBS}:loop", FILE)
+    assert await anext(pieces) == b"before"
+    for zygote in zygotes():
+        zygote.send_signal(signal.SIGKILL)
+    with pytest.raises(JobFailed) as failed:
+        await anext(pieces)
+    assert failed.value.why is Why.ROOM
+
+
+async def test_a_job_that_cannot_be_forked_is_told() -> None:
+    """It alone: others that are under way go on."""
+    opened = Room("forks", [JOBS, "tests.runtime.few_forks"])
+    async with aclosing(opened.run(f"{JOBS}:slowly", FILE)) as pieces:
+        assert await anext(pieces) == b"before"
+        assert (await failure(opened, "copy")).why is Why.ROOM
+        assert await opened.whole(f"{JOBS}:length", BytesSource(b"123")) == b"3 "
+        assert [piece async for piece in pieces] == [b"behind"]
+    await opened.close()
+
+
+async def test_a_job_whose_socket_has_no_room_is_told(room: Room) -> None:
+    """Where the zygote may open no more files."""
+    await room.ready()
+    before = [(zygote, zygote.rlimit(psutil.RLIMIT_NOFILE)) for zygote in zygotes()]
+    for zygote, (_, most) in before:
+        zygote.rlimit(psutil.RLIMIT_NOFILE, (3, most))
+    assert (await failure(room, "copy")).why is Why.ROOM
+    for zygote, limits in before:
+        zygote.rlimit(psutil.RLIMIT_NOFILE, limits)
+    assert await room.whole(f"{JOBS}:length", BytesSource(b"123")) == b"3 "
+
+
+async def test_where_no_zygote_starts_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until one does."""
+    opened = Room("none", [JOBS])
+    with monkeypatch.context() as patch:
+        patch.setattr(zygote_process, "COMMAND", ("/nonexistent",))
+        assert (await failure(opened, "copy")).why is Why.ROOM
+    assert await opened.whole(f"{JOBS}:length", BytesSource(b"123")) == b"3 "
+    await opened.close()
 
 
 async def test_everything_dies_with_the_server() -> None:

@@ -33,6 +33,7 @@ from servers.hook_enabled_file.reading.containers import (
 from servers.hook_enabled_file.reading.counting import Count, Limits, Refused
 from servers.hook_enabled_file.reading.joined import Joined, exactly
 from servers.hook_enabled_file.reading.scanning import OVERLAP, carried, matches, tell
+from servers.hook_enabled_file.reading.unopened import IMAGE_BYTES, image
 from servers.hook_enabled_file.reading.wording import Words, is_office
 from servers.runtime.limited.job import JobFile
 
@@ -124,11 +125,17 @@ class _Walk:
             with tarfile.open(fileobj=stream, mode="r:") as packed:
                 for info in packed:
                     self.count.file()
-                    member = packed.extractfile(info) if info.isfile() else None
-                    if member is not None:
-                        self._member(member, info.name, depth)
+                    # What is of no known type is unpacked as a file.
+                    if info.isreg() or info.type not in tarfile.SUPPORTED_TYPES:
+                        member = packed.extractfile(info)
+                        self._member(cast("IO[bytes]", member), info.name, depth)
+                stream.seek(packed.offset)
         except (tarfile.TarError, *_BROKEN) as error:
             raise Refused("the tar file is broken") from error
+        # Here it ended for tarfile; tar goes on to the next header that it finds.
+        while data := stream.read(STEP):
+            if data.count(0) != len(data):
+                raise Refused("something is hidden behind the end of a tar file, or it is broken")
 
     def _mail(self, stream: IO[bytes], depth: int) -> None:
         if stream.seek(0, io.SEEK_END) > MAIL_BYTES:
@@ -162,7 +169,7 @@ class _Walk:
             raise Refused("a packed file is broken") from error
         if size <= NESTED_BYTES:
             self._whole(kept, kind, name, depth, text)
-        elif kind or ZIP_END in tail:
+        elif kind or ZIP_END in tail or image(bytes(kept.getbuffer()[:IMAGE_BYTES]), tail):
             raise Refused("an archive within the archive is too large to look into")
         elif text:
             self._missed(name)

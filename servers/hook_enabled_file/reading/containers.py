@@ -7,6 +7,8 @@ import tarfile
 import zipfile
 from typing import IO
 
+from servers.hook_enabled_file.reading.unopened import END_BYTES, IMAGE_BYTES, TYPES, image, marked
+
 START_BYTES = 1024
 STREAMS = ("gz", "bz2", "xz")
 """Kinds that pack one stream."""
@@ -21,10 +23,6 @@ _MAGIC = (
     ),
     ("gz", b"\x1f\x8b\x08"),
     ("xz", b"\xfd7zXZ\0"),
-    ("7z", b"7z\xbc\xaf\x27\x1c"),
-    ("rar", b"Rar!\x1a\x07"),
-    ("zst", b"\x28\xb5\x2f\xfd"),
-    ("cab", b"MSCF\0\0\0\0"),
 )
 _MAIL_FIELDS = (
     b"received|return-path|delivered-to|from|to|cc|subject|date|message-id|mime-version|sender|"
@@ -41,9 +39,11 @@ def kinds_of(stream: IO[bytes], name: str = "", content_type: str = "") -> list[
     both of its ends, and stands at its beginning then."""
     stream.seek(0)
     start = stream.read(START_BYTES)
-    kinds = [kind] if (kind := kind_of(start)) else []
+    kinds = [kind] if (kind := kind_of(start) or _image(stream)) else []
     if "zip" not in kinds and has_zip_end(stream):
         kinds.append("zip")
+    if not kinds and content_type in TYPES:
+        kinds.append(TYPES[content_type])
     if not kinds and is_mail(start, name, content_type, sure=stream.seek(0, 2) > MAIL_BYTES):
         kinds.append("mail")
     stream.seek(0)
@@ -57,7 +57,9 @@ def kind_of(start: bytes) -> str:
             return kind
     if start.startswith(b"BZh") and start[4:10] in (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"):
         return "bz2"
-    return "tar" if start[257:262] == b"ustar" or _is_old_tar(start) else ""
+    if start[257:262] == b"ustar" or _is_old_tar(start):
+        return "tar"
+    return marked(start)
 
 
 def is_mail(start: bytes, name: str, content_type: str, *, sure: bool) -> bool:
@@ -77,8 +79,18 @@ def has_zip_end(stream: IO[bytes]) -> bool:
         stream.seek(0)
         with zipfile.ZipFile(stream):
             return True
+    except (UnicodeDecodeError, NotImplementedError):
+        return True  # one with names or of a version that are not known here
     except NOT_A_ZIP:
         return False
+
+
+def _image(stream: IO[bytes]) -> str:
+    size = stream.seek(0, 2)
+    stream.seek(max(0, size - END_BYTES))
+    end = stream.read(END_BYTES)
+    stream.seek(0)
+    return image(stream.read(IMAGE_BYTES), end)
 
 
 def _is_old_tar(start: bytes) -> bool:

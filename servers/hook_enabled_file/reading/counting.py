@@ -57,7 +57,7 @@ class Count:
         """An archive of a type that is not looked into."""
         if self.limits.unknown == "refuse":
             raise Refused(f"archives of the type {kind} cannot be looked into")
-        self.notes.append(f"a {kind} archive was not looked into")
+        self.notes.append(f"an archive of the type {kind} was not looked into")
 
     def encrypted(self) -> None:
         """A member that is encrypted."""

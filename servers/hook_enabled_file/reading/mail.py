@@ -15,6 +15,8 @@ from servers.hook_enabled_file.reading.segments import Bounds, segment
 
 HEADERS = ("From", "To", "Cc", "Date", "Subject")
 MOST_PARTS = 500
+_NO_HEADER = (ValueError, LookupError, AttributeError, TypeError)
+"""What headers raise that are none."""
 
 
 def read(stream: IO[bytes], bounds: Bounds) -> Iterator[bytes]:
@@ -33,8 +35,9 @@ def read(stream: IO[bytes], bounds: Bounds) -> Iterator[bytes]:
             break
         if part.is_multipart():
             continue
-        if part.get_content_disposition() == "attachment" or part.get_filename():
-            attached.append(str(part.get_filename() or "without a name"))
+        name, is_attached = _attached(part)
+        if is_attached:
+            attached.append(name or "without a name")
         elif part.get_content_maintype() == "text" and part not in twice:
             for text in _paragraphs(part):
                 line += 1
@@ -55,10 +58,19 @@ def _said_twice(message: EmailMessage) -> list[MIMEPart]:
     return found
 
 
+def _attached(part: EmailMessage) -> tuple[str, bool]:
+    """The name of a part, and whether it is attached."""
+    try:
+        name = str(part.get_filename() or "")
+        return name, bool(name) or part.get_content_disposition() == "attachment"
+    except _NO_HEADER:
+        return "", True
+
+
 def _header(message: EmailMessage, name: str) -> str:
     try:
         return str(message.get(name, ""))
-    except (ValueError, IndexError, AttributeError, TypeError):  # headers that are no headers
+    except _NO_HEADER:
         return ""
 
 

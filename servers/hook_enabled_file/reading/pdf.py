@@ -59,5 +59,8 @@ def _page(document: pdfium.PdfDocument, number: int) -> str:
 
 
 def _facts(document: pdfium.PdfDocument) -> dict[str, str]:
-    found = document.get_metadata_dict(skip_empty=True)
-    return {"title": found["Title"][:300]} if "Title" in found else {}
+    try:
+        title = document.get_metadata_value("Title")
+    except ValueError:  # half a character; a title is not worth the pages
+        return {}
+    return {"title": title[:300]} if title else {}

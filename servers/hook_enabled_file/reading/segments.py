@@ -17,12 +17,7 @@ class Bounds:
 
 def segment(text: str, **place: int) -> bytes:
     """A piece of text at a page or a line."""
-    chunk = TextChunk(text=clean(text))
+    chunk = TextChunk(text=extracted.clean(text))
     for name, number in place.items():
         setattr(chunk.anchor, name, number)
     return extracted.text(chunk)
-
-
-def clean(text: str) -> str:
-    """Text without what no store takes: NUL and lone surrogates."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()

@@ -6,6 +6,7 @@ from typing import IO, Any
 import pptx
 
 from servers.hook_enabled_file import extracted
+from servers.hook_enabled_file.reading.office import opened
 from servers.hook_enabled_file.reading.segments import Bounds, segment
 
 DEEPEST = 20
@@ -14,7 +15,7 @@ DEEPEST = 20
 
 def read(stream: IO[bytes], bounds: Bounds) -> Iterator[bytes]:
     """A piece a slide: its shapes, tables, notes."""
-    slides = list(pptx.Presentation(stream).slides)
+    slides = list(opened(pptx.Presentation, stream).slides)
     yield extracted.facts({"pages": len(slides)})
     for number, slide in enumerate(slides[: bounds.pages], start=1):
         texts = list(_texts(slide.shapes, DEEPEST))

@@ -7,15 +7,16 @@ import docx
 from docx.table import Table
 
 from servers.hook_enabled_file import extracted
+from servers.hook_enabled_file.reading.office import opened
 from servers.hook_enabled_file.reading.segments import Bounds, segment
 
 
 def read(stream: IO[bytes], bounds: Bounds) -> Iterator[bytes]:
     """A piece a paragraph or row of a table, in their order; its line is the paragraph's number,
     for pages are made when a document is shown."""
-    document = docx.Document(stream)
-    if document.core_properties.title:
-        yield extracted.facts({"title": document.core_properties.title[:300]})
+    document = opened(docx.Document, stream)
+    if title := document.core_properties.title:
+        yield extracted.facts({"title": title[:300]})
     line = 0
     for block in document.iter_inner_content():
         texts = _rows(block) if isinstance(block, Table) else [block.text]

@@ -35,9 +35,9 @@ class Words:
         self.found |= matches(self._scanner, data)
 
     def missed(self, name: str) -> None:
-        """Something could not be read."""
-        if name not in self.unread:
-            self.unread.append(name)
+        """Something could not be read. Names are as somebody wrote them: no text at all perhaps."""
+        if (cleaned := extracted.clean(name)) not in self.unread:
+            self.unread.append(cleaned)
 
     def document(self, name: str, data: bytes) -> None:
         """Reads a document, a page or a text that is packed."""

@@ -19,6 +19,10 @@ class Why(StrEnum):
     """There is no process to run it in: nothing is said of the file, and it may be tried again."""
 
 
+NO_PROCESS = -1
+"""In the place of the signal that ended a job: none could be made for it, or the zygote is gone,
+and with it all that it had made. No file is to blame."""
+
 SENTENCES = {
     Why.UNREADABLE: "the file cannot be read",
     Why.BROKEN: "the file is broken",

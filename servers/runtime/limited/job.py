@@ -90,7 +90,7 @@ def serve(wire: socket.socket, function: str, size: int) -> None:
         for piece in _function(function)(JobFile(wire, size), request):
             wire.sendall(frames.frame(frames.PIECE, piece))
     except Unreadable as unreadable:
-        wire.sendall(frames.frame(frames.UNREADABLE, str(unreadable).encode()))
+        wire.sendall(frames.frame(frames.UNREADABLE, str(unreadable).encode(errors="replace")))
     except MemoryError:
         wire.sendall(frames.frame(frames.MEMORY))
     except Exception as error:  # noqa: BLE001  # hostile files raise whatever a library can raise

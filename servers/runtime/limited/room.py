@@ -11,7 +11,7 @@ from prometheus_client import Counter, Gauge
 
 from servers.runtime.labelled import labelled
 from servers.runtime.limited import frames
-from servers.runtime.limited.failures import JobFailed, Why
+from servers.runtime.limited.failures import NO_PROCESS, JobFailed, Why
 from servers.runtime.limited.limits import Limits
 from servers.runtime.limited.source import Source
 from servers.runtime.limited.zygote_process import Job, ZygoteProcess
@@ -48,8 +48,9 @@ class Room:
         self, function: str, source: Source, request: bytes = b"", limits: Limits | None = None
     ) -> AsyncGenerator[bytes, None]:
         """The pieces that `module:function` gives for a file, as they come. JobFailed if it does
-        not come to its end; what came before counts. Close it (`contextlib.aclosing`) to end the
-        job early."""
+        not come to its end; what came before counts. `Why.ROOM` says nothing of the file: it may be
+        tried again, so many times that a file that takes the zygote along comes to an end as well.
+        Close it (`contextlib.aclosing`) to end the job early."""
         bounds = limits or Limits()
         async with self._room:
             labelled(RUNNING, self._name).inc()
@@ -150,6 +151,8 @@ def _said(kind: bytes, data: bytes) -> JobFailed:
 
 
 def _died(number: int) -> JobFailed:
+    if number == NO_PROCESS:
+        return JobFailed(Why.ROOM, cause="it could not be forked, or the zygote is gone")
     known = number in set(signal.Signals)
     cause = signal.Signals(number).name if known else "left without a word"
     return JobFailed(

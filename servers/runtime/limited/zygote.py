@@ -3,7 +3,8 @@
 Run as `python -m servers.runtime.limited.zygote FD MODULE... [-- FOLDER...]`; FD is its end of a
 socket of packets; the folders may be read beside libraries. A packet that starts a job carries the
 job's socket. Another one ends it: whatever is left of its process group is killed, and its status
-told. Standard library only, but for what it imports for its jobs.
+told. Where no job can be made the socket is closed, and the others go on. Standard library only,
+but for what it imports for its jobs.
 """
 
 import gc
@@ -21,6 +22,7 @@ from servers.runtime.limited.confinement import (
     limit,
     part_from_others,
 )
+from servers.runtime.limited.failures import NO_PROCESS
 from servers.runtime.limited.job import serve
 
 PACKET = 65_536
@@ -44,14 +46,22 @@ def main(fd: int, words: list[str]) -> None:
         if not packet:
             return
         told = json.loads(packet)
-        if fds:
-            jobs[told["job"]] = _start(control, socket.socket(fileno=fds[0]), told)
+        if "function" in told:
+            jobs[told["job"]] = _start(control, fds, told)
         else:
             control.send(json.dumps(_ended(told["job"], jobs.pop(told["job"]))).encode())
 
 
-def _start(control: socket.socket, wire: socket.socket, told: dict[str, object]) -> int:
-    pid = os.fork()
+def _start(control: socket.socket, fds: list[int], told: dict[str, object]) -> int:
+    """Number of the job's process; 0 if there is none."""
+    if not fds:  # no more files may be open here
+        return 0
+    wire = socket.socket(fileno=fds[0])
+    try:
+        pid = os.fork()
+    except OSError:  # no more processes, or no memory for one
+        wire.close()
+        return 0
     if pid:
         wire.close()
         return pid
@@ -68,6 +78,8 @@ def _start(control: socket.socket, wire: socket.socket, told: dict[str, object])
 
 
 def _ended(job: int, pid: int) -> dict[str, int]:
+    if not pid:
+        return {"job": job, "signal": NO_PROCESS}
     # It is not waited for before: until then no other process can have its number.
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 import socket
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from servers.runtime.limited import frames
-from servers.runtime.limited.failures import JobFailed, Why
+from servers.runtime.limited.failures import NO_PROCESS, JobFailed, Why
 from servers.runtime.limited.limits import Limits
 
 ROOT = Path(__file__).parents[3]
@@ -75,21 +74,28 @@ class ZygoteProcess:
         return self._ready.done()
 
     def open(self) -> None:
-        """Starts it."""
+        """Starts it. JobFailed if no process can be had."""
+        try:
+            self._open()
+        except OSError as error:
+            self._lost()
+            raise JobFailed(Why.ROOM, cause=f"the zygote does not start: {error}") from error
+
+    def _open(self) -> None:
         own, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         own.setblocking(False)
         self._control = own
         asyncio.get_running_loop().add_reader(own.fileno(), self._told)
-        # In this thread: it dies with the thread that starts it.
-        self._process = subprocess.Popen(  # noqa: S603  # fixed words
-            [*COMMAND, str(its.fileno()), *self._words],
-            cwd=ROOT,
-            env=ENVIRONMENT,
-            stdin=subprocess.DEVNULL,
-            pass_fds=[its.fileno()],
-            start_new_session=True,
-        )
-        its.close()
+        with its:
+            # In this thread: it dies with the thread that starts it.
+            self._process = subprocess.Popen(  # noqa: S603  # fixed words
+                [*COMMAND, str(its.fileno()), *self._words],
+                cwd=ROOT,
+                env=ENVIRONMENT,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[its.fileno()],
+                start_new_session=True,
+            )
 
     async def opened(self) -> None:
         """Returns when it can fork. JobFailed if it cannot."""
@@ -102,8 +108,11 @@ class ZygoteProcess:
             raise JobFailed(Why.ROOM, cause="the zygote does not start") from late
 
     async def start(self, function: str, size: int, limits: Limits) -> Job:
-        """Has a job forked."""
-        own, its = socket.socketpair()
+        """Has a job forked. JobFailed if nobody can be told of it."""
+        try:
+            own, its = socket.socketpair()
+        except OSError as error:
+            raise JobFailed(Why.ROOM, cause=f"no socket for a job: {error}") from error
         self._numbers += 1
         told = {
             "job": self._numbers,
@@ -127,7 +136,8 @@ class ZygoteProcess:
         return Job(told["job"], reader, writer)  # type: ignore[arg-type]  # an int among others
 
     async def end(self, job: Job) -> int:
-        """Kills what is left of a job; the signal that ended it, 0 if none did."""
+        """Kills what is left of a job; the signal that ended it, 0 if none did, `NO_PROCESS` if it
+        was not the job's own end."""
         future = self._ended.get(job.number)
         if future is None:
             return 0
@@ -178,4 +188,4 @@ class ZygoteProcess:
             self._ready.exception()
         for future in self._ended.values():
             if not future.done():
-                future.set_result(signal.SIGKILL)
+                future.set_result(NO_PROCESS)
