@@ -6,6 +6,7 @@ import grpc
 import structlog
 
 from kari.conversation_models.v1.context_pb2 import PromptImage, PromptMessage
+from kari.conversation_models.v1.degradation_pb2 import Feature
 from kari.conversation_models.v1.file_pb2 import File
 from kari.conversation_models.v1.message_pb2 import MessageRole
 from kari.conversation_models.v1.model_pb2 import Model
@@ -27,6 +28,8 @@ INSTRUCTION = (
 )
 SHOWN = "What the picture shows: "
 """Before a caption among the texts: nobody takes it for words that stand in the picture."""
+UNSEEN = frozenset({Feature.FEATURE_FILES, Feature.FEATURE_FULL_CONTEXT})
+"""What is said to be missing where an image, or the wish for a caption, did not reach the model."""
 MOST_TOKENS = 300
 LONGEST = 2000
 """Characters of a caption that are kept."""
@@ -59,8 +62,8 @@ class Captioning:
         return "" if model.available else f"the provider of {model.id} does not answer"
 
     async def of(self, sight: Sight, file: File) -> list[Facts | Passage | LeftOut]:
-        """What the model says, as a fact and as text that is found and quoted; or that it does not
-        answer."""
+        """What the model says, as a fact and as text that is found and quoted; or why nobody has
+        said anything of what the image shows."""
         image = PromptImage(
             file_id=file.id, name=file.name, content_type=sight.content_type, data=sight.data
         )
@@ -75,16 +78,34 @@ class Captioning:
         )
         try:
             with timed("caption"):
-                said = [step.delta async for step in self._models.Generate(request)]
+                said = await self._said(request)
         except grpc.aio.AioRpcError as error:
             log.warning("no caption", code=error.code().name, model=self.caption.model)
             labelled(EXTERNAL, "caption", "failed").inc()
             return [LeftOut(f"no caption: {self.caption.model} did not answer")]
+        if said is None:
+            labelled(EXTERNAL, "caption", "failed").inc()
+            return [LeftOut(f"no caption: {self.caption.model} did not take the image")]
         labelled(EXTERNAL, "caption", "ok").inc()
-        caption = "".join(said).strip()[:LONGEST]
+        caption = said.strip()[:LONGEST]
         if not caption:
             return [LeftOut(f"no caption: {self.caption.model} said nothing")]
         return [Facts({"caption": caption}), Passage(f"{SHOWN}{caption}", page=1)]
+
+    async def _said(self, request: GenerateRequest) -> str | None:
+        """The answer; None if the model was not shown the image. Such a model is told the name of
+        the file instead, and what it makes of that is no caption."""
+        answer = self._models.Generate(request)
+        said = []
+        try:
+            async for step in answer:
+                if step.degraded.feature in UNSEEN:
+                    log.warning("no caption", model=self.caption.model, cause=step.degraded.cause)
+                    return None
+                said.append(step.delta)
+        finally:
+            answer.cancel()
+        return "".join(said)
 
     async def _model(self) -> Model | None:
         token = ""

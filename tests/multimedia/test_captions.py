@@ -51,6 +51,19 @@ async def test_a_model_that_does_not_answer_is_a_warning(media: Media, eyes: Ups
     assert "did not answer" in told.warnings
 
 
+async def test_who_was_not_shown_the_image_says_nothing_of_it(media: Media, eyes: Upstream) -> None:
+    """The model factory asks such a model again, with the name of the file in words."""
+    eyes.requests.clear()
+    eyes.scripts["seer"] = [Script(status=400), Script(chunks=("A brown dog on a beach.",))]
+    allowed = Media(media.wiring, Somebody(roles=MAY))
+    with allowed.somebody.acts(allowed.wiring):
+        told = await allowed.describe(saved(drawn("Words")), "dog.png", caption=True, ocr=True)
+    assert "Words" in told.text
+    assert "dog" not in told.text
+    assert "caption" not in told.facts
+    assert "no caption: eyes/seer did not take the image" in told.warnings
+
+
 async def test_readers_say_what_is_missing_and_the_way_out(media: Media) -> None:
     readers = await media.readers()
     assert list(readers) == ["caption", "ocr", "speech", "video"]
