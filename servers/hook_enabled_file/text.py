@@ -66,8 +66,8 @@ class Text:
         """Says how much text there is, and what was left out."""
         found = await self.extracting.of(looked)
         facts = {**found.facts, "characters": found.characters}
-        explanation = told(found.left_out)
-        return Outcome(PARTIAL if found.left_out else PASSED, explanation, metadata=facts)
+        explanation = told(found.missing)
+        return Outcome(PARTIAL if found.missing else PASSED, explanation, metadata=facts)
 
 
 @dataclass(frozen=True)

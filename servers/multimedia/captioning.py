@@ -13,7 +13,7 @@ from kari.conversation_models.v1.model_pb2 import Model
 from kari.model_factory.v1.model_factory_pb2 import GenerateRequest, ListModelsRequest
 from servers.multimedia.configuration import Caption
 from servers.multimedia.metrics import EXTERNAL, timed
-from servers.multimedia.said import Facts, LeftOut, Passage, Sight
+from servers.multimedia.said import Facts, Passage, Sight
 from servers.runtime.call import Principal
 from servers.runtime.labelled import labelled
 
@@ -35,6 +35,10 @@ LONGEST = 2000
 """Characters of a caption that are kept."""
 
 
+class NoCaption(Exception):
+    """Nobody said what an image shows. The message is one sentence for people."""
+
+
 class Captioning:
     """One model, as configured, for those who have the role."""
 
@@ -54,16 +58,19 @@ class Captioning:
         """The same, and whether the model is there and sees."""
         if refusal := self.refusal(who):
             return refusal
-        model = await self._model()
+        try:
+            model = await self._model()
+        except grpc.aio.AioRpcError as error:
+            log.warning("no models are listed", code=error.code().name)
+            return "model_factory does not answer: nobody can be asked at the moment"
         if model is None:
             return f"there is no model {self.caption.model}: models.toml has to name it"
         if not model.sees:
             return f"{model.id} does not see: set `sees = true` in models.toml if it does"
         return "" if model.available else f"the provider of {model.id} does not answer"
 
-    async def of(self, sight: Sight, file: File) -> list[Facts | Passage | LeftOut]:
-        """What the model says, as a fact and as text that is found and quoted; or why nobody has
-        said anything of what the image shows."""
+    async def of(self, sight: Sight, file: File) -> list[Facts | Passage]:
+        """What the model says, as a fact and as text that is found and quoted; or NoCaption."""
         image = PromptImage(
             file_id=file.id, name=file.name, content_type=sight.content_type, data=sight.data
         )
@@ -82,14 +89,14 @@ class Captioning:
         except grpc.aio.AioRpcError as error:
             log.warning("no caption", code=error.code().name, model=self.caption.model)
             labelled(EXTERNAL, "caption", "failed").inc()
-            return [LeftOut(f"no caption: {self.caption.model} did not answer")]
+            raise NoCaption(f"no caption: {self.caption.model} did not answer") from error
         if said is None:
             labelled(EXTERNAL, "caption", "failed").inc()
-            return [LeftOut(f"no caption: {self.caption.model} did not take the image")]
+            raise NoCaption(f"no caption: {self.caption.model} did not take the image")
         labelled(EXTERNAL, "caption", "ok").inc()
         caption = said.strip()[:LONGEST]
         if not caption:
-            return [LeftOut(f"no caption: {self.caption.model} said nothing")]
+            raise NoCaption(f"no caption: {self.caption.model} said nothing")
         return [Facts({"caption": caption}), Passage(f"{SHOWN}{caption}", page=1)]
 
     async def _said(self, request: GenerateRequest) -> str | None:
