@@ -140,6 +140,17 @@ async def test_an_empty_file_goes_through(intake: Intake) -> None:
 
 
 @pytest.mark.parametrize(
+    "data",
+    [b"", b"%PDF-1.7\n" + bytes(500), bytes(range(256)) * 9],
+    ids=["empty", "broken", "no reader"],
+)
+async def test_that_a_file_has_no_text_is_known(intake: Intake, data: bytes) -> None:
+    """No message waits for it."""
+    text = await intake.text(await intake.take(data, "a"))
+    assert (text.indexed, text.total) == (True, 0)
+
+
+@pytest.mark.parametrize(
     ("name", "shown"),
     [("../../etc/passwd", "passwd"), ("a\nb\u202egpj.exe", "a bgpj.exe"), ("x" * 4096, "x" * 200)],
 )
