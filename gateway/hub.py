@@ -9,8 +9,9 @@ from google.protobuf.message import Message
 
 from kari.chat_hub.v1 import chat_hub_pb2
 from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceStub
-from servers.runtime.errors import KariError, from_rpc
+from servers.runtime.errors import from_rpc
 from servers.runtime.policy import of_service
+from servers.runtime.sending import send
 
 SLACK_SECONDS = 1.0
 """The hub gives up first, so that its error arrives and not only the end of our patience."""
@@ -41,14 +42,10 @@ class Hub:
 
     async def send(self, method: str, requests: AsyncIterator[Message]) -> Message:
         """The answer to a stream of messages; an error of theirs cuts the call and is raised."""
-        outgoing = _Outgoing(requests)
         try:
-            answer = cast(Message, await getattr(self._stub, method)(outgoing.messages()))
+            return cast(Message, await send(getattr(self._stub, method), requests))
         except grpc.aio.AioRpcError as error:
-            raise outgoing.error or from_rpc(error) from error
-        if outgoing.error is not None:
-            raise outgoing.error
-        return answer
+            raise from_rpc(error) from error
 
     async def read(self, method: str, request: Message) -> AsyncGenerator[Message]:
         """The messages of a stream; the call ends with the iterator."""
@@ -60,18 +57,3 @@ class Hub:
             raise from_rpc(error) from error
         finally:
             call.cancel()
-
-
-class _Outgoing:
-    """Messages whose error is kept: grpc.aio would cancel the caller for it."""
-
-    def __init__(self, messages: AsyncIterator[Message]) -> None:
-        self._messages = messages
-        self.error: KariError | None = None
-
-    async def messages(self) -> AsyncIterator[Message]:
-        try:
-            async for message in self._messages:
-                yield message
-        except KariError as error:
-            self.error = error

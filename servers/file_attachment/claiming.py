@@ -94,6 +94,7 @@ def _recorded(request: RecordHooksRequest, file: File) -> tuple[object, ...]:
         len(ended_of(reports)) > ended,
         request.under_way if request.HasField("under_way") else None,
         request.put_down,
+        request.in_vain,
     )
 
 

@@ -191,9 +191,9 @@ FROM files AS f WHERE f.id = $1 AND f.claim = $2 AND NOT f.done FOR UPDATE;
 -- name: record_hooks
 -- $1 file, $2 reports, $3 state, $4 refused_because, $5 done, $6 metadata, $7 summary, $8 chunks,
 -- $9 whether a hook has come to its end, $10 whether one is under way from now on, if that is said,
--- $11 whether the claim is over.
+-- $11 whether the claim is over, $12 whether it was in vain.
 UPDATE files SET reports = $2, state = $3, refused_because = $4, done = $5, metadata = $6,
-  summary = $7, chunks = $8, claims_in_vain = CASE WHEN $9 THEN 0 ELSE claims_in_vain END,
+  summary = $7, chunks = $8, claims_in_vain = CASE WHEN $9 THEN 0 ELSE claims_in_vain END + $12::boolean::integer,
   under_way = NOT $11 AND coalesce($10, under_way AND NOT $9),
   claim_expires_at = statement_timestamp()
     + make_interval(secs => CASE WHEN $11 THEN 0 ELSE claim_seconds END)

@@ -22,11 +22,12 @@ from kari.file_attachment.v1.file_attachment_pb2 import (
     ClaimFilesRequest,
     RecordHooksRequest,
 )
+from servers.hook_enabled_file.claim import CLAIM_SECONDS
 from servers.hook_enabled_file.metrics import FAILURES, UNDER_WAY
 from servers.hook_enabled_file.pipeline import Pipeline
 from servers.runtime.call import Call, acting
 from servers.runtime.durations import duration
-from servers.runtime.errors import KariError, from_rpc
+from servers.runtime.errors import Internal, KariError, from_rpc
 from servers.runtime.ids import new_correlation_id
 from servers.runtime.labelled import labelled
 from servers.runtime.mesh_key import MeshKey
@@ -39,7 +40,6 @@ MOST_AT_ONCE = 32
 """Files under way in one process; how many hooks run at once is for `Trying` to say."""
 MOST_HELD = 256
 """With those that wait for what is away."""
-CLAIM_SECONDS = 30.0
 LOOK_SECONDS = 2.0
 LONGEST_WAIT = 30.0
 LEAVE_SECONDS = 2.0
@@ -91,7 +91,9 @@ class Claims:
     async def drain(self) -> None:
         """Claims no more, and puts down what is under way: others go on with it at once."""
         self._draining = True
-        tasks = [*self._under_way.values(), *self._beginning]
+        if self._beginning:
+            await asyncio.wait(self._beginning)
+        tasks = list(self._under_way.values())
         for task in tasks:
             task.cancel()
         if tasks:
@@ -153,32 +155,42 @@ class Claims:
             return acting(Call(correlation_id, principal=who))
 
         with acts():
+            if self._draining:  # it was being claimed when that began
+                return await self._leave(claimed)
             try:
                 await self._pipeline.run(claimed, acts)
             except asyncio.CancelledError:
                 if self._draining:
-                    await self._leave(claimed, at_once=True)
+                    await self._leave(claimed)
                 raise
             except grpc.aio.AioRpcError as error:
-                await self._put_down(claimed, from_rpc(error).reason)
+                await self._put_down(claimed, from_rpc(error))
             except KariError as error:
-                await self._put_down(claimed, error.reason)
+                await self._put_down(claimed, error)
             except Exception as error:  # whatever it was, other files wait as well
                 log.error("hooks failed", file=claimed.file.id, exc_info=error)
-                await self._put_down(claimed, Reason.REASON_INTERNAL)
+                await self._put_down(claimed, Internal())
 
-    async def _put_down(self, claimed: ClaimedFile, reason: Reason.ValueType) -> None:
-        """It is taken up again when its claim has run out: not at once, what failed may last."""
-        labelled(FAILURES, Reason.Name(reason)).inc()
-        log.warning("file put down", file=claimed.file.id, reason=Reason.Name(reason))
-        if reason != Reason.REASON_LEASE_LOST:
-            await self._leave(claimed, at_once=False)
+    async def _put_down(self, claimed: ClaimedFile, error: KariError) -> None:
+        """It is taken up again when its claim has run out: not at once, what failed may last. What
+        no waiting mends is counted, so that it comes to an end."""
+        reason = Reason.Name(error.reason)
+        labelled(FAILURES, reason).inc()
+        log.warning("file put down", file=claimed.file.id, reason=reason)
+        if error.reason != Reason.REASON_LEASE_LOST:
+            await self._leave(claimed, at_once=False, in_vain=not error.may_retry)
 
-    async def _leave(self, claimed: ClaimedFile, *, at_once: bool) -> None:
+    async def _leave(
+        self, claimed: ClaimedFile, *, at_once: bool = True, in_vain: bool = False
+    ) -> None:
         """Says that no hook of a file is under way here any more: none is at fault if the process
         ends. Who cannot say so leaves the claim to run out."""
         request = RecordHooksRequest(
-            file_id=claimed.file.id, claim=claimed.claim, under_way=False, put_down=at_once
+            file_id=claimed.file.id,
+            claim=claimed.claim,
+            under_way=False,
+            put_down=at_once,
+            in_vain=in_vain,
         )
         try:
             async with asyncio.timeout(LEAVE_SECONDS):

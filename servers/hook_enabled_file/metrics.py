@@ -15,6 +15,9 @@ GIVEN_UP = Counter(
 )
 UNDER_WAY = Gauge("kari_chat_files_under_way", "Files that are being looked at.")
 AGAIN = Counter("kari_chat_file_hook_retries_total", "Hooks that had to be tried again.", ["hook"])
+LATE = Counter(
+    "kari_chat_file_hooks_kept_late_total", "Times that what hooks said could not be kept at once."
+)
 FAILURES = Counter(
     "kari_chat_file_pipeline_failures_total", "Files that were put down unfinished.", ["reason"]
 )

@@ -102,11 +102,13 @@ def pauses(kind: HookKind.ValueType, patience: float) -> Iterator[float]:
         yield pause
 
 
-def fatal(file: File, claims_in_vain: int) -> str:
+def fatal(hooks: Sequence[Hook], file: File, claims_in_vain: int) -> str:
     """The hook of a file that ended process after process, and is not begun again; empty if none
     did. Of what is not known to be at fault nothing is said before `MOST_IN_VAIN` claims."""
-    under_way = running(file)
-    return under_way[0] if under_way and claims_in_vain >= MOST_IN_VAIN else ""
+    if claims_in_vain < MOST_IN_VAIN:
+        return ""
+    under_way = set(running(file))
+    return next((hook.name for hook in left(hooks, file) if hook.name in under_way), "")
 
 
 def running(file: File) -> list[str]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kari.file_attachment.v1.file_attachment_pb2 import UploadEnd, UploadRequest, UploadStart
@@ -12,6 +12,7 @@ from servers.hook_enabled_file.kinds import STRIPPED
 from servers.hook_enabled_file.rooms import READING, limits, room_unavailable
 from servers.runtime.ids import new_id
 from servers.runtime.limited import Room
+from servers.runtime.sending import send
 
 if TYPE_CHECKING:
     from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceAsyncStub
@@ -47,16 +48,17 @@ class StripMetadata:
 
     async def look(self, looked: Looked) -> Outcome:
         """Puts a file without metadata in the place of the one that came."""
+        bounds = limits(self.seconds, looked.source.size, memory_megabytes=1500)
         pieces = self.room.run(
             f"{READING}.stripping:strip",
             looked.source,
             looked.file.content_type.encode(),
-            limits(self.seconds, looked.source.size, memory_megabytes=1500),
+            replace(bounds, output_bytes=bounds.output_bytes + 2 * looked.source.size),
         )
         async with aclosing(pieces):
             told = json.loads(await anext(pieces))
             request_id = new_id("strip")
-            await self.files.Upload(_steps(request_id, looked, pieces))
+            await send(self.files.Upload, _steps(request_id, looked, pieces))
         explanation = "; ".join(filter(None, (told["done"], told["left"])))
         verdict = PARTIAL if told["left"] else PASSED
         return Outcome(verdict, explanation, replaced_by=request_id)

@@ -259,9 +259,10 @@ async def test_claims_that_ended_with_their_process_are_counted(attachment: Atta
     assert await after("four", under_way=True) == 2
     assert await after("four", under_way=True) == 2
     assert await after("five", under_way=True, put_down=True) == 3
-    assert await after("six", reports=[HookReport(hook="scan", verdict=RUNNING)]) == 3
+    assert await after("five", under_way=False, in_vain=True) == 3
+    assert await after("six", reports=[HookReport(hook="scan", verdict=RUNNING)]) == 4
     passed = HookReport(hook="scan", verdict=HookVerdict.HOOK_VERDICT_PASSED)
-    assert await after("seven", under_way=True, reports=[passed]) == 3
+    assert await after("seven", under_way=True, reports=[passed]) == 4
     assert await after("eight") == 1
 
 

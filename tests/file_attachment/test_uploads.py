@@ -17,6 +17,8 @@ from kari.file_attachment.v1 import file_attachment_pb2 as contract
 from servers.file_attachment.parts import PART_BYTES
 from servers.runtime.errors import from_rpc
 from servers.runtime.ids import new_id
+from servers.runtime.limited import JobFailed, Why
+from servers.runtime.sending import send
 from tests.file_attachment.attachment import Attachment, steps
 from tests.hosting import Somebody, connect_as, hosting, settings_for, until
 from tests.production_memory.memory import refusal
@@ -378,3 +380,18 @@ async def test_steps_out_of_order_are_refused(
 
     refused = await refusal(attachment.stub.Upload(all_of_them()))
     assert refused.reason == Reason.REASON_FIELD_INVALID
+
+
+async def test_what_fails_behind_the_first_bytes_is_told_as_it_was(attachment: Attachment) -> None:
+    """To whoever sends, who goes on; and half a file is none."""
+    start = contract.UploadStart(request_id=new_id("up"))
+
+    async def breaks() -> AsyncIterator[contract.UploadRequest]:
+        yield contract.UploadRequest(start=start)
+        yield contract.UploadRequest(data=b"half")
+        raise JobFailed(Why.OUTPUT)
+
+    with pytest.raises(JobFailed):
+        await send(attachment.stub.Upload, breaks())
+    got = await attachment.stub.GetUpload(contract.GetUploadRequest(request_id=start.request_id))
+    assert not got.HasField("file")

@@ -48,7 +48,7 @@ class Odd:
         """Does the next thing."""
         self.looked_at.append(looked.file.id)
         does = self.does[min(len(self.looked_at), len(self.does)) - 1]
-        if isinstance(does, Exception):
+        if isinstance(does, BaseException):
             raise does
         if isinstance(does, asyncio.Event):
             await does.wait()

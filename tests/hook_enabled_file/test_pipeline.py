@@ -6,19 +6,18 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
+import asyncpg
 import grpc
 import pytest
 from prometheus_client import REGISTRY
 
-from kari.conversation_models.v1.file_pb2 import (
-    File,
-    FileState,
-)
+from kari.conversation_models.v1.file_pb2 import File, FileState
 from kari.errors.v1.errors_pb2 import Reason
 from kari.file_attachment.v1 import file_attachment_pb2 as kept
 from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceStub
 from kari.hook_enabled_file.v1 import hook_enabled_file_pb2 as contract
 from kari.multimedia.v1.multimedia_pb2_grpc import MultimediaServiceStub
+from servers.hook_enabled_file import hooks
 from servers.hook_enabled_file.extracting import Extracting
 from servers.hook_enabled_file.following import Following
 from servers.hook_enabled_file.hooks import ENRICH, FAILED, GUARD, PASSED, Away, Busy, Outcome
@@ -27,7 +26,7 @@ from servers.hook_enabled_file.pipeline import Pipeline
 from servers.hook_enabled_file.plan import LARGE_BYTES
 from servers.hook_enabled_file.trying import WAITS, Trying
 from servers.runtime.audit_trail import AuditTrail
-from servers.runtime.errors import Unavailable
+from servers.runtime.errors import Internal, Unavailable
 from servers.runtime.ids import new_id
 from servers.runtime.limited import Room
 from tests.file_attachment.attachment import Attachment
@@ -37,9 +36,18 @@ from tests.hook_enabled_file.odd_hooks import Odd, Waiting, claim, looked, pipel
 from tests.hook_enabled_file.peers import BUSY
 from tests.hosting import until
 from tests.production_memory.memory import refusal
+from tests.stream_processor.conditions import metric
 
 READY, REFUSED = FileState.FILE_STATE_READY, FileState.FILE_STATE_REFUSED
 QUARANTINED = FileState.FILE_STATE_QUARANTINED
+
+
+def deep(levels: int) -> dict[str, object]:
+    """Something with so many levels."""
+    found: dict[str, object] = {}
+    for _ in range(levels):
+        found = {"below": found}
+    return found
 
 
 async def test_a_hook_that_takes_too_long_has_failed() -> None:
@@ -161,6 +169,69 @@ async def test_a_refusal_that_cannot_be_recorded_leaves_the_file_in_quarantine(
     request = kept.GetFileRequest(file_id=claimed.file.id)
     file = (await attachment.stub.GetFile(request)).file
     assert (file.state, file.done) == (QUARANTINED, False)
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict", "told"),
+    [
+        (Outcome(PASSED, "half \ud83d of it"), "passed", "half ? of it"),
+        (Outcome(hooks.REFUSED, "no\0thing"), "refused", "nothing"),
+        (Outcome(PASSED, summary="a\0b"), "passed", ""),
+        (Outcome(PASSED, metadata={"far": deep(60)}), "failed", "what it found cannot be kept"),
+        (Outcome(PASSED, summary="x" * 10_001), "failed", "what it found cannot be kept"),
+    ],
+    ids=["half a character", "NUL", "NUL in a summary", "deep", "long"],
+)
+async def test_what_no_store_takes_comes_to_an_end_as_well(
+    intake: Intake, found: Outcome, verdict: str, told: str
+) -> None:
+    """Hooks say what hostile files made them say."""
+    attachment = Attachment(intake.wiring, intake.somebody)
+    claimed = await claim(attachment, secrets.token_bytes(9))
+    await pipeline(intake, [Odd([found])]).run(claimed)
+    file = await intake.done(claimed.file)
+    assert verdicts(file) == {"odd": verdict}
+    assert file.reports[0].explanation == told
+
+
+async def test_a_hook_that_a_library_calls_off_is_a_defect(intake: Intake) -> None:
+    """And no end: somebody looks at it again, and in the end it is given up."""
+    attachment = Attachment(intake.wiring, intake.somebody)
+    claimed = await claim(attachment, b"called off")
+    with pytest.raises(Internal):
+        await pipeline(intake, [Odd([asyncio.CancelledError()])]).run(claimed)
+    request = kept.GetFileRequest(file_id=claimed.file.id)
+    assert not (await attachment.stub.GetFile(request)).file.done
+
+
+async def test_the_work_of_a_hook_outlasts_a_store_that_is_away(intake: Intake) -> None:
+    """For as long as the claim holds: it is not done again."""
+    attachment = Attachment(intake.wiring, intake.somebody)
+    claimed = await claim(attachment, b"minutes of work")
+    hook = Odd([asyncio.Event()])
+    running = asyncio.create_task(pipeline(intake, [hook]).run(claimed))
+    await until(lambda: _begun(hook))
+    late, url = metric("kari_chat_file_hooks_kept_late_total"), intake.wiring.settings.postgres_url
+    assert url is not None
+    owner = await asyncpg.connect(url.get_secret_value())
+    try:
+        async with owner.transaction():
+            await owner.execute("LOCK TABLE file_attachment.files IN ACCESS EXCLUSIVE MODE")
+            hook.does[0].set()
+            await until(lambda: _later(late), 30)
+    finally:
+        await owner.close()
+    await running
+    assert (await intake.done(claimed.file)).state == READY
+    assert len(hook.looked_at) == 1
+
+
+async def _begun(hook: Odd) -> bool:
+    return bool(hook.looked_at)
+
+
+async def _later(before: float) -> bool:
+    return metric("kari_chat_file_hooks_kept_late_total") > before
 
 
 async def test_a_file_is_followed_from_elsewhere(intake: Intake) -> None:

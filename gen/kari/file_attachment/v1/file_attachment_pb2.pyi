@@ -600,8 +600,8 @@ class ClaimedFile(_message.Message):
     correlation_id: _builtins.str
     """Correlation id of the upload."""
     claims_in_vain: _builtins.int
-    """Claims in a row that ran out while a hook was under way, in processes that are gone: the hook that is still
-    running by its report may be what ended them.
+    """Claims in a row that ran out while a hook was under way, in processes that are gone, or were said to be in
+    vain: the hook that is still running by its report may be the cause.
     """
     @_builtins.property
     def file(self) -> _file_pb2.File:
@@ -649,6 +649,7 @@ class RecordHooksRequest(_message.Message):
     REPLACED_BY_REQUEST_ID_FIELD_NUMBER: _builtins.int
     UNDER_WAY_FIELD_NUMBER: _builtins.int
     PUT_DOWN_FIELD_NUMBER: _builtins.int
+    IN_VAIN_FIELD_NUMBER: _builtins.int
     file_id: _builtins.str
     """The file."""
     claim: _builtins.int
@@ -671,6 +672,10 @@ class RecordHooksRequest(_message.Message):
     """Whether a hook looks at the bytes from now on. Absent leaves it; false as well once a hook has come to its end."""
     put_down: _builtins.bool
     """True if the caller goes no further: the claim is over, and whoever claims next goes on at once."""
+    in_vain: _builtins.bool
+    """True if the caller cannot go on for a reason that will be there the next time as well: counts as a claim in
+    vain.
+    """
     @_builtins.property
     def reports(self) -> _containers.RepeatedCompositeFieldContainer[_file_pb2.HookReport]:
         """Reports, new ones and ones that have got further; by hook."""
@@ -694,10 +699,11 @@ class RecordHooksRequest(_message.Message):
         replaced_by_request_id: _builtins.str = ...,
         under_way: _builtins.bool | None = ...,
         put_down: _builtins.bool = ...,
+        in_vain: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_under_way", b"_under_way", "metadata", b"metadata", "under_way", b"under_way"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_under_way", b"_under_way", "chunks", b"chunks", "claim", b"claim", "done", b"done", "file_id", b"file_id", "metadata", b"metadata", "put_down", b"put_down", "refused_because", b"refused_because", "replaced_by_request_id", b"replaced_by_request_id", "reports", b"reports", "state", b"state", "summary", b"summary", "under_way", b"under_way"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_under_way", b"_under_way", "chunks", b"chunks", "claim", b"claim", "done", b"done", "file_id", b"file_id", "in_vain", b"in_vain", "metadata", b"metadata", "put_down", b"put_down", "refused_because", b"refused_because", "replaced_by_request_id", b"replaced_by_request_id", "reports", b"reports", "state", b"state", "summary", b"summary", "under_way", b"under_way"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__under_way: _TypeAlias = _typing.Literal["under_way"]  # noqa: Y015
     _WhichOneofArgType__under_way: _TypeAlias = _typing.Literal["_under_way", b"_under_way"]  # noqa: Y015
