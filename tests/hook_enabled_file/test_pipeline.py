@@ -78,14 +78,14 @@ async def test_what_takes_minutes_does_not_hold_up_others() -> None:
         assert (await trying.look(Odd(), looked(size, kind))).verdict == PASSED
         hooks = [Odd([never]) for _ in range(5)]
         slow += [asyncio.create_task(trying.look(hook, looked(size, kind))) for hook in hooks]
-        await until(partial(_begun, hooks))
+        await until(partial(_some_begun, hooks))
     assert trying.waiting == 9
     never.set()
     await asyncio.gather(*slow)
     assert trying.waiting == 0
 
 
-async def _begun(hooks: Sequence[Odd]) -> bool:
+async def _some_begun(hooks: Sequence[Odd]) -> bool:
     return sum(len(hook.looked_at) for hook in hooks) > 1
 
 
