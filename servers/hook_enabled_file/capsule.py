@@ -113,7 +113,7 @@ class CapsuleHook:
             if failed.why is Why.ROOM:
                 raise
             return [], [failed.sentence]
-        return [segment.text for segment in found.segments], list(found.left_out)
+        return [segment.text for segment in found.segments], found.missing
 
     async def _finished(self, request: ExecuteRequest) -> CapsuleResult:
         run = self.capsules.Execute(request)
