@@ -170,18 +170,20 @@ class OutsideHandler:
             return await Talk(jailed, skill).result(order)
 
     async def check(self) -> str:
-        """Imports the handler in its jail."""
+        """Imports the handler and compiles the prompts, in their jail."""
+        version = self._version
+        order = {"check": True, "prompts": templates_of(version.manifest, version.files)}
         try:
             place = await self._placed()
             async with asyncio.timeout(CHECK_SECONDS):
-                async with self._outside.process(place, self._version, CHECK_SECONDS) as jailed:
-                    await Talk(jailed, None).result({"check": True})
+                async with self._outside.process(place, version, CHECK_SECONDS) as jailed:
+                    await Talk(jailed, None).result(order)
         except NoJail as error:
             return f"capsules from outside cannot be run here: {error}"
         except HandlerFailed as error:
             return str(error)
         except TimeoutError:
-            return f"handler.py: importing it took longer than {CHECK_SECONDS:g} s"
+            return f"importing handler.py and compiling prompts took over {CHECK_SECONDS:g} s"
         except OSError as error:
             log.error("a capsule cannot be looked at", exc_info=error)
             return f"its process cannot be started: {error.strerror}"

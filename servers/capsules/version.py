@@ -16,6 +16,10 @@ from servers.capsules.skill import Skill
 from servers.runtime.schemas import Schema
 
 
+LARGEST_HANDLER = 200_000
+"""Bytes: what it becomes when it is parsed takes some hundred times its size."""
+
+
 class HandlerFailed(Exception):
     """A handler did something that it may not, or died. The message is one sentence with file and
     line where they are known; it may be shown to users."""
@@ -73,6 +77,10 @@ def templates_of(manifest: Manifest, files: Mapping[str, bytes]) -> dict[str, st
 
 def check_handler(source: bytes) -> None:
     """Looks at a handler without running it: is it Python, and has it a `run`?"""
+    if len(source) > LARGEST_HANDLER:
+        raise BrokenCapsule(
+            f"{HANDLER}: is larger than {LARGEST_HANDLER} bytes; a module beside it may have the rest"
+        )
     try:
         tree = ast.parse(source)
     except SyntaxError as error:

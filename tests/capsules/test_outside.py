@@ -122,6 +122,7 @@ async def test_what_does_not_end_is_ended(workshop: Workshop, name: str) -> None
         ("flood_of_text", "it wrote more than 2000000 bytes in one message"),
         ("large_result", "its result is larger than 1000000 bytes"),
         ("hoarder", "handler.py line 4: MemoryError"),
+        ("costly_template", "handler.py line 2: MemoryError"),
         ("raises", "handler.py line 2: ValueError"),
         ("no_result", "its result is no object but NoneType"),
         ("no_json", "its result is not JSON"),
@@ -235,6 +236,7 @@ async def test_values_are_text_and_templates_reach_nothing(workshop: Workshop) -
         ("imports_jinja", "handler.py line 1: ModuleNotFoundError (No module named 'numpy')"),
         ("fails_at_import", "handler.py line 1: ValueError"),
         ("dies_at_import", "its process ended before the run did"),
+        ("no_such_filter", "prompts/odd.j2 line 2: No filter named 'nope'."),
     ],
 )
 async def test_what_cannot_be_imported_is_unavailable(
