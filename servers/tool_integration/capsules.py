@@ -22,6 +22,7 @@ from kari.conversation_models.v1.tool_pb2 import ApprovalPolicy, SideEffects, To
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import principal
 from servers.runtime.errors import Unavailable, from_envelope
+from servers.runtime.tool_warnings import WARNINGS
 from servers.tool_integration.tool import Invocation, Json, Offer, Told, Tool
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ CALLS_PER_MINUTE, CALLS_PER_HOUR = 30, 300
 """Of each user, as those of MCP servers; the tools file may say otherwise."""
 MARGIN_SECONDS = 5.0
 """What a run may take beyond its own limit: the capsules server ends it, and tells how."""
+MOST_WARNINGS = 20
+"""Of a run that are passed on; a model reads them, and steps keep them."""
 AWAY = "capsules cannot be run now: their server does not answer"
 
 log = structlog.get_logger("kari.tool_integration")
@@ -201,7 +204,11 @@ def _told(finished: CapsuleResult) -> Told:
             error.details["run_id"] = finished.run_id
             error.details["resumable"] = str(finished.resumable).lower()
         raise error
-    metadata = MessageToDict(finished.metadata)
-    return Told(
-        orjson.loads(finished.result_json or "null"), {**metadata, "run_id": finished.run_id}
-    )
+    metadata = MessageToDict(finished.metadata) | {"run_id": finished.run_id}
+    if warnings := [warning.message for warning in finished.warnings]:
+        metadata[WARNINGS] = warnings[:MOST_WARNINGS]
+        if (left := len(warnings) - MOST_WARNINGS) > 0:
+            metadata[WARNINGS].append(f"{left} more warnings were left out")
+    if finished.metrics:
+        metadata["metrics"] = dict(finished.metrics)
+    return Told(orjson.loads(finished.result_json or "null"), metadata)
