@@ -30,7 +30,7 @@ from servers.capsules.folder import write_folder
 from servers.capsules.manifest import HANDLER
 from servers.capsules.recording import ADDRESS
 from servers.capsules.run import Deny
-from servers.capsules.skill import Skill
+from servers.capsules.skill import Skill, SkillError
 from servers.capsules.talking import Talk
 from servers.capsules.version import Handler, HandlerFailed, Version, templates_of
 from servers.runtime.jail.command import ISOLATED, PYTHON, Bind, Bounds, Jail, with_python
@@ -182,6 +182,8 @@ class OutsideHandler:
             return f"capsules from outside cannot be run here: {error}"
         except HandlerFailed as error:
             return str(error)
+        except SkillError as error:
+            return f"handler.py: importing it ended with {error.reason[:100]}"
         except TimeoutError:
             return f"importing handler.py and compiling prompts took over {CHECK_SECONDS:g} s"
         except OSError as error:

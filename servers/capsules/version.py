@@ -15,7 +15,6 @@ from servers.capsules.signature import TrustedKeys
 from servers.capsules.skill import Skill
 from servers.runtime.schemas import Schema
 
-
 LARGEST_HANDLER = 200_000
 """Bytes: what it becomes when it is parsed takes some hundred times its size."""
 
@@ -78,9 +77,8 @@ def templates_of(manifest: Manifest, files: Mapping[str, bytes]) -> dict[str, st
 def check_handler(source: bytes) -> None:
     """Looks at a handler without running it: is it Python, and has it a `run`?"""
     if len(source) > LARGEST_HANDLER:
-        raise BrokenCapsule(
-            f"{HANDLER}: is larger than {LARGEST_HANDLER} bytes; a module beside it may have the rest"
-        )
+        most = f"{LARGEST_HANDLER} bytes; a module beside it may have the rest"
+        raise BrokenCapsule(f"{HANDLER}: is larger than {most}")
     try:
         tree = ast.parse(source)
     except SyntaxError as error:
