@@ -23,18 +23,12 @@ from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import principal
 from servers.runtime.errors import Unavailable, from_envelope
 from servers.runtime.tool_warnings import WARNINGS
+from servers.tool_integration.resuming import RESUME, resuming
 from servers.tool_integration.tool import Invocation, Json, Offer, Told, Tool
 
 if TYPE_CHECKING:
     from kari.capsules.v1.capsules_pb2_grpc import CapsulesServiceAsyncStub
 
-RESUME = "resume_run_id"
-RESUMES: Mapping[str, Json] = {
-    "type": "string",
-    "pattern": "^run_[0-9a-f]{32}$",
-    "description": "A run of before that did not come to its end, to go on with it; then nothing "
-    "else is needed.",
-}
 KEPT_SECONDS = 2.0
 LIST_SECONDS = 2.0
 MOST_ROLES = 64
@@ -187,14 +181,6 @@ def _tool(capsule: Capsule) -> tuple[Tool, str]:
         source=ToolSource.TOOL_SOURCE_CAPSULE,
     )
     return tool, wrong
-
-
-def resuming(schema: Mapping[str, Json]) -> dict[str, Json]:
-    """The schema of an input, with a run to go on with in the place of what is required."""
-    changed = dict(schema) | {"properties": {**schema.get("properties", {}), RESUME: RESUMES}}
-    if required := changed.pop("required", []):
-        changed |= {"if": {"not": {"required": [RESUME]}}, "then": {"required": required}}
-    return changed
 
 
 def _told(finished: CapsuleResult) -> Told:
