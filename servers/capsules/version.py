@@ -28,9 +28,9 @@ class Handler(Protocol):
     """Runs a capsule's code."""
 
     async def run(self, skill: Skill, seconds: float, deny: Deny) -> Any:
-        """What it returns; SkillError as it raises it, HandlerFailed for everything else. It is
-        cancelled when its time, `seconds`, is over. `deny` is told of addresses that it may not
-        reach."""
+        """What it returns; SkillError as it raises it, HandlerFailed for everything else, and
+        Unavailable if there is no process for it to run in. It is cancelled when its time,
+        `seconds`, is over. `deny` is told of addresses that it may not reach."""
 
     async def check(self) -> str:
         """What keeps it from being run at all; empty if nothing does."""
