@@ -27,6 +27,8 @@ from servers.tool_integration.tool import Invocation, Json, Offer, Told, Tool
 if TYPE_CHECKING:
     from kari.capsules.v1.capsules_pb2_grpc import CapsulesServiceAsyncStub
 
+PREFIX = "capsule."
+"""Of their ids, and of no others."""
 RESUME = "resume_run_id"
 RESUMES: Mapping[str, Json] = {
     "type": "string",
@@ -80,6 +82,15 @@ class Capsules:
             known = await self._looked(known)
             self._remember(roles, known)
         return known.offers
+
+    async def settle(self, tool_id: str) -> None:
+        """What was asked for is known, or their server is away."""
+
+    def unknown(self, tool_id: str) -> str:
+        """See the protocol: their server is away."""
+        known = self._known.get(principal().roles)
+        listed = known is not None and known.capsules is not None
+        return "" if listed or not tool_id.startswith(PREFIX) else AWAY
 
     async def _looked(self, known: _Known | None) -> _Known:
         until = self._clock() + KEPT_SECONDS

@@ -207,6 +207,22 @@ async def test_capsules_stay_listed_while_their_server_is_away(
     assert "capsule.teller" not in tools
 
 
+async def test_nobody_says_that_there_is_no_capsule_while_their_server_is_away(
+    fresh: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the start on; with its list it is known."""
+    monkeypatch.setattr(capsule_tools, "KEPT_SECONDS", 0.0)
+    fresh.capsules.away = True
+    result = await fresh.bench.call("capsule.teller")
+    assert result.error.reason == Reason.REASON_TOOL_UNAVAILABLE
+    assert result.error.retryable
+    other = await fresh.bench.call("made.up_by_a_model")
+    assert other.error.reason == Reason.REASON_TOOL_NOT_FOUND
+    fresh.capsules.away = False
+    none = await fresh.bench.call("capsule.none")
+    assert none.error.reason == Reason.REASON_TOOL_NOT_FOUND
+
+
 async def test_metrics_count_calls_times_and_errors(site: Site) -> None:
     """Names that models make up are one label."""
 

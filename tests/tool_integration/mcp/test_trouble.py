@@ -22,7 +22,9 @@ from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime import bootstrap
 from servers.runtime.call import Principal
 from servers.runtime.errors import KariError, Unavailable
+from servers.runtime.ids import new_id
 from servers.runtime.settings import Misconfigured, Settings
+from servers.tool_integration.mcp import servers as servers_of_mcp
 from servers.tool_integration.mcp.attached import mcp_servers
 from servers.tool_integration.mcp.configuration import McpServerEntry
 from servers.tool_integration.mcp.flood import Flood, Length
@@ -144,6 +146,25 @@ async def test_a_server_that_is_not_there_leaves_the_rest_well(
         (missing,) = readiness.others
         assert (missing.feature, missing.cause) == (Feature.FEATURE_TOOLS, "mcp")
         assert readiness.degradations == []
+
+
+async def test_a_call_waits_for_a_server_that_is_being_started(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that its user allowed before Kari was started anew. Of one that does not come up
+    nobody says that it has no such tool."""
+    monkeypatch.setattr(servers_of_mcp, "FIRST_SECONDS", 60.0)
+    text = command("s", *ROUGH, "plain") + '[mcp.gone]\ncommand = "no-such-program"\n'
+    async with hosting(with_tools(settings, text), "tool_integration", "audit") as wiring:
+        bench = Bench(wiring)
+        result = await bench.call("s.plain", turn_id=new_id("turn"), approved=True)
+        assert result.success
+        gone = await bench.call("gone.plain", turn_id=new_id("turn"), approved=True)
+        none = await bench.call("s.none")
+    assert gone.error.reason == Reason.REASON_TOOL_UNAVAILABLE
+    assert gone.error.retryable
+    assert "see `command` and `folder` (no-such-program)" in gone.error.message
+    assert none.error.reason == Reason.REASON_TOOL_NOT_FOUND
 
 
 async def well(bench: Bench) -> bool:
