@@ -22,6 +22,7 @@ from kari.conversation_models.v1.tool_pb2 import ApprovalPolicy, SideEffects, To
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import principal
 from servers.runtime.errors import Unavailable, from_envelope
+from servers.tool_integration import strict
 from servers.tool_integration.tool import Invocation, Json, Offer, Told, Tool
 
 if TYPE_CHECKING:
@@ -213,6 +214,13 @@ def _told(finished: CapsuleResult) -> Told:
             error.details["resumable"] = str(finished.resumable).lower()
         raise error
     metadata = MessageToDict(finished.metadata)
-    return Told(
-        orjson.loads(finished.result_json or "null"), {**metadata, "run_id": finished.run_id}
-    )
+    return Told(_result(finished.result_json), {**metadata, "run_id": finished.run_id})
+
+
+def _result(text: str) -> Json:
+    try:
+        return strict.loads(text or "null")
+    except (ValueError, RecursionError) as error:
+        raise Unavailable(
+            Reason.REASON_TOOL_RESULT, "the capsule's result is not JSON", retryable=False
+        ) from error
