@@ -24,6 +24,7 @@ from kari.chat_hub.v1.chat_hub_pb2 import (
     UploadFileStart,
 )
 from kari.errors.v1.errors_pb2 import Reason
+from servers.runtime.chunk import Chunk
 from servers.runtime.errors import Conflict, InvalidRequest
 from servers.runtime.ids import new_id
 
@@ -141,7 +142,7 @@ class Uploading:
         assert isinstance(got, GetUploadResponse)  # noqa: S101  # as the contract says
         return got
 
-    async def _send(self, steps: AsyncIterator[UploadFileRequest]) -> UploadFileResponse:
+    async def _send(self, steps: AsyncIterator[UploadFileRequest | Chunk]) -> UploadFileResponse:
         response = await self._hub.send("UploadFile", steps)
         assert isinstance(response, UploadFileResponse)  # noqa: S101  # as the contract says
         return response
@@ -157,7 +158,7 @@ async def _listed(
 
 async def _form_steps(
     request: Request, form: Form, request_id: str
-) -> AsyncIterator[UploadFileRequest]:
+) -> AsyncIterator[UploadFileRequest | Chunk]:
     """The file of a form. A form that was cut has no end, so that half a file is none. Of one that
     is refused nothing is kept."""
     begun = False
@@ -173,7 +174,7 @@ async def _form_steps(
 
 async def _steps_of_form(
     request: Request, form: Form, request_id: str
-) -> AsyncIterator[UploadFileRequest]:
+) -> AsyncIterator[UploadFileRequest | Chunk]:
     start, begun, ended = UploadFileStart(request_id=request_id), False, False
     pieces = Pieces()
     async for chunk in _chunks(request):
@@ -196,7 +197,7 @@ async def _steps_of_form(
                 case _:
                     pieces.add(event)
         for piece in pieces.full():
-            yield UploadFileRequest(data=piece)
+            yield piece
     if not begun:
         raise InvalidRequest(
             Reason.REASON_FIELD_INVALID,
@@ -204,14 +205,14 @@ async def _steps_of_form(
             violations=[(FILE, "is missing")],
         )
     for piece in pieces.rest():
-        yield UploadFileRequest(data=piece)
+        yield piece
     if ended and form.ended:
         yield UploadFileRequest(end=UploadFileEnd())
 
 
 async def _body_steps(
     request: Request, start: UploadFileStart, length: int
-) -> AsyncIterator[UploadFileRequest]:
+) -> AsyncIterator[UploadFileRequest | Chunk]:
     """The bytes of a body; the end only if the body was not cut."""
     yield UploadFileRequest(start=start)
     pieces, came, cut = Pieces(), start.offset, False
@@ -220,11 +221,11 @@ async def _body_steps(
             pieces.add(chunk)
             came += len(chunk)
             for piece in pieces.full():
-                yield UploadFileRequest(data=piece)
+                yield piece
     except ClientDisconnect:
         cut = True
     for piece in pieces.rest():
-        yield UploadFileRequest(data=piece)
+        yield piece
     yield UploadFileRequest(end=UploadFileEnd(partial=cut or came < length))
 
 

@@ -1,6 +1,13 @@
 -- name: head
 SELECT sequence, code, mac FROM head;
 
+-- name: ends
+-- The end as it was noted, and the last record; what is not there is NULL.
+SELECT h.sequence, h.code, h.mac, r.sequence AS last_sequence, r.mac AS last_code
+FROM (SELECT) AS one LEFT JOIN head AS h ON true LEFT JOIN (
+  SELECT sequence, mac FROM records ORDER BY sequence DESC LIMIT 1
+) AS r ON true;
+
 -- name: known
 SELECT id, sequence FROM records WHERE id = ANY($1);
 

@@ -24,6 +24,7 @@ DAMAGED = Counter(
 )
 log = structlog.get_logger("kari.audit")
 
+NO_RECORD = {"damage": "what is stored here is no record"}
 QUERIES = Queries(Path(__file__).with_name("queries.sql"))
 
 
@@ -52,19 +53,21 @@ class Trail:
         database = await self._database.get()
         while True:
             # Forgotten until it is known what became of the write.
-            end, self._end = self._end, None
-            known, looked = dict[str, int](), end is None
-            if end is None:
-                # The end first: `_write` notices what others add after that.
-                end = await self._stored_end()
+            remembered, self._end = self._end, None
+            known = dict[str, int]()
+            if remembered is not None:
+                noted = end = remembered
+            else:
+                # The ends first: `_write` notices what others add after that.
+                noted, end = await self._stored_ends()
                 known = await _known(database, reports)
             new = {r.entry.id: r for r in reports if r.entry.id not in known}
             records = self._chained(end, new.values())
             try:
-                if not await self._write(database, end, records):
+                if not await self._write(database, noted, records):
                     continue
             except UniqueViolationError:
-                if looked:
+                if remembered is None:
                     raise
                 continue
             self._end = records[-1] if records else end
@@ -115,23 +118,25 @@ class Trail:
         row = await (await self._database.get()).row("", QUERIES.head)
         return None if row is None else Head(row["sequence"], row["code"], row["mac"])
 
-    async def _stored_end(self) -> Record:
-        """The end that the store names. Records are added behind it whatever it is, or nobody could
-        work while damage is looked into; but that is logged as an error and counted."""
-        head = await self.head()
-        if head is None:
-            return Record()
-        if not self._key.is_head(head.mac, head.sequence, head.code):
+    async def _stored_ends(self) -> tuple[Record, Record]:
+        """The end that the store has noted, and the one behind which records are added: whatever
+        is noted, or nobody could work while damage is looked into; but that is logged as an error
+        and counted."""
+        (row,) = await (await self._database.get()).rows("", QUERIES.ends)
+        noted = _end(row["sequence"], row["code"])
+        last = _end(row["last_sequence"], row["last_code"])
+        if noted.sequence and not self._key.is_head(row["mac"], noted.sequence, noted.mac):
             DAMAGED.inc()
-            log.error("the end of the trail was forged", sequence=head.sequence)
-        if head.sequence < self.appended.sequence:
+            log.error("the end of the trail was forged", sequence=noted.sequence)
+        if noted.sequence < max(last.sequence, self.appended.sequence):
             DAMAGED.inc()
             log.error(
                 "the end of the trail was moved back",
-                sequence=head.sequence,
+                sequence=noted.sequence,
+                last=last.sequence,
                 appended=self.appended.sequence,
             )
-        return Record(sequence=head.sequence, mac=head.code)
+        return noted, last if last.sequence > noted.sequence else noted
 
     def _chained(self, end: Record, new: Iterable[Reported]) -> list[Record]:
         records, last = list[Record](), end
@@ -140,15 +145,15 @@ class Trail:
             last = records[-1]
         return records
 
-    async def _write(self, database: Database, end: Record, records: Sequence[Record]) -> bool:
-        """False if the trail ends somewhere else by now."""
+    async def _write(self, database: Database, noted: Record, records: Sequence[Record]) -> bool:
+        """False if another end is noted by now."""
         if not records:
             return True
         last = records[-1]
         mac = self._key.head(last.sequence, last.mac)
         columns = zip(*map(_row, records), strict=True)
         moved = await database.value(
-            "", QUERIES.append, end.sequence, end.mac, last.sequence, last.mac, mac, *columns
+            "", QUERIES.append, noted.sequence, noted.mac, last.sequence, last.mac, mac, *columns
         )
         return moved is not None
 
@@ -177,7 +182,23 @@ def _row(record: Record) -> tuple[object, ...]:
     )
 
 
+def _end(sequence: int | None, code: bytes | None) -> Record:
+    return Record(sequence=sequence or 0, mac=code or b"")
+
+
 def _record(row: Row) -> Record:
+    """A record; of a row that somebody has made something else of, one that no key has made."""
+    made = Record(sequence=row["sequence"], server=row["server"], mac=row["mac"])
+    try:
+        made.entry.CopyFrom(_entry(row))
+    except (TypeError, ValueError, OverflowError) as error:
+        log.warning("no record", sequence=made.sequence, error=type(error).__name__)
+        made.mac = b""
+        made.entry.CopyFrom(AuditEntry(id=row["id"], action=row["action"], details=NO_RECORD))
+    return made
+
+
+def _entry(row: Row) -> AuditEntry:
     entry = AuditEntry(
         id=row["id"],
         tenant_id=row["tenant_id"],
@@ -190,4 +211,4 @@ def _record(row: Row) -> Record:
         details=json.loads(row["details"]),
     )
     entry.happened_at.FromDatetime(row["happened_at"])
-    return Record(sequence=row["sequence"], entry=entry, server=row["server"], mac=row["mac"])
+    return entry

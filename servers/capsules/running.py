@@ -137,6 +137,9 @@ class Running:
         except BaseException as refusal:
             self._resting.learned_nothing(facts.capsule_id)
             if not isinstance(refusal, KariError):
+                # It may be on record as admitted by now, and has an end there as well.
+                outcome = underway.outcome
+                self._recording.ended(facts, 0.0, outcome.status, outcome.error, underway.notes)
                 raise
             yield self._refused(facts, refusal)
             return

@@ -119,9 +119,9 @@ class Running:
 
     async def _on_record(self, runner: JailedRunner, program: Program) -> Result:
         run_id, details = new_id("run"), _details(runner.kind, program)
-        await self._admit(run_id, details)
         began, outcome = time.monotonic(), "cancelled"
         try:
+            await self._admit(run_id, details)
             result = await self._ran(runner, program)
             outcome = short(RunOutcome, result.outcome)
             return result

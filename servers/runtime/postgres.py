@@ -3,7 +3,7 @@ transaction, failures as our errors."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Self, cast
 
 import asyncpg
@@ -52,7 +52,8 @@ class _Connection(asyncpg.Connection):
 
     async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  # the base's
         """Rolls back what a cancelled transaction has left; asyncpg would do so as well, but log it
-        as an error, and calls are cancelled every day. There is nothing else to clean."""
+        as an error, and calls are cancelled every day. There is nothing else to clean: transactions
+        are begun by statements, asyncpg's own would be remembered by the connection."""
         if self.is_in_transaction():
             async with asyncio.timeout(timeout):
                 await self.execute("ROLLBACK")
@@ -93,16 +94,10 @@ class Database:
         async with self._alone(tenant_id) as connection:
             return await connection.fetchval(query, *arguments)
 
-    @asynccontextmanager
-    async def across_tenants(self) -> AsyncIterator[Connection]:
+    def across_tenants(self) -> AbstractAsyncContextManager[Connection]:
         """A transaction without a tenant: row-level security shows it no row of a tenant's
         tables."""
-        with _our_errors() as errors:
-            async with self._pool.acquire() as connection:
-                await _session(connection).act_for("")
-                async with connection.transaction():
-                    errors.away = CUT_OFF
-                    yield connection
+        return self.transaction("")
 
     @asynccontextmanager
     async def _alone(self, tenant_id: str) -> AsyncIterator[Connection]:

@@ -77,13 +77,10 @@ class Calling:
         self, admitted: Admitted, asked: Asked, began: float
     ) -> AsyncGenerator[Step, None]:
         tool_id = admitted.offer.tool.id
-        try:
-            await self._recording.admitted(asked)
-        except KariError as unrecorded:
-            yield _failed(tool_id, unrecorded, began)
-            return
+        # Whatever happens from here on: what is on record as admitted has an end there as well.
         ended = CALLED_OFF
         try:
+            await self._recording.admitted(asked)
             async with aclosing(run(admitted, asked.invocation)) as steps:
                 async for step in steps:
                     if isinstance(step, Result):

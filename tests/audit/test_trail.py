@@ -280,6 +280,52 @@ async def test_a_forged_end_is_told_by_whoever_writes_behind_it(books: Books) ->
 @pytest.mark.parametrize(
     "statement",
     [
+        "UPDATE audit.head SET (sequence, code) = (SELECT sequence, mac FROM audit.records "
+        "WHERE sequence = 2)",
+        "DELETE FROM audit.head",
+    ],
+    ids=["moved back", "gone"],
+)
+async def test_an_end_that_was_moved_locks_nobody_out(books: Books, statement: str) -> None:
+    """Records go on behind the last one; it is counted."""
+    one = happened()
+    await books.append(happened(), happened(), happened(), one)
+    await books.owner(UNLOCK, "ALTER TABLE audit.head DISABLE TRIGGER USER", statement)
+    before = metric("kari_audit_damage_total")
+    # One that is known has the end looked up again.
+    await books.append(one)
+    assert await books.append(happened()) == [5]
+    assert metric("kari_audit_damage_total") > before
+    assert (await books.verdict()).whole
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        """details = '{"call": 5}'""",
+        """details = '{"call": null}'""",
+        """details = '"x"'""",
+        "happened_at = 'infinity'",
+        "outcome = -2000000000",
+    ],
+)
+async def test_a_row_that_is_no_record_any_more_is_named(books: Books, change: str) -> None:
+    """And hides nothing of those around it."""
+    await books.append(*(happened(user_id=f"u{n}") for n in range(4)))
+    await books.owner(UNLOCK, f"UPDATE audit.records SET {change} WHERE sequence = 3")
+    verdict = await books.verdict()
+    assert (verdict.first_broken_sequence, verdict.damage) == (3, Damage.DAMAGE_CHANGED)
+    records = (await books.page(page_size=10)).records
+    assert [record.entry.user_id for record in records if record.sequence != 3] == [
+        "u0",
+        "u1",
+        "u3",
+    ]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
         "UPDATE audit.records SET user_id = 'x'",
         "DELETE FROM audit.records",
         "TRUNCATE audit.records",

@@ -31,6 +31,7 @@ from tests.chat_orchestrator.conversing import (
 from tests.chat_orchestrator.scripted_models import CALLER, MODEL, call
 from tests.chat_orchestrator.scripted_tools import INJECTION, tool
 from tests.chat_orchestrator.test_recording import records, refusals
+from tests.stream_processor.conditions import metric
 
 
 async def test_a_tool_is_called_and_the_model_goes_on_with_its_result(
@@ -153,6 +154,7 @@ async def test_a_model_that_only_ever_asks_ends_with_an_apology(
     """It is asked once more without tools; what it still asks for is refused, on record."""
     stage = await with_tools(stack, settings, peers=(*PEERS, "audit"), tool_rounds=2)
     stage.say(*([call("echo", n=n)] for n in range(9)))
+    unmade = metric("kari_chat_tool_calls_unmade_total", error="tool_limit")
     turn = await stage.start("loop")
     failed = (await stage.events(turn))[-1].failed
     offered = [bool(request.tools) for request in stage.models.requests]
@@ -161,6 +163,7 @@ async def test_a_model_that_only_ever_asks_ends_with_an_apology(
     assert failed.message.content == APOLOGY
     assert (await stage.stored(turn)).turn.state == TurnState.TURN_STATE_FAILED
     assert refusals(await records(stage, "tool.call", 2)) == [("echo", "REASON_TOOL_LIMIT")] * 2
+    assert metric("kari_chat_tool_calls_unmade_total", error="tool_limit") == unmade + 2
 
 
 async def test_a_model_that_writes_when_it_is_asked_once_more_has_answered(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from servers.runtime.errors import InvalidRequest, Unavailable
-from servers.runtime.postgres import Database, open_database, ping
+from servers.runtime.postgres import Connection, Database, open_database, ping
 from servers.runtime.settings import Settings
 from tests.runtime.door import Door
 
@@ -70,6 +70,29 @@ async def test_no_tenant_holds_the_character_0(database: Database) -> None:
     with pytest.raises(ValueError, match="0000"):
         async with database.transaction("a\0b"):
             pass
+
+
+@pytest.mark.parametrize("tenant", ["tenant_1", ""], ids=["of a tenant", "of none"])
+async def test_a_cancellation_at_any_step_leaves_the_connection_fit(
+    database: Database, tenant: str
+) -> None:
+    """The only one, also if it is called off while its transaction begins."""
+
+    def begun() -> AbstractAsyncContextManager[Connection]:
+        return database.transaction(tenant) if tenant else database.across_tenants()
+
+    async def counts() -> int:
+        async with begun() as connection:
+            return int(await connection.fetchval("SELECT 1"))
+
+    assert await counts() == 1
+    for steps in range(40):
+        task = asyncio.create_task(counts())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+        assert await counts() == 1
 
 
 async def test_what_a_cancelled_transaction_wrote_is_rolled_back(

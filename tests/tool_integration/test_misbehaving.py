@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import asyncpg
 import grpc
 import pytest
 import pytest_asyncio
@@ -26,7 +27,7 @@ from servers.tool_integration.checking import Admitted
 from servers.tool_integration.running import run
 from servers.tool_integration.tool import Invocation, Offer, Told
 from servers.wiring import Wiring
-from tests.hosting import settings_for
+from tests.hosting import settings_for, until
 from tests.tool_integration.bench import Bench
 from tests.tool_integration.fixed_source import Fixed
 from tests.tool_integration.workshop import offer, workshop
@@ -271,6 +272,33 @@ async def test_a_caller_that_leaves_ends_the_tool(bench: Bench) -> None:
         await ended.wait()
     records = await bench.records(2)
     assert records[1].entry.outcome == AuditOutcome.AUDIT_OUTCOME_FAILED
+
+
+async def test_what_is_on_record_as_admitted_has_an_end(bench: Bench) -> None:
+    """Also if its caller leaves while that is written: it did not run."""
+    url, before = bench.wiring.settings.postgres_url, len(ran)
+    assert url is not None
+    owner = await asyncpg.connect(url.get_secret_value())
+    try:
+        async with owner.transaction():
+            await owner.execute("LOCK TABLE audit.records IN SHARE ROW EXCLUSIVE MODE")
+            calling = asyncio.create_task(bench.call("test.echo"))
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+
+            async def waits() -> bool:
+                return bool(await owner.fetchval(waiting))
+
+            await until(waits)
+            calling.cancel()
+            await asyncio.wait({calling})
+    finally:
+        await owner.close()
+    record = (await bench.records(1))[-1]
+    if record.entry.outcome == AuditOutcome.AUDIT_OUTCOME_ADMITTED:
+        record = (await bench.records(2))[-1]
+    assert record.entry.outcome == AuditOutcome.AUDIT_OUTCOME_FAILED
+    assert record.entry.reason == "CancelledError"
+    assert len(ran) == before
 
 
 async def test_a_huge_result_is_cut_and_stays_json(bench: Bench) -> None:
