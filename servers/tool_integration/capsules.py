@@ -23,12 +23,15 @@ from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import principal
 from servers.runtime.errors import Unavailable, from_envelope
 from servers.runtime.tool_warnings import WARNINGS
+from servers.tool_integration import strict
 from servers.tool_integration.resuming import RESUME, resuming
 from servers.tool_integration.tool import Invocation, Json, Offer, Told, Tool
 
 if TYPE_CHECKING:
     from kari.capsules.v1.capsules_pb2_grpc import CapsulesServiceAsyncStub
 
+PREFIX = "capsule."
+"""Of their ids, and of no others."""
 KEPT_SECONDS = 2.0
 LIST_SECONDS = 2.0
 MOST_ROLES = 64
@@ -77,6 +80,15 @@ class Capsules:
             known = await self._looked(known)
             self._remember(roles, known)
         return known.offers
+
+    async def settle(self, tool_id: str) -> None:
+        """What was asked for is known, or their server is away."""
+
+    def unknown(self, tool_id: str) -> str:
+        """See the protocol: their server is away."""
+        known = self._known.get(principal().roles)
+        listed = known is not None and known.capsules is not None
+        return "" if listed or not tool_id.startswith(PREFIX) else AWAY
 
     async def _looked(self, known: _Known | None) -> _Known:
         until = self._clock() + KEPT_SECONDS
@@ -197,4 +209,13 @@ def _told(finished: CapsuleResult) -> Told:
             metadata[WARNINGS].append(f"{left} more warnings were left out")
     if finished.metrics:
         metadata["metrics"] = dict(finished.metrics)
-    return Told(orjson.loads(finished.result_json or "null"), metadata)
+    return Told(_result(finished.result_json), metadata)
+
+
+def _result(text: str) -> Json:
+    try:
+        return strict.loads(text or "null")
+    except (ValueError, RecursionError) as error:
+        raise Unavailable(
+            Reason.REASON_TOOL_RESULT, "the capsule's result is not JSON", retryable=False
+        ) from error
