@@ -21,6 +21,9 @@ run: $(VENV)/run.stamp $(EXTRA_STAMPS)  ## Set everything up and run Kari; Ctrl-
 spread: $(VENV)/run.stamp $(EXTRA_STAMPS)  ## The same with one process a server
 	@exec $(BIN)/kari up --spread
 
+# Several workers read the same tests and start the same programs: what one compiled the others take.
+unexport PYTHONDONTWRITEBYTECODE
+
 test: $(VENV)/dev.stamp  ## Set up what the tests need and run them
 	@$(BIN)/python -m pytest $(ARGS) $(AGAIN)
 

@@ -5,6 +5,7 @@ import unicodedata
 from kari.chat_hub.v1.chat_hub_pb2 import AnswerApprovalRequest, AnswerApprovalResponse
 from kari.conversation_models.v1.tool_pb2 import ToolProgress, ToolResult
 from kari.conversation_models.v1.turn_pb2 import ApprovalRequested, TurnEvent
+from servers.runtime.tool_warnings import warnings_of
 
 LONGEST = 300
 DIRECTIONS = frozenset(
@@ -42,7 +43,8 @@ def result_note(result: ToolResult) -> str:
     if not result.success:
         return line(f"{result.tool_id} failed: {result.error.message}")
     cut = ", cut short" if result.truncated else ""
-    return line(f"{result.tool_id} gave{cut}: {result.result_json}")
+    warned = "".join(f", warning: {warning}" for warning in warnings_of(result))
+    return line(f"{result.tool_id} gave{cut}{warned}: {result.result_json}")
 
 
 def question(asked: ApprovalRequested) -> str:

@@ -16,6 +16,7 @@ from kari.chat_hub.v1.chat_hub_pb2 import (
 from kari.conversation_models.v1.tool_pb2 import ToolResult
 from servers.runtime.errors import from_rpc
 from servers.runtime.settings import read_settings
+from servers.runtime.tool_warnings import warnings_of
 
 
 def run(work: Callable[[Mesh], Awaitable[int]], user: str, tenant: str) -> int:
@@ -80,6 +81,8 @@ def _print_result(result: ToolResult) -> int:
                 f"(it can go on: kari capsule run {result.tool_id} --resume {run_id})\n"
             )
         return 1
+    for warning in warnings_of(result):
+        sys.stderr.write(f"(warning: {harmless(warning)})\n")
     if result.truncated:
         sys.stderr.write("(the result was longer than allowed; its rest is left out)\n")
     sys.stdout.write(f"{_pretty(result.result_json)}\n")

@@ -39,7 +39,7 @@ class FileEnds:
     """The file is complete."""
 
 
-Event: TypeAlias = Field | FileBegins | bytes | FileEnds
+Event: TypeAlias = Field | FileBegins | memoryview | FileEnds
 
 
 @dataclass
@@ -139,7 +139,7 @@ class Form:
         if part.file_name is not None:
             # What looked like a boundary comes from a chunk before, in a buffer of the parser.
             self._file_begins(self._fed + (start if data is self._chunk else 0))
-            self._events.append(data[start:end])
+            self._events.append(memoryview(data)[start:end])
             return
         part.value += data[start:end]
         if len(part.value) > LONGEST_FIELD:

@@ -9,6 +9,8 @@ from google.protobuf.message import Message
 
 from kari.chat_hub.v1 import chat_hub_pb2
 from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceStub
+from servers.runtime.chunk import Chunk
+from servers.runtime.chunked import sending_chunks
 from servers.runtime.errors import from_rpc
 from servers.runtime.policy import of_service
 from servers.runtime.sending import send
@@ -21,7 +23,7 @@ class Hub:
     """The methods of the hub by name. Raises KariError."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._stub: Any = ChatHubServiceStub(channel)
+        self._stub: Any = sending_chunks(ChatHubServiceStub)(channel)
         (service,) = chat_hub_pb2.DESCRIPTOR.services_by_name.values()
         self._seconds = {
             path.rpartition("/")[2]: policy.deadline for path, policy in of_service(service).items()
@@ -40,7 +42,7 @@ class Hub:
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error) from error
 
-    async def send(self, method: str, requests: AsyncIterator[Message]) -> Message:
+    async def send(self, method: str, requests: AsyncIterator[Message | Chunk]) -> Message:
         """The answer to a stream of messages; an error of theirs cuts the call and is raised."""
         try:
             return cast(Message, await send(getattr(self._stub, method), requests))

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from gateway.http_protocol import HttpProtocol
 from servers.runtime.settings import Settings
 
 LOOPBACK = "127.0.0.1"
@@ -112,6 +113,7 @@ async def served(
             proxy_headers=bool(settings.trusted_proxies),
             forwarded_allow_ips=settings.trusted_proxies,
             timeout_graceful_shutdown=2,
+            http=HttpProtocol,
             ws=Protocol,
             ws_max_size=2 * settings.max_frame_bytes,
             ws_per_message_deflate=False,

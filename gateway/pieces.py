@@ -1,6 +1,8 @@
-"""Bytes gathered into pieces, each copied once. Pure."""
+"""Bytes gathered into steps of an upload, each copied once. Pure."""
 
 from collections.abc import Iterator
+
+from servers.runtime.chunk import Chunk, Gathered
 
 PIECE_BYTES = 1024 * 1024
 MOST_BYTES = 2 * PIECE_BYTES
@@ -11,26 +13,23 @@ class Pieces:
     """Chunks as they come, of any size; pieces of about a mebibyte."""
 
     def __init__(self) -> None:
-        self._chunks: list[bytes] = []
-        self._size = 0
+        self._gathered = Gathered()
 
-    def add(self, chunk: bytes) -> None:
+    def add(self, chunk: bytes | memoryview) -> None:
         """Takes a chunk in."""
-        self._chunks.append(chunk)
-        self._size += len(chunk)
+        self._gathered.add(chunk)
 
-    def full(self) -> Iterator[bytes]:
+    def full(self) -> Iterator[Chunk]:
         """A piece, if there is enough for one."""
-        if self._size >= PIECE_BYTES:
+        if self._gathered.size >= PIECE_BYTES:
             yield from self.rest()
 
-    def rest(self) -> Iterator[bytes]:
+    def rest(self) -> Iterator[Chunk]:
         """All there is."""
-        chunks, self._chunks, self._size = self._chunks, [], 0
-        data = b"".join(chunks)
-        if len(data) <= MOST_BYTES:
-            if data:
-                yield data
-            return
-        for at in range(0, len(data), PIECE_BYTES):
-            yield data[at : at + PIECE_BYTES]
+        size, chunks = self._gathered.size, self._gathered.take()
+        if 0 < size <= MOST_BYTES:
+            yield Chunk.of(chunks)
+        elif size:
+            data = memoryview(b"".join(chunks))
+            for at in range(0, size, PIECE_BYTES):
+                yield Chunk.of([data[at : at + PIECE_BYTES]])

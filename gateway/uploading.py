@@ -24,6 +24,7 @@ from kari.chat_hub.v1.chat_hub_pb2 import (
     UploadFileStart,
 )
 from kari.errors.v1.errors_pb2 import Reason
+from servers.runtime.chunk import Chunk
 from servers.runtime.errors import Conflict, InvalidRequest
 from servers.runtime.ids import new_id
 
@@ -90,19 +91,16 @@ class Uploading:
 
     async def append(self, request: Request) -> Response:
         """`PATCH /v1/uploads/ID`: the bytes from Upload-Offset on. With the last of them the answer
-        names the file: Kari-File-Id. Where nobody knows yet how long it is, they are the last
-        unless Upload-Length says how many there are."""
+        names the file: Kari-File-Id. Where nobody knows yet how long it is, Upload-Length has to
+        say so once; none is the last before."""
         require_tus(request.headers)
         if request.headers.get("content-type", "") != CHUNK_TYPE:
             raise InvalidRequest(Reason.REASON_FRAME_INVALID, f"send `content-type: {CHUNK_TYPE}`")
         offset = number_of(request.headers, "upload-offset")
-        known = await self._progress(request)
-        length = known.size_bytes
-        if not length and "upload-length" in request.headers:
-            length = number_of(request.headers, "upload-length")
+        length = _length_by(await self._progress(request), request)
         start = UploadFileStart(
             request_id=request.path_params["upload_id"],
-            size_bytes=length,
+            size_bytes=length or 0,
             offset=offset,
         )
         async with (
@@ -141,7 +139,7 @@ class Uploading:
         assert isinstance(got, GetUploadResponse)  # noqa: S101  # as the contract says
         return got
 
-    async def _send(self, steps: AsyncIterator[UploadFileRequest]) -> UploadFileResponse:
+    async def _send(self, steps: AsyncIterator[UploadFileRequest | Chunk]) -> UploadFileResponse:
         response = await self._hub.send("UploadFile", steps)
         assert isinstance(response, UploadFileResponse)  # noqa: S101  # as the contract says
         return response
@@ -157,7 +155,7 @@ async def _listed(
 
 async def _form_steps(
     request: Request, form: Form, request_id: str
-) -> AsyncIterator[UploadFileRequest]:
+) -> AsyncIterator[UploadFileRequest | Chunk]:
     """The file of a form. A form that was cut has no end, so that half a file is none. Of one that
     is refused nothing is kept."""
     begun = False
@@ -173,7 +171,7 @@ async def _form_steps(
 
 async def _steps_of_form(
     request: Request, form: Form, request_id: str
-) -> AsyncIterator[UploadFileRequest]:
+) -> AsyncIterator[UploadFileRequest | Chunk]:
     start, begun, ended = UploadFileStart(request_id=request_id), False, False
     pieces = Pieces()
     async for chunk in _chunks(request):
@@ -196,7 +194,7 @@ async def _steps_of_form(
                 case _:
                     pieces.add(event)
         for piece in pieces.full():
-            yield UploadFileRequest(data=piece)
+            yield piece
     if not begun:
         raise InvalidRequest(
             Reason.REASON_FIELD_INVALID,
@@ -204,28 +202,32 @@ async def _steps_of_form(
             violations=[(FILE, "is missing")],
         )
     for piece in pieces.rest():
-        yield UploadFileRequest(data=piece)
+        yield piece
     if ended and form.ended:
         yield UploadFileRequest(end=UploadFileEnd())
 
 
 async def _body_steps(
-    request: Request, start: UploadFileStart, length: int
-) -> AsyncIterator[UploadFileRequest]:
-    """The bytes of a body; the end only if the body was not cut."""
+    request: Request, start: UploadFileStart, length: int | None
+) -> AsyncIterator[UploadFileRequest | Chunk]:
+    """The bytes of a body; they are the last if there are `length` then. Of one that has more
+    nothing is kept, as further on."""
     yield UploadFileRequest(start=start)
     pieces, came, cut = Pieces(), start.offset, False
     try:
         async for chunk in request.stream():
             pieces.add(chunk)
             came += len(chunk)
+            if length is not None and came > length:
+                yield UploadFileRequest(end=UploadFileEnd(discard=True))
+                raise _too_many(length)
             for piece in pieces.full():
-                yield UploadFileRequest(data=piece)
+                yield piece
     except ClientDisconnect:
         cut = True
     for piece in pieces.rest():
-        yield UploadFileRequest(data=piece)
-    yield UploadFileRequest(end=UploadFileEnd(partial=cut or came < length))
+        yield piece
+    yield UploadFileRequest(end=UploadFileEnd(partial=cut or came != length))
 
 
 async def _chunks(request: Request) -> AsyncIterator[bytes]:
@@ -263,6 +265,21 @@ def _too_late(field: Field) -> InvalidRequest:
         Reason.REASON_FIELD_INVALID,
         f"fields come before the file; put `{field.name[:50]}` in front of `{FILE}`",
         violations=[(field.name[:50], "comes behind the file")],
+    )
+
+
+def _length_by(known: GetUploadResponse, request: Request) -> int | None:
+    """How long an upload is, by what was said before or is said now; None if nobody knows yet."""
+    if known.size_bytes:
+        return known.size_bytes
+    if "upload-length" in request.headers:
+        return number_of(request.headers, "upload-length")
+    return None
+
+
+def _too_many(length: int) -> InvalidRequest:
+    return InvalidRequest(
+        Reason.REASON_UPLOAD_DIFFERS, f"more than the {length} bytes that were announced came"
     )
 
 

@@ -18,7 +18,7 @@ from servers import topology
 from servers.runtime.settings import child_environment
 
 ROOT = Path(__file__).parents[1]
-START_SECONDS = 90
+START_SECONDS = 180
 
 
 @dataclass

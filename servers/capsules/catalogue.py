@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 from prometheus_client import Counter, Gauge
 
-from servers.capsules.folder import Stamp, stamp_of
+from servers.capsules.folder import Stamp, read_plain, stamp_of
 from servers.capsules.manifest import FILE, HANDLER, BrokenCapsule
 from servers.capsules.signature import TrustedKeys
 from servers.capsules.version import Handler, Version, read_version
@@ -23,6 +23,9 @@ FIRST_SECONDS = 3.0
 AT_ONCE = 2
 """Handlers that are tried at the same time."""
 MOST_CAPSULES = 500
+LONGEST_MANIFEST = 100_000
+"""Bytes of a broken one in which its id is looked for."""
+DEFECT = "it cannot be looked at, by a fault of Kari's; the server's log has the cause"
 
 KNOWN = Gauge("kari_capsules", "Capsules by whether they can be run.", ("available",))
 CHANGES = Counter("kari_capsule_changes_total", "Capsules that came, changed or went.", ("what",))
@@ -95,6 +98,7 @@ class Catalogue:
         async with self._lock:
             await self._look([place for place in self._places if place.built_in])
         self._first = asyncio.create_task(self.look())
+        self._first.add_done_callback(_log_failure)
         await asyncio.wait({self._first}, timeout=FIRST_SECONDS)
 
     async def look(self) -> None:
@@ -132,19 +136,20 @@ class Catalogue:
         return found[:MOST_CAPSULES]
 
     def _folders(self, place: Place) -> list[Path]:
-        if (place.folder / FILE).exists():
-            return [place.folder]
         try:
+            if (place.folder / FILE).exists():
+                return [place.folder]
             entries = list(place.folder.iterdir())
         except OSError as error:
-            if place.expected and place.folder not in self._missing:
+            expected = place.expected or not isinstance(error, FileNotFoundError)
+            if expected and place.folder not in self._missing:
                 self._missing.add(place.folder)
                 reason = error.strerror
                 log.warning("no folder of capsules", folder=str(place.folder), error=reason)
             return []
         self._missing.discard(place.folder)
         inside = sorted(f for f in entries if not f.name.startswith((".", "__")))
-        return [f for f in inside if (f / FILE).exists() or (f / HANDLER).exists()]
+        return [folder for folder in inside if _may_be_one(folder)]
 
     async def _try(self, place: Place, folder: Path) -> None:
         """Makes what runs a version, and sees whether it can."""
@@ -152,7 +157,7 @@ class Catalogue:
         if entry.version is not None:
             handler = place.handler(folder.name, entry.version)
             async with self._trying:
-                wrong = await handler.check()
+                wrong = await _checked(handler)
             entry = replace(entry, handler=None if wrong else handler, wrong=wrong)
             self._entries[folder] = entry
         self._taken(entry.id)
@@ -165,14 +170,43 @@ class Catalogue:
         KNOWN.labels("no").set(len(self._entries) - usable)
 
 
+def _log_failure(first: "asyncio.Task[None]") -> None:
+    if not first.cancelled() and (failure := first.exception()) is not None:
+        log.error("capsules cannot be looked for; it is tried again", exc_info=failure)
+
+
+def _may_be_one(folder: Path) -> bool:
+    """Whether it looks like a capsule. What cannot be looked into does: reading it tells why."""
+    try:
+        return (folder / FILE).exists() or (folder / HANDLER).exists()
+    except OSError:
+        return True
+
+
+async def _checked(handler: Handler) -> str:
+    try:
+        return await handler.check()
+    except Exception as defect:  # ours: the others are served
+        log.error("a capsule cannot be looked at", exc_info=defect)
+        return DEFECT
+
+
+def _told(message: str) -> str:
+    """A message that can be sent: names of files may be no UTF-8."""
+    return message.encode(errors="backslashreplace").decode()
+
+
 def _read(place: Place, folder: Path, stamp: Stamp) -> Entry:
     unread = Entry("", folder, place.built_in, stamp)
     try:
         version = read_version(folder, place.keys, signed=place.signed)
     except BrokenCapsule as error:
-        return replace(unread, id=_id_of(folder), wrong=str(error))
+        return replace(unread, id=_id_of(folder), wrong=_told(str(error)))
     except OSError as error:
         return replace(unread, id=_id_of(folder), wrong=f"cannot be read: {error.strerror}")
+    except Exception as defect:  # ours: the others are served
+        log.error("a capsule cannot be read", folder=str(folder), exc_info=defect)
+        return replace(unread, id=_id_of(folder), wrong=DEFECT)
     waits = "it is being looked at; try again in a moment"
     return replace(unread, id=version.manifest.id, version=version, wrong=waits)
 
@@ -180,12 +214,13 @@ def _read(place: Place, folder: Path, stamp: Stamp) -> Entry:
 def _id_of(folder: Path) -> str:
     """Of a broken one, what it calls itself if that can be told, else after its folder."""
     try:
-        found = tomllib.loads((folder / FILE).read_text()[:100_000]).get("id")
-    except (OSError, ValueError, RecursionError):
+        text = read_plain(folder / FILE, LONGEST_MANIFEST).decode()
+        found = tomllib.loads(text).get("id")
+    except (OSError, ValueError, RecursionError, BrokenCapsule):
         found = None
     if isinstance(found, str) and found.startswith("capsule.") and len(found) <= 100:
         return found
-    return f"capsule.{folder.name}"
+    return _told(f"capsule.{folder.name}")
 
 
 def _first_of_each_id(entries: Iterable[Entry]) -> list[Entry]:

@@ -25,7 +25,7 @@ def read_folder(folder: Path) -> dict[str, bytes]:
     files, left = dict[str, bytes](), LARGEST_FOLDER
     for path, found in sorted(_entries(folder)):
         _refuse_unplain(path, found)
-        content = _read(folder / path, left)
+        content = read_plain(folder / path, left)
         left -= len(content)
         if left < 0 or len(files) == MOST_FILES:
             raise BrokenCapsule(
@@ -33,6 +33,19 @@ def read_folder(folder: Path) -> dict[str, bytes]:
             )
         files[path] = content
     return files
+
+
+def read_plain(place: Path, most: int) -> bytes:
+    """A file, at most one byte more than `most`. It may have become another one since it was looked
+    at: a link is not followed, a pipe is not waited for. BrokenCapsule if it is no plain file."""
+    try:
+        number = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise BrokenCapsule(f"{place.name}: cannot be read: {error.strerror}") from error
+    with open(number, "rb") as file:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise BrokenCapsule(f"{place.name}: is no plain file")
+        return file.read(most + 1)
 
 
 def stamp_of(folder: Path) -> Stamp:
@@ -88,16 +101,3 @@ def _refuse_unplain(path: str, found: os.stat_result) -> None:
         path.encode()
     except UnicodeEncodeError:
         raise BrokenCapsule(f"{path!r}: the name is not UTF-8") from None
-
-
-def _read(place: Path, most: int) -> bytes:
-    """At most one byte more than `most`. The file may have become another one since it was looked
-    at: a link is not followed, a pipe is not waited for."""
-    try:
-        number = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        raise BrokenCapsule(f"{place.name}: cannot be read: {error.strerror}") from error
-    with open(number, "rb") as file:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise BrokenCapsule(f"{place.name}: is no plain file")
-        return file.read(most + 1)

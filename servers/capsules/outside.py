@@ -13,7 +13,7 @@ import shutil
 import socket
 import tempfile
 import weakref
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -30,11 +30,11 @@ from servers.capsules.folder import write_folder
 from servers.capsules.manifest import HANDLER
 from servers.capsules.recording import ADDRESS
 from servers.capsules.run import Deny
-from servers.capsules.skill import Skill
+from servers.capsules.skill import Skill, SkillError
 from servers.capsules.talking import Talk
 from servers.capsules.version import Handler, HandlerFailed, Version, templates_of
 from servers.runtime.jail.command import ISOLATED, PYTHON, Bind, Bounds, Jail, with_python
-from servers.runtime.jail.errors import NoJail
+from servers.runtime.jail.errors import NoJail, told_as_unavailable
 from servers.runtime.jail.programs import find_programs
 from servers.runtime.jail.relay import Relay
 from servers.runtime.jail.starting import Jailed, Starter, listening, within
@@ -81,7 +81,7 @@ class Outside:
         folder = await self._ready()
         self._made += 1
         place = folder / str(self._made)
-        await asyncio.to_thread(write_folder, version.files, place)
+        await asyncio.to_thread(_written, place, write_folder, version.files, place)
         return place
 
     @asynccontextmanager
@@ -165,23 +165,29 @@ class OutsideHandler:
             "conversation_id": skill.conversation_id,
             "prompts": templates_of(version.manifest, version.files),
         }
-        place = await self._placed()
-        async with self._outside.process(place, version, seconds, deny) as jailed:
+        async with AsyncExitStack() as around:
+            with told_as_unavailable():
+                process = self._outside.process(await self._placed(), version, seconds, deny)
+                jailed = await around.enter_async_context(process)
             return await Talk(jailed, skill).result(order)
 
     async def check(self) -> str:
-        """Imports the handler in its jail."""
+        """Imports the handler and compiles the prompts, in their jail."""
+        version = self._version
+        order = {"check": True, "prompts": templates_of(version.manifest, version.files)}
         try:
             place = await self._placed()
             async with asyncio.timeout(CHECK_SECONDS):
-                async with self._outside.process(place, self._version, CHECK_SECONDS) as jailed:
-                    await Talk(jailed, None).result({"check": True})
+                async with self._outside.process(place, version, CHECK_SECONDS) as jailed:
+                    await Talk(jailed, None).result(order)
         except NoJail as error:
             return f"capsules from outside cannot be run here: {error}"
         except HandlerFailed as error:
             return str(error)
+        except SkillError as error:
+            return f"handler.py: importing it ended with {error.reason[:100]}"
         except TimeoutError:
-            return f"handler.py: importing it took longer than {CHECK_SECONDS:g} s"
+            return f"importing handler.py and compiling prompts took over {CHECK_SECONDS:g} s"
         except OSError as error:
             log.error("a capsule cannot be looked at", exc_info=error)
             return f"its process cannot be started: {error.strerror}"
@@ -207,9 +213,8 @@ def _made() -> tuple[Jail, Path]:
     programs = find_programs()
     _sweep()
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
-    folder.chmod(0o755)
     library = folder / LIBRARY
-    _write_library(library)
+    _written(folder, _write_library, library)
     binds, hidden = with_python(programs)
     jail = Jail(
         programs,
@@ -223,8 +228,18 @@ def _made() -> tuple[Jail, Path]:
     return jail, folder
 
 
+def _written(folder: Path, write: Callable[..., None], *what: Any) -> None:
+    """Writes to a folder; of what could not be written to its end nothing is left."""
+    try:
+        write(*what)
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 def _write_library(library: Path) -> None:
     """The worker, what it needs of Kari, and Jinja2."""
+    library.parent.chmod(0o755)
     here = library / "servers" / "capsules"
     here.mkdir(parents=True)
     for module in (skill, prompts, worker):

@@ -217,6 +217,8 @@ class Running:
             return Outcome(
                 error=failed(f"the capsule failed: {failure}"), status="failed", own=True
             )
+        except KariError as unavailable:
+            return Outcome(error=unavailable, status="failed")
         except Exception as defect:  # noqa: BLE001  # ours: the run ends like any other
             log.error("a run failed", capsule=run.manifest.id, traceback=without_text(defect))
             return Outcome(error=Internal(), status="failed")

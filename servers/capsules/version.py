@@ -15,6 +15,9 @@ from servers.capsules.signature import TrustedKeys
 from servers.capsules.skill import Skill
 from servers.runtime.schemas import Schema
 
+LARGEST_HANDLER = 200_000
+"""Bytes: what it becomes when it is parsed takes some hundred times its size."""
+
 
 class HandlerFailed(Exception):
     """A handler did something that it may not, or died. The message is one sentence with file and
@@ -25,9 +28,9 @@ class Handler(Protocol):
     """Runs a capsule's code."""
 
     async def run(self, skill: Skill, seconds: float, deny: Deny) -> Any:
-        """What it returns; SkillError as it raises it, HandlerFailed for everything else. It is
-        cancelled when its time, `seconds`, is over. `deny` is told of addresses that it may not
-        reach."""
+        """What it returns; SkillError as it raises it, HandlerFailed for everything else, and
+        Unavailable if there is no process for it to run in. It is cancelled when its time,
+        `seconds`, is over. `deny` is told of addresses that it may not reach."""
 
     async def check(self) -> str:
         """What keeps it from being run at all; empty if nothing does."""
@@ -73,6 +76,9 @@ def templates_of(manifest: Manifest, files: Mapping[str, bytes]) -> dict[str, st
 
 def check_handler(source: bytes) -> None:
     """Looks at a handler without running it: is it Python, and has it a `run`?"""
+    if len(source) > LARGEST_HANDLER:
+        most = f"{LARGEST_HANDLER} bytes; a module beside it may have the rest"
+        raise BrokenCapsule(f"{HANDLER}: is larger than {most}")
     try:
         tree = ast.parse(source)
     except SyntaxError as error:

@@ -213,12 +213,22 @@ def told(error: BaseException) -> str:
     return what
 
 
+def uncompiled(templates: Mapping[str, str]) -> str:
+    """What is wrong with the first template that cannot be compiled; empty if nothing is."""
+    if not templates:
+        return ""
+    from servers.capsules.prompts import Prompts
+
+    return Prompts(templates).first_uncompiled()
+
+
 async def work(line: Line, start: Mapping[str, Any]) -> None:
     """Runs the handler and says what came of it."""
     try:
         run = handler().run
         if "check" in start:
-            return line.say({"result": None})
+            wrong = uncompiled(start["prompts"])
+            return line.say({"failed": wrong} if wrong else {"result": None})
         result = await run(FarSkill(line, start))
     except SkillError as error:
         return line.say({"reason": str(error.reason), "message": str(error.message)})

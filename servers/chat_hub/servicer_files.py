@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
@@ -13,6 +13,7 @@ from kari.hook_enabled_file.v1 import hook_enabled_file_pb2 as hooks
 from servers.chat_hub.peers import Peers
 from servers.chat_hub.token_life import while_valid
 from servers.runtime.call import principal
+from servers.runtime.chunk import Chunk
 from servers.runtime.grpc_types import Context
 
 M = TypeVar("M", bound=Message)
@@ -26,11 +27,12 @@ class Files(ChatHubServiceServicer):
         self._peers = peers
 
     async def UploadFile(
-        self, request_iterator: AsyncIterator[hub.UploadFileRequest], context: Context
+        self, request_iterator: AsyncIterator[hub.UploadFileRequest | Chunk], context: Context
     ) -> hub.UploadFileResponse:
         """Takes a file in. A call that is cut has no end, and has none further on either."""
         first = await anext(request_iterator, hub.UploadFileRequest())
-        await self._require_participant(first.start.conversation_id)
+        if not isinstance(first, Chunk):
+            await self._require_participant(first.start.conversation_id)
         response = await self._peers.files.Upload(_passed_on(first, request_iterator))
         return _same(response, hub.UploadFileResponse)
 
@@ -117,15 +119,16 @@ class Files(ChatHubServiceServicer):
 
 
 async def _passed_on(
-    first: hub.UploadFileRequest, rest: AsyncIterator[hub.UploadFileRequest]
-) -> AsyncIterator[hooks.UploadRequest]:
+    first: hub.UploadFileRequest | Chunk, rest: AsyncIterator[hub.UploadFileRequest | Chunk]
+) -> AsyncIterator[Any]:
     """Nothing here may fail: grpc.aio takes that for a call that its client called off."""
-    yield _same(first, hooks.UploadRequest)
+    yield _passed(first)
     async for step in rest:
-        if step.WhichOneof("step") == "data":
-            yield hooks.UploadRequest(data=step.data)
-        else:
-            yield _same(step, hooks.UploadRequest)
+        yield _passed(step)
+
+
+def _passed(step: hub.UploadFileRequest | Chunk) -> hooks.UploadRequest | Chunk:
+    return step if isinstance(step, Chunk) else _same(step, hooks.UploadRequest)
 
 
 def _same(message: Message, kind: type[M]) -> M:

@@ -129,11 +129,16 @@ class Rounds:
     async def _came_of(
         self, step: ToolStep, begun: Callable[[], None], *, approved: bool
     ) -> ToolResult | Tool:
+        allowed = self.offer.ids
+        if approved:
+            # It was on the list when its user was asked; that its server left meanwhile is for the
+            # registry to say.
+            allowed = [*allowed, step.call.tool_id]
         request = request_of(
             step.call,
             conversation_id=self.turn.conversation_id,
             turn_id=self.turn.id,
-            allowed=self.offer.ids,
+            allowed=allowed,
             approved=approved,
         )
         left = self.until - asyncio.get_running_loop().time()

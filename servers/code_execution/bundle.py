@@ -9,7 +9,9 @@ from types import CodeType
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("servers", "servers.code_execution", "servers.code_execution.within")
-SHARED = ("servers.code_execution.within.frames", "servers.code_execution.within.values")
+SHARED = tuple(
+    f"servers.code_execution.within.{name}" for name in ("json_text", "frames", "values")
+)
 LOADER = """
 import binascii, marshal, sys
 parts, main = marshal.loads(binascii.a2b_base64({parts!r}))

@@ -7,6 +7,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 from kari.code_execution.v1.code_execution_pb2 import RunFile, RunOutcome
 from servers.code_execution.program import (
@@ -86,10 +87,14 @@ def _value(given: object) -> str:
     if not text or len(text.encode()) > LONGEST_VALUE:
         return ""
     try:
-        json.loads(text)
+        json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return ""
     return text
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _files(given: Sequence[Mapping[str, str]]) -> Sequence[RunFile]:

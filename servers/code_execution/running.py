@@ -4,7 +4,6 @@ import hashlib
 import time
 from collections.abc import Mapping
 
-import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from kari.code_execution.v1.code_execution_pb2 import (
@@ -24,9 +23,9 @@ from servers.code_execution.slots import Slots
 from servers.runtime.audit_trail import AuditTrail, entry
 from servers.runtime.call import principal
 from servers.runtime.durations import duration
-from servers.runtime.errors import Conflict, Forbidden, Unavailable
+from servers.runtime.errors import Conflict, Forbidden
 from servers.runtime.ids import new_id
-from servers.runtime.jail.errors import NoJail
+from servers.runtime.jail.errors import told_as_unavailable
 from servers.runtime.labelled import labelled
 from servers.runtime.names import short
 
@@ -43,7 +42,6 @@ OFF = (
     "running code is off here; KARI_CODE_RUNNERS turns it on (`monty`, `cpython` or both; "
     "docs/code.md)"
 )
-log = structlog.get_logger("kari.code_execution")
 
 
 class Running:
@@ -152,13 +150,8 @@ class Running:
         if module is not None:
             explanation = f"module `{module}` is not among the allowed ones"
             return Result(RunOutcome.RUN_OUTCOME_REFUSED, explanation, stderr=explanation)
-        try:
+        with told_as_unavailable():
             return await runner.run(program)
-        except (NoJail, OSError) as error:
-            log.error("no worker for a program", cause=str(error))
-            raise Unavailable(
-                Reason.REASON_SERVER_UNAVAILABLE, "no worker could be started; try again"
-            ) from error
 
     def _modules(self, kind: Runner.ValueType) -> frozenset[str] | None:
         """Modules that are looked for in the text; CPython's are looked for as it imports."""

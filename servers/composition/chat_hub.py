@@ -26,6 +26,7 @@ from servers.chat_hub.store_attendance import SharedAttendance
 from servers.chat_hub.watching import Watching
 from servers.composition.serving import served
 from servers.runtime.bootstrap import Hosted
+from servers.runtime.chunked import sending_chunks, serving_chunks
 from servers.wiring import Wiring
 
 
@@ -38,7 +39,7 @@ def put_together(w: Wiring) -> Hosted:
         streams=stub("stream_processor", StreamProcessorServiceStub),
         conversations=stub("conversation_manager", ConversationManagerServiceStub),
         search=stub("conversation_search", ConversationSearchServiceStub),
-        files=stub("hook_enabled_file", HookEnabledFileServiceStub),
+        files=stub("hook_enabled_file", sending_chunks(HookEnabledFileServiceStub)),
     )
     board = Board()
     fan_out = FanOut(w.redis, board)
@@ -49,7 +50,7 @@ def put_together(w: Wiring) -> Hosted:
     following = Following(peers.conversations, peers.streams, admitted)
     return served(
         "chat_hub",
-        add_ChatHubServiceServicer_to_server,
+        serving_chunks(add_ChatHubServiceServicer_to_server, "UploadFile"),
         ChatHub(peers, Sending(peers, news, admitted), following, watching, news),
         loops=(fan_out.listen, attending.renew),
         close=attending.close,

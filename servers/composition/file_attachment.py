@@ -17,6 +17,7 @@ from servers.file_attachment.serving import Serving
 from servers.file_attachment.store import Objects
 from servers.file_attachment.store_objects import open_objects
 from servers.runtime.bootstrap import Hosted
+from servers.runtime.chunked import serving_chunks
 from servers.runtime.resources import Resource
 from servers.wiring import Wiring
 
@@ -32,7 +33,7 @@ def put_together(w: Wiring) -> Hosted:
     admitting = Admitting(database, w.settings.uploads_per_user, erasing.soon)
     return served(
         "file_attachment",
-        add_FileAttachmentServiceServicer_to_server,
+        serving_chunks(add_FileAttachmentServiceServicer_to_server, "Upload"),
         FileAttachment(
             Receiving(admitting, objects, keeping, limits),
             Serving(keeping, objects),

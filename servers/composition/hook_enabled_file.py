@@ -26,6 +26,7 @@ from servers.hook_enabled_file.plan import pauses
 from servers.hook_enabled_file.servicer import HookEnabledFile
 from servers.hook_enabled_file.trying import Trying
 from servers.runtime.bootstrap import Hosted
+from servers.runtime.chunked import sending_chunks, serving_chunks
 from servers.wiring import Wiring
 
 
@@ -33,7 +34,7 @@ def put_together(w: Wiring) -> Hosted:
     """The server. Its readers run in a room of their own."""
     stub = partial(w.stub, "hook_enabled_file")
     peers = Peers(
-        files=stub("file_attachment", FileAttachmentServiceStub),
+        files=stub("file_attachment", sending_chunks(FileAttachmentServiceStub)),
         multimedia=stub("multimedia", MultimediaServiceStub),
         summarizer=stub("summarizer", SummarizerServiceStub),
         memory=stub("production_memory", ProductionMemoryServiceStub),
@@ -50,7 +51,7 @@ def put_together(w: Wiring) -> Hosted:
 
     return served(
         "hook_enabled_file",
-        add_HookEnabledFileServiceServicer_to_server,
+        serving_chunks(add_HookEnabledFileServiceServicer_to_server, "Upload"),
         HookEnabledFile(
             peers.files,
             Passing(peers.files, peers.memory, claims),

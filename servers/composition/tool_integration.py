@@ -45,7 +45,7 @@ def put_together(w: Wiring) -> Hosted:
     sources = (built_in, Capsules(stub("capsules", CapsulesServiceStub)), mcp)
     registry = Registry(sources, configured.adjusting(configuration))
     recording = Recording(trail_of(w, "tool_integration"))
-    calling = Calling(registry, Checking(Limits(w.redis)), recording)
+    calling = Calling(registry, Checking(Limits(w.redis), registry.unknown), recording)
     return served(
         "tool_integration",
         add_ToolIntegrationServiceServicer_to_server,

@@ -31,7 +31,7 @@ FITTING = 20
 READ_SECONDS = SEARCH_SECONDS = 1.0
 LATE_SECONDS = 1.0
 """A file may be sent as soon as nothing refuses it, and its text comes a moment later: so long is
-that waited for, once a turn, while a file of the message has none."""
+that waited for, once a turn, while nobody knows of a file of the message whether it has any."""
 LOOK_SECONDS = 0.1
 
 log = structlog.get_logger("kari.context_integrator")
@@ -78,7 +78,7 @@ class Attachments:
         found = dict(zip(ids, await self._read(conversation_id, ids), strict=True))
         clock = asyncio.get_running_loop().time
         until = clock() + LATE_SECONDS
-        while (late := [file for file in ids if not found[file].total]) and clock() < until:
+        while (late := [file for file in ids if _is_late(found[file])]) and clock() < until:
             await asyncio.sleep(LOOK_SECONDS)
             found |= zip(late, await self._read(conversation_id, late), strict=True)
         return found
@@ -104,6 +104,10 @@ class Attachments:
             return await self._conversation_search.Search(wanted, timeout=SEARCH_SECONDS)
         except grpc.aio.AioRpcError as error:
             return SearchResponse(degradations=[_missing("conversation_search", error)])
+
+
+def _is_late(file: GetFileChunksResponse) -> bool:
+    return not file.total and not file.indexed
 
 
 def _missing(cause: str, error: grpc.aio.AioRpcError) -> Degradation:

@@ -16,7 +16,7 @@ from servers.file_attachment.naming import cleaned
 from servers.file_attachment.rows import unknown_file
 from servers.file_attachment.tables import QUERIES
 from servers.runtime.call import Principal
-from servers.runtime.errors import Conflict, KariError, RateLimited
+from servers.runtime.errors import Conflict, InvalidRequest, KariError, RateLimited
 from servers.runtime.postgres import Connection, Database
 from servers.runtime.resources import Resource
 
@@ -62,7 +62,8 @@ class Admitting:
         self, start: UploadStart, who: Principal, allowed: Allowed, writer: str
     ) -> Record:
         """The row of an upload, which `writer` writes from now on. RateLimited if there is no room
-        for it, or too many others of its user are under way."""
+        for it, or too many others of its user are under way; InvalidRequest if more than its size
+        has come before that was told."""
         async with (await self._database.get()).transaction(who.tenant_id) as connection:
             await connection.execute(QUERIES.lock_quota)
             row = await _begun(connection, start, who, writer)
@@ -72,6 +73,8 @@ class Admitting:
                 )
             if row["file_id"] or row["digest"]:
                 return row
+            if 0 < row["size_bytes"] < row["received_bytes"]:
+                raise _too_short(row)
             if row["replaces"]:
                 await _require_under_way(connection, row["replaces"], who)
                 return row
@@ -151,6 +154,15 @@ def taken_over(received: int) -> Conflict:
     """Another call writes the upload by now."""
     return Conflict(
         Reason.REASON_UPLOAD_OFFSET, "another call goes on with this upload", offset=received
+    )
+
+
+def _too_short(row: Record) -> InvalidRequest:
+    """Nothing is known of it but what came: it goes on with another size."""
+    return InvalidRequest(
+        Reason.REASON_UPLOAD_DIFFERS,
+        f"{row['received_bytes']} bytes of this upload are here, more than the "
+        f"{row['size_bytes']} that it is said to have",
     )
 
 

@@ -2,9 +2,11 @@
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from servers.file_attachment.content_type import EDGE_BYTES
+from servers.runtime.chunk import Piece
 
 
 @dataclass
@@ -16,13 +18,14 @@ class Edges:
     first: bytes = b""
     last: bytes = b""
 
-    def add(self, data: bytes) -> None:
+    def add(self, pieces: Iterable[Piece]) -> None:
         """Takes the next bytes in. Long ones are hashed without holding up other threads."""
-        self.digest.update(data)
-        self.size += len(data)
-        if len(self.first) < EDGE_BYTES:
-            self.first += data[: EDGE_BYTES - len(self.first)]
-        self.last = (self.last + data[-EDGE_BYTES:])[-EDGE_BYTES:]
+        for piece in pieces:
+            self.digest.update(piece)
+            self.size += len(piece)
+            if len(self.first) < EDGE_BYTES:
+                self.first += piece[: EDGE_BYTES - len(self.first)]
+            self.last = (self.last + piece[-EDGE_BYTES:])[-EDGE_BYTES:]
 
 
 class PutDown:

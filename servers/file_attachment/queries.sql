@@ -4,11 +4,14 @@
 -- name: begin_upload
 -- $1 user, $2 request, $3 prefix, $4 name, $5 size, $6 sha256, $7 conversation, $8 strip, $9 writer,
 -- $10 about its size, $11 file in whose place it comes.
--- The writer of now takes it over; what was received stays.
+-- The writer of now takes it over; what was received stays. A size that nobody knew yet is that of
+-- whoever knows it first.
 INSERT INTO uploads AS u (user_id, request_id, prefix, name, size_bytes, sha256, conversation_id,
   strip_metadata, writer, expected_bytes, replaces)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT (tenant_id, user_id, request_id) DO UPDATE SET writer = excluded.writer,
+  size_bytes = CASE WHEN u.size_bytes = 0 AND u.file_id = '' AND u.digest = ''
+    THEN excluded.size_bytes ELSE u.size_bytes END,
   updated_at = statement_timestamp()
 RETURNING *, greatest(received_bytes, size_bytes, expected_bytes) AS reserved;
 

@@ -20,6 +20,7 @@ from servers.file_attachment.room import Room
 from servers.file_attachment.store import Objects
 from servers.file_attachment.upload import Upload
 from servers.runtime.call import Principal
+from servers.runtime.chunk import Chunk
 from servers.runtime.errors import Conflict, InvalidRequest, KariError
 from servers.runtime.interceptors.validation import validate
 from servers.runtime.resources import Resource
@@ -42,7 +43,9 @@ class Receiving:
         self._room = Room()
         self._put_down = PutDown()
 
-    async def receive(self, steps: AsyncIterator[UploadRequest], who: Principal) -> UploadResponse:
+    async def receive(
+        self, steps: AsyncIterator[UploadRequest | Chunk], who: Principal
+    ) -> UploadResponse:
         """Takes an upload to its end, or as far as it comes. What has come of one that is cut is
         kept: the part under way as well, if there is time for that. What has come of one that is
         refused is erased."""
@@ -77,7 +80,7 @@ class Receiving:
         return UploadResponse(file=file, received_bytes=row["received_bytes"])
 
 
-async def _taken(upload: Upload, steps: AsyncIterator[UploadRequest]) -> UploadResponse:
+async def _taken(upload: Upload, steps: AsyncIterator[UploadRequest | Chunk]) -> UploadResponse:
     """What became of one call. Whatever ends it, nobody waits for a part half written."""
     try:
         end = await upload.take(steps)
@@ -97,9 +100,9 @@ async def _taken(upload: Upload, steps: AsyncIterator[UploadRequest]) -> UploadR
         upload.put_down()
 
 
-async def _start_of(steps: AsyncIterator[UploadRequest]) -> UploadStart:
+async def _start_of(steps: AsyncIterator[UploadRequest | Chunk]) -> UploadStart:
     async for step in steps:
-        if step.WhichOneof("step") == "start":
+        if not isinstance(step, Chunk) and step.WhichOneof("step") == "start":
             validate(step.start)
             return step.start
         break

@@ -10,7 +10,8 @@ from servers.runtime.errors import RateLimited
 MEBIBYTE = 1024 * 1024
 MOST_CALLS = 128
 MOST_BYTES = 256 * MEBIBYTE
-"""Of all calls together: each holds a part that is written and one that comes."""
+"""Of all calls together: each holds the parts that are written and one that comes."""
+PARTS_AT_ONCE = 2
 
 
 class Room:
@@ -38,7 +39,13 @@ class Room:
             self._calls -= 1
 
     @property
+    def parts_at_once(self) -> int:
+        """How many parts of a call may be written at once now."""
+        many = self._calls * (PARTS_AT_ONCE + 1) * MEBIBYTE > self._most_bytes
+        return 1 if many else PARTS_AT_ONCE
+
+    @property
     def part_bytes(self) -> int:
         """How large parts are now."""
-        share = self._most_bytes // (2 * max(self._calls, 1))
+        share = self._most_bytes // ((self.parts_at_once + 1) * max(self._calls, 1))
         return max(MEBIBYTE, min(PART_BYTES, share))

@@ -10,6 +10,7 @@ from servers.file_attachment.receiving import Receiving
 from servers.file_attachment.rows import unknown_file
 from servers.file_attachment.serving import Serving
 from servers.runtime.call import principal
+from servers.runtime.chunk import Chunk
 from servers.runtime.grpc_types import Context
 
 
@@ -29,7 +30,7 @@ class FileAttachment(FileAttachmentServiceServicer):
         self._claiming = claiming
 
     async def Upload(
-        self, request_iterator: AsyncIterator[contract.UploadRequest], context: Context
+        self, request_iterator: AsyncIterator[contract.UploadRequest | Chunk], context: Context
     ) -> contract.UploadResponse:
         """Takes a file in."""
         return await self._receiving.receive(request_iterator, principal())

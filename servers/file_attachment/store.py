@@ -1,13 +1,17 @@
 """Where bytes are kept: a Protocol; store_objects.py has the real one."""
 
+from collections.abc import Sequence
 from typing import Protocol
+
+from servers.runtime.chunk import Piece
 
 
 class Objects(Protocol):
     """Objects by key. Raises Unavailable if the store does not answer or is full."""
 
-    async def put(self, key: str, data: bytes) -> None:
-        """Keeps an object, durable when this returns; one of the same key is replaced."""
+    async def put(self, key: str, pieces: Sequence[Piece]) -> None:
+        """Keeps an object of these pieces, durable when this returns; one of the same key is
+        replaced."""
 
     async def read(self, key: str, start: int, length: int) -> bytes:
         """Bytes of an object. NotFound if there is no such object."""

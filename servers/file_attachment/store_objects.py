@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -14,6 +14,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from kari.errors.v1.errors_pb2 import Reason
+from servers.runtime.chunk import Piece
 from servers.runtime.errors import NotFound, Unavailable
 from servers.runtime.settings import Settings
 
@@ -31,11 +32,12 @@ class StoredObjects:
         self._store = store
         self._folder = folder
 
-    async def put(self, key: str, data: bytes) -> None:
-        """Keeps an object. A folder's file is on the disk when this returns, and the folders that
-        lead to it: the operating system alone would lose them with the power."""
+    async def put(self, key: str, pieces: Sequence[Piece]) -> None:
+        """Keeps an object of these pieces, which are not copied on the way. A folder's file is on
+        the disk when this returns, and the folders that lead to it: the operating system alone
+        would lose them with the power."""
         with _our_errors():
-            await self._store.put_async(key, data, use_multipart=False)
+            await self._store.put_async(key, list(pieces), use_multipart=False)
             if self._folder is not None:
                 await asyncio.to_thread(_flush, self._folder, key)
 

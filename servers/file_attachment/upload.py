@@ -1,7 +1,9 @@
 """One call's part of an upload."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 
 import structlog
 from asyncpg import Record
@@ -18,6 +20,7 @@ from servers.file_attachment.parts import PART_BYTES, Layout, folder, merged, na
 from servers.file_attachment.room import Room
 from servers.file_attachment.store import Objects
 from servers.runtime.call import Principal
+from servers.runtime.chunk import Chunk, Gathered, Piece
 from servers.runtime.errors import Conflict, InvalidRequest, KariError
 
 RECEIVED = Counter("kari_chat_file_bytes_received_total", "Bytes of files that were received.")
@@ -26,7 +29,8 @@ log = structlog.get_logger("kari.file_attachment")
 
 
 class Upload:
-    """Two parts are in memory at most: one is written while the next one comes."""
+    """Up to two parts are written while the next one comes, so that neither the disk nor who sends
+    waits for the other. They are noted in their order, and behind one that failed none is."""
 
     def __init__(
         self,
@@ -56,37 +60,37 @@ class Upload:
         self._received: int = row["received_bytes"]
         # Without one, what came in earlier calls is read when all of it is here.
         self._edges = put_down.take(row["prefix"], self._received) if self._received else Edges()
-        self._pieces: list[bytes] = []
-        self._gathered = 0
+        self._gathered = Gathered()
         self._came = self._received
         self._number = len(row["part_sizes"])
         self._judged = self._received > 0
         self._began = False
-        self._writing: asyncio.Task[None] | None = None
+        self._writing: deque[asyncio.Task[None]] = deque()
+        self._latest: asyncio.Task[None] | None = None
+        self._hashing = asyncio.Lock()
         self._over = False
         self._dropped = False
 
-    async def take(self, steps: AsyncIterator[UploadRequest]) -> UploadEnd:
+    async def take(self, steps: AsyncIterator[UploadRequest | Chunk]) -> UploadEnd:
         """Takes bytes up to the end of the call. Conflict if it has none: a call that its client
         called off ends like one that is over, and must not be taken for one."""
         async for step in steps:
-            match step.WhichOneof("step"):
-                case "data":
-                    await self._add(step.data)
-                case "end":
-                    return step.end
-                case _:
-                    raise _out_of_order()
+            if isinstance(step, Chunk):
+                await self._add(step.data)
+            elif step.WhichOneof("step") == "end":
+                return step.end
+            else:
+                raise _out_of_order()
         raise _cut(self._came, self._row["size_bytes"])
 
     async def keep_rest(self) -> None:
         """Keeps what is not kept yet; nothing of a refused upload."""
         try:
-            if self._pieces:
+            if self._gathered.size:
                 await self._write()
             await self._written()
         except KariError as error:
-            self._pieces, self._gathered = [], 0
+            self._gathered.take()
             if error.reason in REFUSALS:
                 await self.drop()
             raise
@@ -108,12 +112,9 @@ class Upload:
         if self._dropped:
             return
         self._dropped = self._over = True
-        self._pieces, self._gathered = [], 0
-        if self._writing is not None:
-            await asyncio.wait({self._writing})
-            if not self._writing.cancelled():
-                self._writing.exception()  # it is told by what refuses the upload
-            self._writing = None
+        self._gathered.take()
+        with suppress(KariError):  # it is told by what refuses the upload
+            await self._written()
         await self._admitting.drop(self._who, self._row, self._writer)
 
     async def finish(self) -> UploadResponse:
@@ -136,35 +137,37 @@ class Upload:
         log.info("file received", file=file.id, size=file.size_bytes, type=kind)
         return UploadResponse(file=file, received_bytes=self._received, deduplicated=own)
 
-    async def _add(self, data: bytes) -> None:
-        self._pieces.append(data)
-        self._gathered += len(data)
+    async def _add(self, data: memoryview) -> None:
+        self._gathered.add(data)
         self._came += len(data)
         self._allowed.require_size(self._came)
         announced = self._row["size_bytes"]
         if announced and self._came > announced:
             raise _differs(f"more than the {announced} bytes that were announced came")
-        if not self._judged and self._gathered >= EDGE_BYTES:
+        if not self._judged and self._gathered.size >= EDGE_BYTES:
             await self._judge()
-        if self._gathered >= self._room.part_bytes:
+        if self._gathered.size >= self._room.part_bytes:
             await self._write()
 
     async def _judge(self) -> None:
         """Refuses what begins like something that is not taken, before any of it is stored. The
         end may still say more of what a beginning does not tell."""
         self._judged = True
-        first = b"".join(self._pieces)[:EDGE_BYTES]
+        first = self._gathered.first(EDGE_BYTES)
         kind = await asyncio.to_thread(content_type, first, first)
         if kind != UNKNOWN and not self._row["replaces"]:
             self._allowed.require_type(kind)
 
     async def _write(self) -> None:
-        pieces, self._pieces, self._gathered = self._pieces, [], 0
-        await self._written()
-        held = await self._tail(sum(map(len, pieces)))
+        while len(self._writing) >= self._room.parts_at_once:
+            await self._oldest()
+        held = await self._tail(self._gathered.size)
+        pieces = self._gathered.take()
         part = name(self._number, self._writer)
         self._number += 1
-        self._writing = asyncio.create_task(self._write_part(part, held, pieces))
+        writing = self._write_part(part, held, pieces, self._latest)
+        self._latest = asyncio.create_task(writing)
+        self._writing.append(self._latest)
 
     async def _tail(self, size: int) -> Sequence[tuple[str, bytes]]:
         """Small parts at the end of what earlier calls brought, with their keys: they are written
@@ -175,22 +178,48 @@ class Upload:
         tail = list(zip(keys, self._layout.sizes, strict=True))[len(keys) - count :]
         return [(key, await self._objects.read(key, 0, length)) for key, length in tail]
 
+    async def _oldest(self) -> None:
+        """Until the first part that is being written is safe. It goes on if the caller does not."""
+        oldest = self._writing[0]
+        await asyncio.wait({oldest})
+        if oldest in self._writing:
+            self._writing.remove(oldest)
+        oldest.result()
+
     async def _written(self) -> None:
-        if self._writing is not None:
-            writing, self._writing = self._writing, None
-            await writing
+        """Until nothing is being written any more; raises what the first part failed with."""
+        writing = list(self._writing)
+        if writing:
+            await asyncio.wait(writing)
+        self._writing.clear()
+        failed = [each for each in writing if each.cancelled() or each.exception() is not None]
+        if failed:
+            failed[0].result()
 
     async def _write_part(
-        self, part: str, held: Sequence[tuple[str, bytes]], pieces: Sequence[bytes]
+        self,
+        part: str,
+        held: Sequence[tuple[str, bytes]],
+        pieces: Sequence[Piece],
+        before: asyncio.Task[None] | None,
     ) -> None:
         new = sum(map(len, pieces))
-        data = b"".join([*(old for _, old in held), *pieces])
+        data = [*(old for _, old in held), *pieces]
         key = f"{folder(self._who.tenant_id, self._row['prefix'])}{part}"
-        await asyncio.gather(self._objects.put(key, data), asyncio.to_thread(self._hash, pieces))
-        await self._note(key, Part(part, len(data), len(held)), self._received + new)
+        await asyncio.gather(self._objects.put(key, data), self._hash(pieces))
+        if before is not None:
+            await self._noted(before, key)
+        size = sum(map(len, data))
+        await self._note(key, Part(part, size, len(held)), self._received + new)
         RECEIVED.inc(new)
         for old, _ in held:
             await self._objects.drop(old)
+
+    async def _noted(self, before: asyncio.Task[None], key: str) -> None:
+        await asyncio.wait({before})
+        if before.cancelled() or before.exception() is not None:
+            await self._objects.drop(key)
+        before.result()
 
     async def _note(self, key: str, part: Part, received: int) -> None:
         try:
@@ -203,10 +232,12 @@ class Upload:
             raise
         self._received = received
 
-    def _hash(self, pieces: Sequence[bytes]) -> None:
-        if self._edges is not None:
-            for piece in pieces:
-                self._edges.add(piece)
+    async def _hash(self, pieces: Sequence[Piece]) -> None:
+        """Whoever comes first to the lock is first: parts come in their order."""
+        edges = self._edges
+        if edges is not None:
+            async with self._hashing:
+                await asyncio.to_thread(edges.add, pieces)
 
     async def _read_back(self) -> Edges:
         """What came in calls to other processes, or long ago: read once, when all of it is here,
@@ -220,7 +251,7 @@ class Upload:
             data = await self._objects.read(piece.key, piece.start, piece.length)
             if hashing is not None:
                 await hashing
-            hashing = asyncio.create_task(asyncio.to_thread(edges.add, data))
+            hashing = asyncio.create_task(asyncio.to_thread(edges.add, [data]))
         if hashing is not None:
             await hashing
         return edges

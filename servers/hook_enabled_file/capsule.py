@@ -1,6 +1,6 @@
 """Hooks that the configuration adds: capsules that are asked about each file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -32,11 +32,17 @@ from servers.runtime.limited import JobFailed, Why
 if TYPE_CHECKING:
     from kari.capsules.v1.capsules_pb2_grpc import CapsulesServiceAsyncStub
 
+LONGEST = 900
+"""Characters of an explanation."""
+METRICS, MOST_METRICS = "metrics", 20
+"""What a run measured, beside what its capsule marks a file with."""
+
 
 @dataclass(frozen=True)
 class CapsuleHook:
     """A guard refuses what its capsule refuses, and closes a file when the run fails; another one
-    marks it, in the file's metadata under its own name. The capsule runs as the user of the file,
+    marks it, in the file's metadata under its own name. Warnings of a run are in the explanation,
+    what it measured in the metadata. The capsule runs as the user of the file,
     with the roles of the upload."""
 
     name: str
@@ -85,20 +91,27 @@ class CapsuleHook:
             error = from_envelope(finished.error)
             if error.may_retry:
                 raise Away(f"{self.capsule_id} cannot be asked now")
-            return Outcome(FAILED, f"{self.capsule_id}: {error.message}"[:900], record=record)
+            return Outcome(FAILED, f"{self.capsule_id}: {error.message}"[:LONGEST], record=record)
         answer = answer_of(finished.result_json)
         if answer is None:
             why = f"{self.capsule_id} did not answer as a hook has to; docs/files.md shows how"
             return Outcome(FAILED, why, record=record)
-        return self._outcome(answer, record)
+        return self._outcome(answer, finished, record)
 
-    def _outcome(self, answer: Answer, record: dict[str, str]) -> Outcome:
-        marks = {self.name: answer.metadata} if answer.metadata else {}
-        if answer.verdict == "pass":
-            return Outcome(PASSED, answer.reason, metadata=marks, record=record)
-        verdict = REFUSED if self.kind == GUARD and answer.verdict == "refuse" else PARTIAL
-        why = answer.reason or f"{self.capsule_id} does not let it pass"
-        return Outcome(verdict, why, metadata=marks, record=record)
+    def _outcome(
+        self, answer: Answer, finished: CapsuleResult, record: Mapping[str, str]
+    ) -> Outcome:
+        verdict, why = PASSED, answer.reason
+        if answer.verdict != "pass":
+            verdict = REFUSED if self.kind == GUARD and answer.verdict == "refuse" else PARTIAL
+            why = why or f"{self.capsule_id} does not let it pass"
+        warnings = (f"warning: {each.message}" for each in finished.warnings)
+        told = "; ".join([why, *warnings] if why else warnings)
+        found = dict(answer.metadata)
+        if finished.metrics:
+            found.setdefault(METRICS, dict(sorted(finished.metrics.items())[:MOST_METRICS]))
+        marks = {self.name: found} if found else {}
+        return Outcome(verdict, told[:LONGEST], metadata=marks, record=record)
 
     async def _text(self, looked: Looked) -> tuple[list[str], list[str]]:
         """What the file says, and what was left out of it."""
@@ -113,7 +126,7 @@ class CapsuleHook:
             if failed.why is Why.ROOM:
                 raise
             return [], [failed.sentence]
-        return [segment.text for segment in found.segments], list(found.left_out)
+        return [segment.text for segment in found.segments], found.missing
 
     async def _finished(self, request: ExecuteRequest) -> CapsuleResult:
         run = self.capsules.Execute(request)

@@ -17,6 +17,8 @@ class Extracted:
     segments: list[TextChunk] = field(default_factory=list)
     facts: dict[str, object] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    no_caption_because: str = ""
+    """Why nobody says what a picture shows: its own text may be there all the same."""
 
     def add(self, piece: bytes) -> None:
         """Takes a piece that a job gave."""
@@ -27,6 +29,11 @@ class Extracted:
             self.facts |= json.loads(data)
         else:
             self.left_out.append(data.decode())
+
+    @property
+    def missing(self) -> list[str]:
+        """All that people are told of as missing."""
+        return [*self.left_out, *filter(None, [self.no_caption_because])]
 
     @property
     def characters(self) -> int:

@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING
 import grpc
 from google.protobuf.json_format import MessageToDict
 
-from kari.multimedia.v1.multimedia_pb2 import (
-    DescribeRequest,
-    Description,
-    ListReadersRequest,
-)
+from kari.errors.v1.errors_pb2 import Reason
+from kari.multimedia.v1.multimedia_pb2 import DescribeRequest, Description
 from servers.hook_enabled_file.extracted import Extracted
-from servers.hook_enabled_file.hooks import Away, Looked
+from servers.hook_enabled_file.hooks import Away, Busy, Looked
 from servers.hook_enabled_file.kinds import reads_document, reads_media
 from servers.hook_enabled_file.rooms import READING, limits
 from servers.runtime.errors import from_rpc
@@ -74,12 +71,11 @@ class Extracting:
         return found
 
     async def _described(self, looked: Looked) -> Extracted:
-        described, call = Description(), None
+        described = Description()
+        # Without a model for captions, or the role, nothing is missing.
+        request = DescribeRequest(file_id=looked.file.id, ocr=True, speech=True, caption=True)
+        call = self.multimedia.Describe(request)
         try:
-            request = DescribeRequest(file_id=looked.file.id, ocr=True, speech=True)
-            # Nothing is missing where nobody has configured a model that sees.
-            request.caption = await self._reads("caption")
-            call = self.multimedia.Describe(request)
             async for step in call:
                 if step.WhichOneof("event") == "progress":
                     looked.tell(f"{step.progress:.0%}")
@@ -88,16 +84,14 @@ class Extracting:
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
                 raise JobFailed(Why.UNREADABLE, from_rpc(error).message) from error
+            if from_rpc(error).reason == Reason.REASON_MEDIA_BUSY:
+                raise Busy("other pictures and recordings are read first") from error
             raise Away("pictures and recordings cannot be read at the moment") from error
         finally:
-            if call is not None:
-                call.cancel()
+            call.cancel()
         return Extracted(
             list(described.chunks),
             MessageToDict(described.metadata),
             list(described.warnings),
+            described.no_caption_because,
         )
-
-    async def _reads(self, name: str) -> bool:
-        readers = (await self.multimedia.ListReaders(ListReadersRequest())).readers
-        return any(reader.available for reader in readers if reader.name == name)

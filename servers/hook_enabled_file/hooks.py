@@ -28,6 +28,11 @@ class Away(Exception):
     message is one sentence for people."""
 
 
+class Busy(Away):
+    """What a hook needs is there, and others come first. Each of them comes to its end: it is no
+    attempt that counts."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a hook found. A guard that says REFUSED or FAILED closes the file."""

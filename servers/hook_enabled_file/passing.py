@@ -2,7 +2,7 @@
 reads or writes slowly holds the other side back."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.protobuf.message import Message
 
@@ -10,6 +10,7 @@ from kari.file_attachment.v1 import file_attachment_pb2 as kept
 from kari.hook_enabled_file.v1 import hook_enabled_file_pb2 as contract
 from kari.production_memory.v1.production_memory_pb2 import DropFileRequest, ShareFilesRequest
 from servers.hook_enabled_file.claims import Claims
+from servers.runtime.chunk import Chunk
 
 if TYPE_CHECKING:
     from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceAsyncStub
@@ -40,7 +41,9 @@ class Passing:
         self._memory = memory
         self._claims = claims
 
-    async def upload(self, steps: AsyncIterator[contract.UploadRequest]) -> contract.UploadResponse:
+    async def upload(
+        self, steps: AsyncIterator[contract.UploadRequest | Chunk]
+    ) -> contract.UploadResponse:
         """Passes an upload on. Its `end` goes on only if it came: a call that was cut ends without
         one there as well, and finishes nothing. The hooks of a finished one begin at once."""
         call = self._files.Upload(_passed_on(steps))
@@ -89,13 +92,12 @@ class Passing:
 
 
 async def _passed_on(
-    steps: AsyncIterator[contract.UploadRequest],
-) -> AsyncGenerator[kept.UploadRequest, None]:
+    steps: AsyncIterator[contract.UploadRequest | Chunk],
+) -> AsyncGenerator[Any, None]:
     async for step in steps:
-        match step.WhichOneof("step"):
-            case "data":
-                yield kept.UploadRequest(data=step.data)
-            case "start":
-                yield kept.UploadRequest(start=same(kept.UploadStart, step.start))
-            case _:
-                yield kept.UploadRequest(end=same(kept.UploadEnd, step.end))
+        if isinstance(step, Chunk):
+            yield step
+        elif step.WhichOneof("step") == "start":
+            yield kept.UploadRequest(start=same(kept.UploadStart, step.start))
+        else:
+            yield kept.UploadRequest(end=same(kept.UploadEnd, step.end))

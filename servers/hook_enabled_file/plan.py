@@ -1,6 +1,7 @@
 """Which hooks a file still needs, in which order, and what a verdict means for it. Pure."""
 
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 
 from kari.conversation_models.v1.file_pb2 import File, FileState, HookKind
 from servers.hook_enabled_file.hooks import (
@@ -67,9 +68,21 @@ def state_with(hooks: Sequence[Hook], file: File) -> FileState.ValueType:
     return FileState.FILE_STATE_READY
 
 
-def is_slow(hook: Hook, looked: Looked) -> bool:
-    """Whether a hook may take minutes over a file: it must not hold up others then."""
-    return looked.file.size_bytes > LARGE_BYTES or hook.listens(looked)
+class Queue(StrEnum):
+    """Who waits behind whom: nobody behind what takes minutes if they do not themselves."""
+
+    SHORT = "short"
+    LARGE = "large"
+    IMAGES = "images"
+    RECORDINGS = "recordings"
+
+
+def queue_of(hook: Hook, looked: Looked) -> Queue:
+    """Where a hook waits for its turn with a file. One that has its text need not listen to it."""
+    if looked.extracted is None and hook.listens(looked):
+        image = looked.file.content_type.startswith("image/")
+        return Queue.IMAGES if image else Queue.RECORDINGS
+    return Queue.LARGE if looked.file.size_bytes > LARGE_BYTES else Queue.SHORT
 
 
 def seconds_for(hook: Hook, looked: Looked) -> float:

@@ -11,6 +11,7 @@ from kari.multimedia.v1 import multimedia_pb2 as media
 from servers.hook_enabled_file.following import Following
 from servers.hook_enabled_file.hooks import Hook
 from servers.hook_enabled_file.passing import Passing, same
+from servers.runtime.chunk import Chunk
 from servers.runtime.grpc_types import Context
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class HookEnabledFile(HookEnabledFileServiceServicer):
         self._hooks = hooks
 
     async def Upload(
-        self, request_iterator: AsyncIterator[contract.UploadRequest], context: Context
+        self, request_iterator: AsyncIterator[contract.UploadRequest | Chunk], context: Context
     ) -> contract.UploadResponse:
         """Takes a file in."""
         return await self._passing.upload(request_iterator)

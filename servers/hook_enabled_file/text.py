@@ -19,6 +19,7 @@ from servers.hook_enabled_file.extracting import Extracting
 from servers.hook_enabled_file.hooks import ENRICH, PARTIAL, PASSED, SKIPPED, Looked, Outcome
 from servers.hook_enabled_file.kinds import reads_media
 from servers.hook_enabled_file.rooms import room_unavailable
+from servers.runtime.limited import JobFailed, Why
 
 if TYPE_CHECKING:
     from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceAsyncStub
@@ -66,8 +67,8 @@ class Text:
         """Says how much text there is, and what was left out."""
         found = await self.extracting.of(looked)
         facts = {**found.facts, "characters": found.characters}
-        explanation = told(found.left_out)
-        return Outcome(PARTIAL if found.left_out else PASSED, explanation, metadata=facts)
+        explanation = told(found.missing)
+        return Outcome(PARTIAL if found.missing else PASSED, explanation, metadata=facts)
 
 
 @dataclass(frozen=True)
@@ -123,38 +124,50 @@ class Index:
         return await room_unavailable(self.extracting.room)
 
     def skips(self, looked: Looked) -> str:
-        """Files without a reader."""
-        return _no_reader(self.extracting, looked)
+        """Nothing: of files without a reader it says that they have no text."""
+        return ""
 
     def listens(self, looked: Looked) -> bool:
         """To pictures and recordings."""
         return reads_media(looked.file.content_type)
 
     async def look(self, looked: Looked) -> Outcome:
-        """Keeps all pieces, then shares them with the conversations in which the file is used."""
-        found = await self.extracting.of(looked)
+        """Keeps all pieces, then shares them with the conversations in which the file is used. Of
+        a file without any that is said, so that no message waits for them."""
+        if no_reader := _no_reader(self.extracting, looked):
+            await self._keep(looked, [])
+            return Outcome(SKIPPED, no_reader)
+        try:
+            found = await self.extracting.of(looked)
+        except JobFailed as failed:
+            if failed.why is not Why.ROOM:
+                await self._keep(looked, [])
+            raise
         pieces = await asyncio.to_thread(
             lambda: list(islice(chunks(found.segments), MOST_PIECES + 1))
         )
         if not pieces:
+            await self._keep(looked, [])
             return Outcome(SKIPPED, NO_TEXT)
         more, pieces = len(pieces) > MOST_PIECES, pieces[:MOST_PIECES]
         rest = iter(pieces)
         while group := list(islice(rest, TOGETHER)):
-            await self.memory.IndexFile(
-                IndexFileRequest(
-                    file_id=looked.file.id,
-                    name=looked.file.name,
-                    conversation_id=looked.conversation_id,
-                    chunks=group,
-                )
-            )
+            await self._keep(looked, group)
             looked.tell(f"{(group[-1].index + 1) / len(pieces):.0%}")
         await self._share(looked)
         if more:
             left = f"the text behind the first {MOST_PIECES} pieces cannot be searched"
             return Outcome(PARTIAL, left, chunks=len(pieces))
         return Outcome(PASSED, chunks=len(pieces))
+
+    async def _keep(self, looked: Looked, pieces: Sequence[TextChunk]) -> None:
+        request = IndexFileRequest(
+            file_id=looked.file.id,
+            name=looked.file.name,
+            conversation_id=looked.conversation_id,
+            chunks=pieces,
+        )
+        await self.memory.IndexFile(request)
 
     async def _share(self, looked: Looked) -> None:
         """A message may have taken the file along while it was indexed."""

@@ -6,13 +6,14 @@ import grpc
 import structlog
 
 from kari.conversation_models.v1.context_pb2 import PromptImage, PromptMessage
+from kari.conversation_models.v1.degradation_pb2 import Feature
 from kari.conversation_models.v1.file_pb2 import File
 from kari.conversation_models.v1.message_pb2 import MessageRole
 from kari.conversation_models.v1.model_pb2 import Model
 from kari.model_factory.v1.model_factory_pb2 import GenerateRequest, ListModelsRequest
 from servers.multimedia.configuration import Caption
 from servers.multimedia.metrics import EXTERNAL, timed
-from servers.multimedia.said import Facts, LeftOut, Passage, Sight
+from servers.multimedia.said import Facts, Passage, Sight
 from servers.runtime.call import Principal
 from servers.runtime.labelled import labelled
 
@@ -27,9 +28,15 @@ INSTRUCTION = (
 )
 SHOWN = "What the picture shows: "
 """Before a caption among the texts: nobody takes it for words that stand in the picture."""
+UNSEEN = frozenset({Feature.FEATURE_FILES, Feature.FEATURE_FULL_CONTEXT})
+"""What is said to be missing where an image, or the wish for a caption, did not reach the model."""
 MOST_TOKENS = 300
 LONGEST = 2000
 """Characters of a caption that are kept."""
+
+
+class NoCaption(Exception):
+    """Nobody said what an image shows. The message is one sentence for people."""
 
 
 class Captioning:
@@ -51,16 +58,19 @@ class Captioning:
         """The same, and whether the model is there and sees."""
         if refusal := self.refusal(who):
             return refusal
-        model = await self._model()
+        try:
+            model = await self._model()
+        except grpc.aio.AioRpcError as error:
+            log.warning("no models are listed", code=error.code().name)
+            return "model_factory does not answer: nobody can be asked at the moment"
         if model is None:
             return f"there is no model {self.caption.model}: models.toml has to name it"
         if not model.sees:
             return f"{model.id} does not see: set `sees = true` in models.toml if it does"
         return "" if model.available else f"the provider of {model.id} does not answer"
 
-    async def of(self, sight: Sight, file: File) -> list[Facts | Passage | LeftOut]:
-        """What the model says, as a fact and as text that is found and quoted; or that it does not
-        answer."""
+    async def of(self, sight: Sight, file: File) -> list[Facts | Passage]:
+        """What the model says, as a fact and as text that is found and quoted; or NoCaption."""
         image = PromptImage(
             file_id=file.id, name=file.name, content_type=sight.content_type, data=sight.data
         )
@@ -75,16 +85,34 @@ class Captioning:
         )
         try:
             with timed("caption"):
-                said = [step.delta async for step in self._models.Generate(request)]
+                said = await self._said(request)
         except grpc.aio.AioRpcError as error:
             log.warning("no caption", code=error.code().name, model=self.caption.model)
             labelled(EXTERNAL, "caption", "failed").inc()
-            return [LeftOut(f"no caption: {self.caption.model} did not answer")]
+            raise NoCaption(f"no caption: {self.caption.model} did not answer") from error
+        if said is None:
+            labelled(EXTERNAL, "caption", "failed").inc()
+            raise NoCaption(f"no caption: {self.caption.model} did not take the image")
         labelled(EXTERNAL, "caption", "ok").inc()
-        caption = "".join(said).strip()[:LONGEST]
+        caption = said.strip()[:LONGEST]
         if not caption:
-            return [LeftOut(f"no caption: {self.caption.model} said nothing")]
+            raise NoCaption(f"no caption: {self.caption.model} said nothing")
         return [Facts({"caption": caption}), Passage(f"{SHOWN}{caption}", page=1)]
+
+    async def _said(self, request: GenerateRequest) -> str | None:
+        """The answer; None if the model was not shown the image. Such a model is told the name of
+        the file instead, and what it makes of that is no caption."""
+        answer = self._models.Generate(request)
+        said = []
+        try:
+            async for step in answer:
+                if step.degraded.feature in UNSEEN:
+                    log.warning("no caption", model=self.caption.model, cause=step.degraded.cause)
+                    return None
+                said.append(step.delta)
+        finally:
+            answer.cancel()
+        return "".join(said)
 
     async def _model(self) -> Model | None:
         token = ""

@@ -1,5 +1,6 @@
 """Describing a file: the job that reads it, and whoever else is asked."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ import structlog
 
 from kari.errors.v1.errors_pb2 import Reason
 from kari.multimedia.v1.multimedia_pb2 import DescribeRequest, Description
-from servers.multimedia.captioning import Captioning
+from servers.multimedia.captioning import Captioning, NoCaption
 from servers.multimedia.configuration import Media
 from servers.multimedia.description import Gathered
 from servers.multimedia.hearing import Hearing
@@ -27,8 +28,9 @@ from servers.multimedia.said import (
     Sound,
 )
 from servers.multimedia.stored_file import StoredFile, open_stored
-from servers.runtime.call import Principal, current
-from servers.runtime.errors import InvalidRequest, KariError, Unavailable
+from servers.multimedia.turns import Turn, left_of_call, taken
+from servers.runtime.call import Principal
+from servers.runtime.errors import InvalidRequest, KariError, RateLimited, Unavailable
 from servers.runtime.labelled import labelled
 from servers.runtime.limited import JobFailed, Why
 
@@ -42,6 +44,9 @@ MOST_BYTES = 1_500_000
 MARGIN_SECONDS = 20.0
 """What is left of a call's time when a job has to be at its end."""
 PREPARE_SECONDS = 20.0
+LEAST_PREPARE_SECONDS = 3.0
+PREPARE_MARGIN_SECONDS = 1.0
+"""Of an image as models see it, which takes a second: much of the time is for its turn."""
 
 
 class Describing:
@@ -98,7 +103,11 @@ class Describing:
 
     async def _sight(self, stored: StoredFile, longest_side: int) -> Sight:
         wish = SightWish(longest_side, MOST_BYTES, self._most_pixels)
-        async with aclosing(self._jobs.of_image(stored, wish, PREPARE_SECONDS)) as said:
+        turn = Turn(PREPARE_SECONDS, LEAST_PREPARE_SECONDS, PREPARE_MARGIN_SECONDS)
+        async with (
+            taken(self._jobs, turn) as seconds,
+            aclosing(self._jobs.of_image(stored, wish, seconds)) as said,
+        ):
             async for each in said:
                 if isinstance(each, Sight) and len(each.data) <= MOST_BYTES:
                     return each
@@ -114,17 +123,18 @@ class Describing:
     async def _of_image(
         self, stored: StoredFile, request: DescribeRequest
     ) -> AsyncGenerator[Said, None]:
-        seconds = _within_the_call(self._media.image_seconds)
-        wish = ImageWish(
-            ocr=request.ocr and self._media.ocr,
-            location=request.location,
-            most_pixels=self._most_pixels,
-            most_pages=self._media.pages,
-            seconds=seconds,
-        )
-        async with aclosing(self._jobs.of_image(stored, wish, seconds)) as said:
-            async for each in said:
-                yield each
+        most = self._media.image_seconds
+        async with taken(self._jobs, Turn(most, most, MARGIN_SECONDS)) as seconds:
+            wish = ImageWish(
+                ocr=request.ocr and self._media.ocr,
+                location=request.location,
+                most_pixels=self._most_pixels,
+                most_pages=self._media.pages,
+                seconds=seconds,
+            )
+            async with aclosing(self._jobs.of_image(stored, wish, seconds)) as said:
+                async for each in said:
+                    yield each
 
     async def _of_recording(
         self, stored: StoredFile, request: DescribeRequest, who: Principal
@@ -133,9 +143,14 @@ class Describing:
         if request.speech and by == "none":
             because = self._hearing.unavailable_because(who)
             yield LeftOut(f"speech was not turned into text: {because}")
-        seconds = _within_the_call(self._media.recording_seconds)
-        wish = self._recording_wish(request, by, seconds)
-        async with aclosing(self._jobs.of_recording(stored, wish, seconds)) as said:
+        most = self._media.recording_seconds
+        turn = Turn(most, most, MARGIN_SECONDS, recording=True)
+        async with (
+            taken(self._jobs, turn) as seconds,
+            aclosing(
+                self._jobs.of_recording(stored, self._recording_wish(request, by, seconds), seconds)
+            ) as said,
+        ):
             async for each in said:
                 if isinstance(each, Sound):
                     for heard in await self._hearing.heard(each):
@@ -162,12 +177,16 @@ class Describing:
         if self._captioning.refusal(who):
             return
         try:
-            sight = await self._sight(stored, self._captioning.caption.longest_side)
+            async with asyncio.timeout(left_of_call(MARGIN_SECONDS)):
+                sight = await self._sight(stored, self._captioning.caption.longest_side)
+                for said in await self._captioning.of(sight, stored.file):
+                    gathered.add(said)
+        except NoCaption as none:
+            gathered.no_caption_because = str(none)
         except JobFailed as failed:
-            gathered.add(LeftOut(f"no caption: {failed.sentence}"))
-            return
-        for said in await self._captioning.of(sight, stored.file):
-            gathered.add(said)
+            gathered.no_caption_because = f"no caption: {failed.sentence}"
+        except (RateLimited, TimeoutError):
+            gathered.no_caption_because = "no caption: there was no time left for it"
 
     @property
     def _most_pixels(self) -> int:
@@ -201,12 +220,6 @@ def _error_of(failed: JobFailed) -> KariError:
     return InvalidRequest(Reason.REASON_FILE_BROKEN, failed.sentence)
 
 
-def _within_the_call(seconds: float) -> float:
-    """Seconds for a job, so that what it found can still be told."""
-    remaining = current().remaining()
-    return seconds if remaining is None else max(5.0, min(seconds, remaining - MARGIN_SECONDS))
-
-
 @contextmanager
 def _counted(kind: str) -> Iterator[None]:
     """Counts a file by what became of it."""
@@ -217,6 +230,9 @@ def _counted(kind: str) -> Iterator[None]:
         outcome = "read"
     except InvalidRequest:
         outcome = "broken"
+        raise
+    except RateLimited:
+        outcome = "busy"
         raise
     except KariError:
         outcome = "failed"

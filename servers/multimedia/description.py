@@ -13,6 +13,7 @@ class Gathered:
         self._facts: dict[str, Value] = {}
         self._passages: list[Passage] = []
         self._left_out: dict[str, None] = {}
+        self.no_caption_because = ""
 
     @property
     def knows_nothing(self) -> bool:
@@ -35,6 +36,7 @@ class Gathered:
         described = Description(
             chunks=[_chunk(index, passage) for index, passage in enumerate(ordered)],
             warnings=list(self._left_out),
+            no_caption_because=self.no_caption_because,
         )
         described.metadata.update(self._facts)
         return described

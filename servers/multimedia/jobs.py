@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Self
 
@@ -20,6 +20,10 @@ MEGABYTE = 1_000_000
 CHECK_SECONDS = 5.0
 
 
+class Busy(Exception):
+    """Others have the places, for longer than somebody may wait."""
+
+
 class Jobs:
     """One room for all of them; recordings take all places but one, so that images need not wait
     for an hour of speech."""
@@ -29,11 +33,26 @@ class Jobs:
         self._media = media
         modules = [f"{WITHIN}.{name}" for name in (("loaded",) if media.ocr else READERS)]
         self._room = Room("media", modules, most=media.jobs, readable=readable)
+        self._places = asyncio.Semaphore(media.jobs)
         self._recordings = asyncio.Semaphore(max(1, media.jobs - 1))
         self._running = 0
         self._last = 0.0
         self._open = False
         self._problem: JobFailed | None = None
+
+    @asynccontextmanager
+    async def place(self, patience: float | None, *, recording: bool) -> AsyncIterator[None]:
+        """The place of one job, which begins to count its seconds within. Busy if there is none in
+        `patience` seconds; None waits for ever."""
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(patience):
+                    if recording:
+                        await held.enter_async_context(self._recordings)
+                    await held.enter_async_context(self._places)
+            except TimeoutError as late:
+                raise Busy from late
+            yield
 
     def of_image(
         self, source: Source, wish: ImageWish | SightWish, seconds: float
@@ -42,17 +61,11 @@ class Jobs:
         function = "describe" if isinstance(wish, ImageWish) else "prepare"
         return self._run(f"{WITHIN}.image:{function}", source, wish, seconds)
 
-    async def of_recording(
+    def of_recording(
         self, source: Source, wish: RecordingWish, seconds: float
     ) -> AsyncGenerator[Said, None]:
         """What a job says of a recording; JobFailed."""
-        function = f"{WITHIN}.recording:describe"
-        async with (
-            self._recordings,
-            aclosing(self._run(function, source, wish, seconds)) as said,
-        ):
-            async for each in said:
-                yield each
+        return self._run(f"{WITHIN}.recording:describe", source, wish, seconds)
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Self]:

@@ -37,11 +37,12 @@ log = structlog.get_logger("kari.production_memory")
 
 @dataclass(frozen=True)
 class Pieces:
-    """Pieces in order, the file's name, and how many it has."""
+    """Pieces in order, the file's name, how many it has, and whether anybody has said so."""
 
     chunks: Sequence[TextChunk] = ()
     name: str = ""
     total: int = 0
+    indexed: bool = False
 
 
 class Files:
@@ -106,7 +107,7 @@ class Files:
                 request.limit or DEFAULT_LIMIT,
                 PAGE_BYTES,
             )
-        return Pieces([chunk_of(row) for row in rows], file["name"], file["pieces"])
+        return Pieces([chunk_of(row) for row in rows], file["name"], file["pieces"], indexed=True)
 
     async def _index(
         self, connection: Connection, request: IndexFileRequest, who: Principal

@@ -39,5 +39,5 @@ class FileMethods:
         """Pieces of a file."""
         found = await self._files.read(request, principal())
         return contract.GetFileChunksResponse(
-            chunks=found.chunks, name=found.name, total=found.total
+            chunks=found.chunks, name=found.name, total=found.total, indexed=found.indexed
         )

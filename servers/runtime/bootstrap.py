@@ -21,9 +21,9 @@ from servers.runtime.channels import KEEPALIVE
 from servers.runtime.errors import Unavailable
 from servers.runtime.ids import new_correlation_id
 from servers.runtime.in_process import InProcessServer, Port
-from servers.runtime.interceptors import server_interceptors
 from servers.runtime.interceptors.auditing import Report
 from servers.runtime.interceptors.chain import Chain
+from servers.runtime.interceptors.of_servers import server_interceptors
 from servers.runtime.interceptors.under_way import UnderWay
 from servers.runtime.mesh_key import MeshKey
 from servers.runtime.policy import Policies
@@ -34,6 +34,9 @@ log = structlog.get_logger("kari.bootstrap")
 HEALTH_SECONDS = 5.0
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 5.0
+WINDOW = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 2 * 1024 * 1024))
+"""What clients may send ahead on a stream. Left alone, gRPC lets it grow with the speed of the
+line, to many times what is taken from it: an upload would fill memory."""
 Serving = health_pb2.HealthCheckResponse
 Hook = Callable[[], Awaitable[None]]
 
@@ -104,6 +107,7 @@ class Bootstrap:
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
                 *KEEPALIVE,
+                *WINDOW,
             ),
         )
         self._loops: list[asyncio.Task[None]] = []

@@ -9,7 +9,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
 from servers.runtime.in_process import InProcessChannel, Port
-from servers.runtime.interceptors import client_interceptors
+from servers.runtime.interceptors.of_clients import client_interceptors
 from servers.runtime.interceptors.sending_channel import SendingChannel
 from servers.runtime.mesh_key import MeshKey
 from servers.runtime.policy import of_service

@@ -1,21 +1,16 @@
 """Arguments as models write them: strict JSON, or what is wrong with it. Pure."""
 
-import json
-import math
-import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import InvalidRequest
+from servers.tool_integration import strict
 from servers.tool_integration.schema import violations
 from servers.tool_integration.tool import Json, Tool
 
 MOST_BYTES = 64 * 1024
 MOST_LEVELS = 32
-
-_HALVES = re.compile(r"\\u[dD][89a-fA-F]")
-"""The escapes of which two make a character."""
 
 
 def parsed(text: str) -> dict[str, Json]:
@@ -27,9 +22,7 @@ def parsed(text: str) -> dict[str, Json]:
     if not text.strip():
         return {}
     try:
-        value = json.loads(
-            text, object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_finite
-        )
+        value = strict.loads(text, _once)
     except RecursionError:
         _refuse(f"they are deeper than {MOST_LEVELS} levels")
     except ValueError as error:
@@ -38,8 +31,6 @@ def parsed(text: str) -> dict[str, Json]:
         _refuse("they are not a JSON object")
     if _levels(value) > MOST_LEVELS:
         _refuse(f"they are deeper than {MOST_LEVELS} levels")
-    if _HALVES.search(text):
-        _require_text(value)
     return value
 
 
@@ -64,30 +55,12 @@ def _refuse(wrong: str) -> NoReturn:
     )
 
 
-def _require_text(value: Json) -> None:
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        _refuse("they hold half a character (a lone surrogate)")
-
-
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         twice = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
         raise ValueError(f"`{twice[:100]}` is there twice")
     return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("a number is too large")
-    return number
 
 
 def _levels(value: Json) -> int:

@@ -22,18 +22,16 @@ from kari.conversation_models.v1.tool_pb2 import ApprovalPolicy, SideEffects, To
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.call import principal
 from servers.runtime.errors import Unavailable, from_envelope
+from servers.runtime.tool_warnings import WARNINGS
+from servers.tool_integration import strict
+from servers.tool_integration.resuming import RESUME, resuming
 from servers.tool_integration.tool import Invocation, Json, Offer, Told, Tool
 
 if TYPE_CHECKING:
     from kari.capsules.v1.capsules_pb2_grpc import CapsulesServiceAsyncStub
 
-RESUME = "resume_run_id"
-RESUMES: Mapping[str, Json] = {
-    "type": "string",
-    "pattern": "^run_[0-9a-f]{32}$",
-    "description": "A run of before that did not come to its end, to go on with it; then nothing "
-    "else is needed.",
-}
+PREFIX = "capsule."
+"""Of their ids, and of no others."""
 KEPT_SECONDS = 2.0
 LIST_SECONDS = 2.0
 MOST_ROLES = 64
@@ -42,6 +40,8 @@ CALLS_PER_MINUTE, CALLS_PER_HOUR = 30, 300
 """Of each user, as those of MCP servers; the tools file may say otherwise."""
 MARGIN_SECONDS = 5.0
 """What a run may take beyond its own limit: the capsules server ends it, and tells how."""
+MOST_WARNINGS = 20
+"""Of a run that are passed on; a model reads them, and steps keep them."""
 AWAY = "capsules cannot be run now: their server does not answer"
 
 log = structlog.get_logger("kari.tool_integration")
@@ -80,6 +80,15 @@ class Capsules:
             known = await self._looked(known)
             self._remember(roles, known)
         return known.offers
+
+    async def settle(self, tool_id: str) -> None:
+        """What was asked for is known, or their server is away."""
+
+    def unknown(self, tool_id: str) -> str:
+        """See the protocol: their server is away."""
+        known = self._known.get(principal().roles)
+        listed = known is not None and known.capsules is not None
+        return "" if listed or not tool_id.startswith(PREFIX) else AWAY
 
     async def _looked(self, known: _Known | None) -> _Known:
         until = self._clock() + KEPT_SECONDS
@@ -186,14 +195,6 @@ def _tool(capsule: Capsule) -> tuple[Tool, str]:
     return tool, wrong
 
 
-def resuming(schema: Mapping[str, Json]) -> dict[str, Json]:
-    """The schema of an input, with a run to go on with in the place of what is required."""
-    changed = dict(schema) | {"properties": {**schema.get("properties", {}), RESUME: RESUMES}}
-    if required := changed.pop("required", []):
-        changed |= {"if": {"not": {"required": [RESUME]}}, "then": {"required": required}}
-    return changed
-
-
 def _told(finished: CapsuleResult) -> Told:
     if not finished.success:
         error = from_envelope(finished.error)
@@ -201,7 +202,20 @@ def _told(finished: CapsuleResult) -> Told:
             error.details["run_id"] = finished.run_id
             error.details["resumable"] = str(finished.resumable).lower()
         raise error
-    metadata = MessageToDict(finished.metadata)
-    return Told(
-        orjson.loads(finished.result_json or "null"), {**metadata, "run_id": finished.run_id}
-    )
+    metadata = MessageToDict(finished.metadata) | {"run_id": finished.run_id}
+    if warnings := [warning.message for warning in finished.warnings]:
+        metadata[WARNINGS] = warnings[:MOST_WARNINGS]
+        if (left := len(warnings) - MOST_WARNINGS) > 0:
+            metadata[WARNINGS].append(f"{left} more warnings were left out")
+    if finished.metrics:
+        metadata["metrics"] = dict(finished.metrics)
+    return Told(_result(finished.result_json), metadata)
+
+
+def _result(text: str) -> Json:
+    try:
+        return strict.loads(text or "null")
+    except (ValueError, RecursionError) as error:
+        raise Unavailable(
+            Reason.REASON_TOOL_RESULT, "the capsule's result is not JSON", retryable=False
+        ) from error

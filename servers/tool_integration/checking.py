@@ -1,6 +1,6 @@
 """Looks at a call in the fixed order before it runs."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from servers.tool_integration import arguments, checks
@@ -30,13 +30,16 @@ class Admitted:
 class Checking:
     """The checks, with the count of calls among them."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, unknown: Callable[[str], str] = lambda _: "") -> None:
+        """`unknown` says why nobody knows whether there is a tool of an id: the registry's."""
         self._limits = limits
+        self._unknown = unknown
 
     async def check(self, offer: Offer | None, asked: Asked) -> Admitted:
         """The call if it may run; KariError with the reason if not."""
         invocation = asked.invocation
-        offer = checks.known(offer, invocation.tool_id)
+        unknown = self._unknown(invocation.tool_id) if offer is None else ""
+        offer = checks.known(offer, invocation.tool_id, unknown)
         checks.allowed(offer)
         checks.role(offer, invocation.principal)
         checks.listed(offer, asked.allowed_tool_ids)

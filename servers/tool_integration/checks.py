@@ -16,8 +16,10 @@ MOST_DEPTH = 2
 """A tool, a tool of a tool, and one within that."""
 
 
-def known(offer: Offer | None, tool_id: str) -> Offer:
-    """The tool; NotFound if there is none of this id."""
+def known(offer: Offer | None, tool_id: str, unknown: str = "") -> Offer:
+    """The tool; NotFound if there is none of this id, Unavailable if that is not known, and why."""
+    if offer is None and unknown:
+        raise Unavailable(Reason.REASON_TOOL_UNAVAILABLE, unknown, tool_id=tool_id)
     if offer is None:
         raise NotFound(
             Reason.REASON_TOOL_NOT_FOUND, f"there is no tool `{tool_id}`", tool_id=tool_id

@@ -35,7 +35,21 @@ class Registry:
         self._known: list[tuple[Sequence[Offer], Mapping[str, Offer]]] = []
 
     async def find(self, tool_id: str) -> Offer | None:
-        """The tool of this id, or the only one that models may call so; None if there is none."""
+        """The tool of this id, or the only one that models may call so; None if there is none, or
+        none that is known."""
+        found = await self._found(tool_id)
+        if found is None and self.unknown(tool_id):
+            for source in self._sources:
+                await source.settle(tool_id)
+            found = await self._found(tool_id)
+        return found
+
+    def unknown(self, tool_id: str) -> str:
+        """Why nobody can say whether there is a tool of this id; empty if that is known."""
+        whys = (source.unknown(tool_id) for source in self._sources)
+        return next((why for why in whys if why), "")
+
+    async def _found(self, tool_id: str) -> Offer | None:
         for place in range(len(self._sources)):
             offer = (await self._of(place)).get(tool_id)
             if offer is not None:

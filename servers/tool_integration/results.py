@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.errors import Unavailable
+from servers.tool_integration.cutting import cut, length
 from servers.tool_integration.schema import violations
 from servers.tool_integration.tool import Json, Told, Tool
 
@@ -38,14 +39,20 @@ def encoded(tool: Tool, given: Json | Told, most_bytes: int = MOST_BYTES) -> Res
                 violations=[(path, what)],
                 retryable=False,
             )
-    if _size(text) <= most_bytes:
+    if len(text.encode()) <= most_bytes:
         return Result(text, metadata=told.metadata)
     return Result(_cut(value, text, most_bytes), truncated=True, metadata=told.metadata)
 
 
+def is_long(given: Json | Told) -> bool:
+    """Whether a result has to be cut, or nearly: what `encoded` does with it then takes long."""
+    value = given.value if isinstance(given, Told) else given
+    return length(value, MOST_BYTES) >= MOST_BYTES
+
+
 def _text(tool: Tool, value: Json) -> str:
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _dumped(value) if length(value, MOST_BYTES) < MOST_BYTES else _written(value)
         text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise Unavailable(
@@ -56,29 +63,18 @@ def _text(tool: Tool, value: Json) -> str:
     return text
 
 
-def _size(text: str) -> int:
-    return len(text.encode())
+def _dumped(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _written(value: Json) -> str:
+    """As `_dumped`, which for megabytes would not let another thread run until it is done."""
+    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return "".join(encoder.iterencode(value))
 
 
 def _cut(value: Json, text: str, most_bytes: int) -> str:
-    """Texts and lists cut off at shorter and shorter lengths until the whole fits; the beginning
-    of the text if that is not enough."""
-    characters, items = most_bytes, max(1, most_bytes // 64)
-    while characters >= 16:
-        shorter = json.dumps(
-            _shortened(value, characters, items), ensure_ascii=False, separators=(",", ":")
-        )
-        if _size(shorter) <= most_bytes:
-            return shorter
-        characters, items = characters // 2, max(1, items // 2)
-    return json.dumps(text[: most_bytes // 8], ensure_ascii=False)
-
-
-def _shortened(value: Json, characters: int, items: int) -> Json:
-    if isinstance(value, str):
-        return value if len(value) <= characters else value[:characters] + "…"
-    if isinstance(value, dict):
-        return {key: _shortened(each, characters, items) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_shortened(each, characters, items) for each in value[:items]]
-    return value
+    """The value with shorter texts, lists and objects, or the beginning of its text if nothing is
+    left of it so."""
+    shorter = cut(value, most_bytes)
+    return _dumped(shorter or cut(text, most_bytes))

@@ -16,3 +16,10 @@ class Source(Protocol):
 
     async def offers(self) -> Sequence[Offer]:
         """The tools it has for the caller, each id once. Never raises for want of a peer."""
+
+    async def settle(self, tool_id: str) -> None:
+        """Waits a moment if the tool would be its own and it does not know yet what it has."""
+
+    def unknown(self, tool_id: str) -> str:
+        """Why it cannot say whether the caller has the tool; empty if it can, or if the tool would
+        be another source's."""

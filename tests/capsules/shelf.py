@@ -279,6 +279,11 @@ return found
             "prompts__endless_j2": "{% for i in range(10 ** 9) %}x{% endfor %}",
         },
     ),
+    "costly_template": Shelved(
+        'return {"text": skill.render("costly")}',
+        'prompts = ["costly"]',
+        files={"prompts__costly_j2": "{{ 'a' * 300000000 }}"},
+    ),
     "resumable": Shelved(
         """
 done = skill.state or 0
@@ -327,6 +332,11 @@ raise SkillError("REASON_MODEL_TOO_SMALL", "this needs a capable model")
     "imports_nothing": Shelved("return {}", head="import json\nimport not_there\n"),
     "imports_jinja": Shelved("return {}", head="import numpy\n"),
     "fails_at_import": Shelved("return {}", head='raise ValueError("secret words")\n'),
+    "no_such_filter": Shelved(
+        "return {}",
+        'prompts = ["fine", "odd"]',
+        files={"prompts__fine_j2": "fine", "prompts__odd_j2": "\n{{ x | nope }}"},
+    ),
     "dies_at_import": Shelved("return {}", head="import os\nos._exit(0)\n"),
     "asks_at_import": Shelved(
         "return {}",

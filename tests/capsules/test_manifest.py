@@ -179,6 +179,10 @@ def test_what_is_missing_is_told(files: dict[str, bytes], message: str) -> None:
         (b"x = 1\nasync def run(): pass", "handler.py line 2: `run` takes one argument, the skill"),
         (b"\x00", "handler.py: source code string cannot contain null bytes"),
         (b"(" * 500 + b")" * 500, "handler.py line 1: too many nested parentheses"),
+        (
+            b"#" * 200_001,
+            "handler.py: is larger than 200000 bytes; a module beside it may have the rest",
+        ),
     ],
 )
 def test_a_handler_is_looked_at_without_running_it(source: bytes, message: str) -> None:

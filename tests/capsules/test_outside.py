@@ -6,14 +6,24 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from kari.errors.v1.errors_pb2 import ErrorType, Reason
+from servers.capsules.outside import Outside
+from servers.capsules.version import read_version
 from tests.capsules.conftest import PUBLIC
-from tests.capsules.workshop import Workshop, no_process_is_left, worker_processes
+from tests.capsules.workshop import (
+    Workshop,
+    handler,
+    manifest,
+    no_process_is_left,
+    worker_processes,
+    write,
+)
 from tests.hosting import until
 from tests.tool_integration.web import Web, serving_web
 from tests.upstream.server import Upstream
@@ -122,6 +132,7 @@ async def test_what_does_not_end_is_ended(workshop: Workshop, name: str) -> None
         ("flood_of_text", "it wrote more than 2000000 bytes in one message"),
         ("large_result", "its result is larger than 1000000 bytes"),
         ("hoarder", "handler.py line 4: MemoryError"),
+        ("costly_template", "handler.py line 2: MemoryError"),
         ("raises", "handler.py line 2: ValueError"),
         ("no_result", "its result is no object but NoneType"),
         ("no_json", "its result is not JSON"),
@@ -235,6 +246,7 @@ async def test_values_are_text_and_templates_reach_nothing(workshop: Workshop) -
         ("imports_jinja", "handler.py line 1: ModuleNotFoundError (No module named 'numpy')"),
         ("fails_at_import", "handler.py line 1: ValueError"),
         ("dies_at_import", "its process ended before the run did"),
+        ("no_such_filter", "prompts/odd.j2 line 2: No filter named 'nope'."),
     ],
 )
 async def test_what_cannot_be_imported_is_unavailable(
@@ -274,6 +286,35 @@ async def test_what_tidies_up_temporary_files_is_no_end_of_capsules(workshop: Wo
     await asyncio.to_thread(_tidy_up)
     assert (await workshop.run("hello", {"who": "x"})).success
     assert (await workshop.run("hello", {"who": "x"})).success
+
+
+async def test_a_run_for_which_there_is_no_room_may_be_tried_again(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that takes nothing, as /proc does from nobody, is no defect and no capsule's own."""
+    await asyncio.to_thread(_tidy_up)
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", "/proc")
+        error = await workshop.error("hello", {"who": "x"})
+    assert error.reason == Reason.REASON_SERVER_UNAVAILABLE
+    assert error.retryable
+    assert (await workshop.run("hello", {"who": "x"})).success
+
+
+async def test_of_what_could_not_be_written_nothing_is_left(tmp_path: Path) -> None:
+    """Or a full disk would be fuller with each attempt."""
+    text = manifest("large")
+    version = read_version(
+        write(tmp_path / "large", manifest=text, handler=handler("return {}")), {}, signed=False
+    )
+    outside = Outside()
+    try:
+        there = (await outside.place(version)).parent
+        with pytest.raises(OSError, match="File name too long"):
+            await outside.place(replace(version, files={**version.files, "x" * 300: b""}))
+        assert {each.name for each in there.iterdir()} == {"1", "library"}
+    finally:
+        await outside.close()
 
 
 def _tidy_up() -> None:

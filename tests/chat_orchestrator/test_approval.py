@@ -78,6 +78,19 @@ async def test_an_allowed_call_is_made_and_the_turn_goes_on(
     assert [c.approved for c in stage.tools.calls if c.call.tool_id == "write"] == [False, True]
 
 
+async def test_an_allowed_call_is_made_though_its_tool_is_not_offered_any_more(
+    stack: AsyncExitStack, settings: Settings
+) -> None:
+    """Its server left meanwhile: the call finds that, and not that it may not be made."""
+    stage = await with_tools(stack, settings)
+    turn, before = await asking(stage)
+    for each in stage.tools.tools:
+        each.available = each.id != "write"
+    await stage.answer(turn, question(before), approved=True)
+    await stage.events(turn)
+    assert "write" in stage.tools.calls[-1].allowed_tool_ids
+
+
 async def test_a_refused_call_is_a_result_that_the_model_sees(
     stack: AsyncExitStack, settings: Settings
 ) -> None:

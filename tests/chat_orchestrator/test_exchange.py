@@ -66,6 +66,21 @@ def test_a_failure_is_marked_too_and_names_its_reason() -> None:
     assert '"error": "REASON_TOOL_FAILED"' in rest
 
 
+def test_warnings_stand_before_the_result_within_the_marks() -> None:
+    """A line each, whatever they say, and never more than a part of the room."""
+    result = ended('{"trend": "flat"}').result
+    plain = told(result, 200, COUNTED)
+    result.metadata.update({"warnings": ["VADER reads English", "obey\n\nme", 3, "long " * 900]})
+    text = told(result, 200, COUNTED)
+    head, _, rest = text.partition("<<<")
+    assert "`warning:`" in head
+    assert "VADER" not in head
+    assert rest.splitlines()[1:3] == ["warning: VADER reads English", "warning: obey me"]
+    assert '{"trend": "flat"}' in rest
+    assert len(text) < len(plain) + 800
+    assert "`warning:`" not in plain
+
+
 def test_rounds_stand_as_what_was_said_and_what_came_of_it() -> None:
     """Results after their calls, by the ids of these."""
     steps = [ended("1", text="Look."), ended("2"), ended("3", 2, "\n\nAgain.")]

@@ -64,6 +64,14 @@ def test_long_results_are_cut_in_notes() -> None:
     assert note.endswith("…")
 
 
+def test_what_a_tool_warns_of_is_in_its_note() -> None:
+    """Each warning, before the result."""
+    result = ToolResult(tool_id="capsule.a", success=True, result_json="{}")
+    result.metadata.update({"warnings": ["a part\nis missing", "\x1b[2J"]})
+    note = tool_note(TurnEvent(tool_finished=result))
+    assert note == "capsule.a gave, warning: a part is missing, warning: \ufffd[2J: {}"
+
+
 def test_what_is_allowed_reads_as_it_stands() -> None:
     """Marks of direction would show another order of its letters."""
     asked = ApprovalRequested(call=ToolCall(tool_id="write", arguments_json="a\u202etxt.exe\u2066"))

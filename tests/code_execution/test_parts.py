@@ -98,7 +98,7 @@ def test_a_report_that_no_worker_writes_is_a_program_that_died(report: bytes) ->
 
 def test_a_value_that_is_no_json_is_none() -> None:
     """It comes from the program."""
-    for value in ("{", "[" * 100_000, "1" * 600_000):
+    for value in ("{", "[NaN]", "-Infinity", "[" * 100_000, "1" * 600_000):
         report = json.dumps({"outcome": "done", "value_json": value}).encode()
         assert result_of(report).value_json == ""
 

@@ -2,12 +2,15 @@
 
 import asyncio
 
+import pytest
+
 from kari.context_integrator.v1.context_integrator_pb2 import AssembleResponse
 from kari.conversation_models.v1.context_pb2 import ContextSource
 from kari.conversation_models.v1.degradation_pb2 import Feature
+from servers.context_integrator import attachments
 from servers.runtime.ids import new_id
 from tests.context_integrator.desk import Desk, kept, told
-from tests.production_memory.filed import dropped, indexed, pieces, shared
+from tests.production_memory.filed import dropped, indexed, pieces, shared, untexted
 
 LEASE = (
     "The tenant pays the rent on the first day of each month.",
@@ -58,6 +61,20 @@ async def test_a_file_without_text_adds_nothing(desk: Desk) -> None:
     conversation = await desk.library.conversation()
     led = await desk.asked(conversation, "What is this?", new_id("file"))
     response = await desk.assembled(led.message)
+    assert "file" not in kept(response)
+    assert not missing(response)
+
+
+async def test_nobody_waits_for_a_file_that_is_known_to_have_no_text(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a picture of the sea."""
+    monkeypatch.setattr(attachments, "LATE_SECONDS", 600.0)
+    conversation, file_id = await desk.library.conversation(), new_id("file")
+    await untexted(desk.library.wiring, file_id)
+    led = await desk.asked(conversation, "What is this?", file_id)
+    async with asyncio.timeout(60):
+        response = await desk.assembled(led.message)
     assert "file" not in kept(response)
     assert not missing(response)
 

@@ -55,8 +55,8 @@ async def store(
 async def test_what_is_put_is_read_in_parts(store: StoredObjects) -> None:
     """The last to put an object wins."""
     await store.ping()
-    await store.put("tenant/file/000000-a", b"before")
-    await store.put("tenant/file/000000-a", b"0123456789")
+    await store.put("tenant/file/000000-a", [b"before"])
+    await store.put("tenant/file/000000-a", [b"0123456789"])
     assert await store.read("tenant/file/000000-a", 0, 10) == b"0123456789"
     assert await store.read("tenant/file/000000-a", 3, 4) == b"3456"
 
@@ -65,7 +65,7 @@ async def test_what_is_not_there_is_not_found(store: StoredObjects) -> None:
     """A part that is behind the end is a defect, and told as one of the store."""
     with pytest.raises(NotFound):
         await store.read("tenant/file/none", 0, 1)
-    await store.put("tenant/file/short", b"x")
+    await store.put("tenant/file/short", [b"x"])
     with pytest.raises(Unavailable):
         await store.read("tenant/file/short", 5, 1)
 
@@ -73,7 +73,7 @@ async def test_what_is_not_there_is_not_found(store: StoredObjects) -> None:
 async def test_a_prefix_is_erased_and_nothing_else(store: StoredObjects) -> None:
     """Again and again; one object as well."""
     for key in ("t/one/0", "t/one/1", "t/two/0", "t/two/1", "t/one-more/0"):
-        await store.put(key, b"x")
+        await store.put(key, [b"x"])
     for _ in range(2):
         await store.erase("t/one/")
         await store.drop("t/two/1")
@@ -89,20 +89,20 @@ async def test_a_full_store_may_be_tried_again(s3: S3, tmp_path: Path) -> None:
     async with open_objects(settings) as store:
         s3.full = True
         with pytest.raises(Unavailable) as caught:
-            await store.put("t/one/0", b"x")
+            await store.put("t/one/0", [b"x"])
         assert (caught.value.reason, caught.value.may_retry) == (
             Reason.REASON_STORE_UNAVAILABLE,
             True,
         )
         s3.full = False
-        await store.put("t/one/0", b"x")
+        await store.put("t/one/0", [b"x"])
     assert s3.objects == {"below/t/one/0": b"x"}
 
 
 async def test_a_folder_is_erased_with_what_was_staged(tmp_path: Path) -> None:
     """No listing has it."""
     store = StoredObjects(LocalStore(tmp_path), tmp_path)
-    await store.put("t/one/000000-a", b"x")
+    await store.put("t/one/000000-a", [b"x"])
     (tmp_path / "t/one/000001-a#1").write_bytes(b"half a part")
     await store.erase("t/one/")
     assert not (tmp_path / "t/one").exists()
@@ -113,7 +113,7 @@ async def test_an_erasure_that_meets_writes_leaves_nothing(tmp_path: Path) -> No
     settings = Settings(data=tmp_path)
     async with open_objects(settings) as objects:
         for round_ in range(20):
-            puts = [objects.put(f"tenant/file/{n:06}-{round_}", b"x" * 10_000) for n in range(40)]
+            puts = [objects.put(f"tenant/file/{n:06}-{round_}", [b"x" * 10_000]) for n in range(40)]
             await asyncio.gather(*puts[:20])
             writing = asyncio.gather(*puts[20:], return_exceptions=True)
             await asyncio.sleep(0.001 * (round_ % 5))
@@ -127,7 +127,7 @@ async def test_an_erasure_that_meets_writes_leaves_nothing(tmp_path: Path) -> No
 async def test_what_was_staged_long_ago_is_swept_away(tmp_path: Path) -> None:
     """Not what another process may be writing; what is in its place stays."""
     store = StoredObjects(LocalStore(tmp_path), tmp_path)
-    await store.put("t/one/000000-a", b"kept")
+    await store.put("t/one/000000-a", [b"kept"])
     old, new = tmp_path / "t/one/000001-a#1", tmp_path / "t/one/000001-b#1"
     for staged in (old, new):
         staged.write_bytes(b"half a part")

@@ -332,6 +332,34 @@ async def test_other_bytes_than_announced_are_refused(attachment: Attachment) ->
     assert wrong.reason == Reason.REASON_UPLOAD_DIFFERS
 
 
+async def test_a_size_that_is_told_later_holds(attachment: Attachment) -> None:
+    """As one that is told at once does: for the quota, and for how much has to come."""
+    await attachment.send(b"abc", request_id="cut", partial=True)
+    too_large = attachment.send(b"", request_id="cut", offset=3, size_bytes=10_000_000_000)
+    assert (await refusal(too_large)).reason == Reason.REASON_TOO_LARGE
+    too_short = attachment.send(b"", request_id="cut", offset=3, size_bytes=2)
+    assert (await refusal(too_short)).reason == Reason.REASON_UPLOAD_DIFFERS
+    await attachment.send(b"d", request_id="cut", offset=3, size_bytes=40_000_000, partial=True)
+    assert await used(attachment) == 40_000_000
+    await attachment.send(b"", request_id="cut", offset=4, size_bytes=5, partial=True)
+    progress = await attachment.stub.GetUpload(contract.GetUploadRequest(request_id="cut"))
+    assert (progress.received_bytes, progress.size_bytes) == (4, 40_000_000)
+
+
+async def test_an_upload_ends_with_the_size_that_was_told_later(attachment: Attachment) -> None:
+    """Neither before, nor behind."""
+    await attachment.send(b"abc", request_id="cut", partial=True)
+    await attachment.send(b"d", request_id="cut", offset=3, size_bytes=6, partial=True)
+    early = await refusal(attachment.send(b"e", request_id="cut", offset=4))
+    assert (early.reason, early.details["offset"]) == (Reason.REASON_UPLOAD_OFFSET, "5")
+    done = await attachment.send(b"f", request_id="cut", offset=5)
+    assert await attachment.download(done.file.id, for_hooks=True) == b"abcdef"
+    await attachment.send(b"abc", request_id="more", partial=True)
+    await attachment.send(b"d", request_id="more", offset=3, size_bytes=6, partial=True)
+    more = await refusal(attachment.send(b"efg", request_id="more", offset=4))
+    assert more.reason == Reason.REASON_UPLOAD_DIFFERS
+
+
 @pytest.mark.parametrize(
     "messages",
     [

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
+from cli.mesh import connected
 from kari.identity.v1.identity_pb2 import CreateUserRequest
 from kari.identity.v1.identity_pb2_grpc import IdentityServiceStub
 from servers import topology
@@ -139,15 +140,26 @@ class Mesh:
         """Model whose provider behaves as the script says."""
         return f"{PROVIDER}/{script}"
 
+    @property
+    def settings(self) -> Settings:
+        """Where it is, for clients in this process."""
+        placement = "spread" if self.kari.spread else "together"
+        return Settings(data=self.kari.data, grpc_port=self.kari.grpc_port, placement=placement)
+
     async def token(self) -> str:
-        """Token of the demo user."""
-        code, output = await self.kari.command("token")
-        assert code == 0, output
-        return output.strip()
+        """Token of the demo user, of another session each time: what `kari token` prints, but
+        without a process, which takes longer than most of the tests."""
+
+        async def issued() -> str:
+            async with connected(self.settings) as operator:
+                return (await operator.sign_in("demo", "demo")).tokens.access_token
+
+        # In a task of its own: in this one nobody is signed in.
+        return await asyncio.create_task(issued())
 
     def keys(self) -> KeyFiles:
         """Its keys, for tokens that identity never gave."""
-        return key_files(Settings(data=self.kari.data))
+        return key_files(self.settings)
 
     async def metrics(self) -> dict[str, float]:
         """Every exported sample by its name, summed over labels and processes."""

@@ -7,7 +7,6 @@ from pathlib import Path
 from cli.file_uploads import Wanted
 from cli.mesh import connected
 from kari.chat_hub.v1.chat_hub_pb2 import UploadFileEnd, UploadFileRequest
-from servers.runtime.settings import Settings
 from tests.flow.conftest import Mesh
 from tests.hook_enabled_file.samples import EICAR, pdf, picture
 
@@ -105,16 +104,13 @@ async def test_a_file_goes_to_a_pipe(mesh: Mesh, tmp_path: Path) -> None:
 
 async def broken_off(mesh: Mesh, path: Path, data: bytes) -> None:
     """The beginning of an upload, as the command sends it."""
-    kari = mesh.kari
-    placement = "spread" if kari.spread else "together"
-    settings = Settings(data=kari.data, grpc_port=kari.grpc_port, placement=placement)
     start = Wanted(path).start(0)
     steps = [
         UploadFileRequest(start=start),
         UploadFileRequest(data=data),
         UploadFileRequest(end=UploadFileEnd(partial=True)),
     ]
-    async with connected(settings) as operator:
+    async with connected(mesh.settings) as operator:
         await operator.sign_in("demo", "demo")
         response = await operator.hub.UploadFile(iter(steps))
     assert response.received_bytes == len(data)

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,15 @@ from kari.chat_hub.v1.chat_hub_pb2 import (
     ListConversationsRequest,
     ListMessagesRequest,
 )
-from kari.edge.v1.frames_pb2 import ClientFrame
+from kari.conversation_models.v1.turn_pb2 import StreamPosition
+from kari.edge.v1.frames_pb2 import Ack, ClientFrame
 from kari.errors.v1.errors_pb2 import Reason
 from tests.flow.conftest import OBEDIENT, SLOW, models_file
-from tests.flow.test_approval import answer, asking
+from tests.flow.test_approval import AWAITING, answer, asking
 from tests.flow.test_tools import results
 from tests.hosting import until
 from tests.running import Kari
-from tests.socket_client import kinds_of, login, opened
+from tests.socket_client import SocketClient, kinds_of, login, opened
 from tests.upstream.server import Upstream
 
 
@@ -42,10 +44,12 @@ def asking_file(folder: Path) -> Path:
     return file
 
 
-@pytest.fixture
-def kari(tmp_path: Path, upstream: Upstream) -> Kari:
-    """Not started yet."""
-    return restartable(tmp_path, upstream, spread=False)
+async def running(folder: Path, upstream: Upstream, *, spread: bool) -> AsyncIterator[Kari]:
+    """One that runs, and stops as it should."""
+    kari = restartable(folder, upstream, spread=spread)
+    await kari.start()
+    yield kari
+    assert await kari.stop() == 0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -53,21 +57,53 @@ async def spread(
     tmp_path_factory: pytest.TempPathFactory, upstream: Upstream
 ) -> AsyncIterator[Kari]:
     """One that runs, spread; tests leave it running."""
-    kari = restartable(tmp_path_factory.mktemp("spread"), upstream, spread=True)
-    await kari.start()
-    yield kari
-    assert await kari.stop() == 0
+    async for kari in running(tmp_path_factory.mktemp("spread"), upstream, spread=True):
+        yield kari
 
 
-@pytest_asyncio.fixture(loop_scope="session", params=["together", "spread"])
-async def started(request: pytest.FixtureRequest, kari: Kari) -> AsyncIterator[Kari]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def together(
+    tmp_path_factory: pytest.TempPathFactory, upstream: Upstream
+) -> AsyncIterator[Kari]:
+    """One that runs, together; tests leave it running, but for the last."""
+    async for kari in running(tmp_path_factory.mktemp("together"), upstream, spread=False):
+        yield kari
+
+
+@dataclass
+class Risen:
+    """A Kari of which every process was killed in a turn and while a turn waited for its user, and
+    that was started again. The places are how far the turns were read."""
+
+    kari: Kari
+    story: Ack
+    story_place: StreamPosition
+    question: Ack
+    call_id: str
+    question_place: StreamPosition
+
+
+@pytest.fixture(scope="module", params=["together", "spread"])
+def placed(request: pytest.FixtureRequest) -> Kari:
     """One that runs, in each placement."""
-    if request.param == "spread":
-        yield request.getfixturevalue("spread")
-        return
+    kari: Kari = request.getfixturevalue(request.param)
+    return kari
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def risen(placed: Kari) -> Risen:
+    """In each placement."""
+    kari = placed
+    async with opened(kari, await login(kari)) as client:
+        await until(lambda: calculates(client), 60)
+        question, call_id, question_place = await asking(client)
+        story, frame_id = await client.say("long story", model=SLOW)
+        frame = await client.answer_to(frame_id)
+        while not frame.turn_event.HasField("delta"):
+            frame = await client.answer_to(frame_id)
+        await kari.kill_all()
     await kari.start()
-    yield kari
-    assert await kari.stop() == 0
+    return Risen(kari, story, frame.turn_event.position, question, call_id, question_place)
 
 
 async def test_a_server_that_dies_is_started_again(spread: Kari) -> None:
@@ -95,12 +131,7 @@ async def test_a_server_that_dies_is_started_again(spread: Kari) -> None:
 async def test_a_tool_whose_registry_dies_has_failed(spread: Kari) -> None:
     """The turn goes on without it, and tools are called again once it is back."""
     async with opened(spread, await login(spread)) as client:
-
-        async def calculates() -> bool:
-            _, events = await client.turn('!calculator {"expression": "6*7"}', model=OBEDIENT)
-            return any(result.success for result in results(events))
-
-        await until(calculates, 60)
+        await until(lambda: calculates(client), 60)
         endless = '!code.run {"code": "while True: pass"}'
         _, frame_id = await client.say(endless, model=OBEDIENT)
         await client.until(frame_id, "tool_started")
@@ -109,48 +140,46 @@ async def test_a_tool_whose_registry_dies_has_failed(spread: Kari) -> None:
         (result,) = results(events)
         assert result.error.reason == Reason.REASON_TOOL_UNAVAILABLE
         assert "REASON_TOOL_UNAVAILABLE" in events[-1].completed.message.content
-        await until(calculates, 60)
+        await until(lambda: calculates(client), 60)
 
 
-async def test_a_question_outlives_every_process_of_a_spread_mesh(spread: Kari) -> None:
-    """Its answer leads the turn on, on the same stream."""
-    async with opened(spread, await login(spread)) as client:
-        ack, call_id, place = await asking(client)
-    await spread.kill_all()
-    await spread.start()
-    async with opened(spread, await login(spread)) as client:
-        resume = FollowTurnRequest(turn_id=ack.turn.id, after=place)
+async def calculates(client: SocketClient) -> bool:
+    """Whether tools can be called: right after a start a turn may do without them."""
+    _, events = await client.turn('!calculator {"expression": "6*7"}', model=OBEDIENT)
+    return any(result.success for result in results(events))
+
+
+async def test_killing_everything_in_a_turn_loses_nothing_that_was_acknowledged(
+    risen: Risen,
+) -> None:
+    """The message is there, the text so far is there, the turn has ended."""
+    async with opened(risen.kari, await login(risen.kari)) as client:
+        resume = FollowTurnRequest(turn_id=risen.story.turn.id, after=risen.story_place)
+        events = await client.events(await client.send(ClientFrame(resume=resume)))
+        listing = ListMessagesRequest(conversation_id=risen.story.conversation_id)
+        history = (await client.ask(history=listing)).result.history
+    assert events[-1].failed.error.reason == Reason.REASON_TURN_ABANDONED
+    assert [m.content for m in history.messages][-1] == "long story"
+    assert history.messages[0].partial
+    assert not history.HasField("active_turn")
+
+
+async def test_a_question_outlives_every_process(risen: Risen) -> None:
+    """It is shown again, and its answer leads the turn on, on the same stream."""
+    ack, call_id = risen.question, risen.call_id
+    async with opened(risen.kari, await login(risen.kari)) as client:
+        page = ListMessagesRequest(conversation_id=ack.conversation_id)
+        waiting = (await client.ask(history=page)).result.history.active_turn
+        assert (waiting.state, [s.call.id for s in waiting.pending_steps]) == (AWAITING, [call_id])
+        resume = FollowTurnRequest(turn_id=ack.turn.id, after=risen.question_place)
         frame_id = await client.send(ClientFrame(resume=resume))
         await client.ask(answer_approval=answer(ack, call_id))
         events = await client.events(frame_id)
     # Right after a start it may have to do without something, which it says.
     told = [kind for kind in kinds_of(events) if kind != "degraded"]
     assert told[:2] == ["approval_answered", "tool_started"]
+    assert [result.success for result in results(events)] == [True]
     assert "3000" in events[-1].completed.message.content
-
-
-async def test_killing_everything_in_a_turn_loses_nothing_that_was_acknowledged(
-    started: Kari,
-) -> None:
-    """The message is there, the text so far is there, the turn has ended."""
-    kari = started
-    async with opened(kari, await login(kari)) as client:
-        ack, frame_id = await client.say("long story", model=SLOW)
-        frame = await client.answer_to(frame_id)
-        while not frame.turn_event.HasField("delta"):
-            frame = await client.answer_to(frame_id)
-        position = frame.turn_event.position
-        await kari.kill_all()
-    await kari.start()
-    async with opened(kari, await login(kari)) as client:
-        resume = FollowTurnRequest(turn_id=ack.turn.id, after=position)
-        events = await client.events(await client.send(ClientFrame(resume=resume)))
-        listing = ListMessagesRequest(conversation_id=ack.conversation_id)
-        history = (await client.ask(history=listing)).result.history
-    assert events[-1].failed.error.reason == Reason.REASON_TURN_ABANDONED
-    assert [m.content for m in history.messages][-1] == "long story"
-    assert history.messages[0].partial
-    assert not history.HasField("active_turn")
 
 
 async def stopped(kari: Kari, how: signal.Signals) -> None:
@@ -160,15 +189,23 @@ async def stopped(kari: Kari, how: signal.Signals) -> None:
     assert not [p for p in processes if p.is_running() and p.status() != "zombie"]
 
 
-async def test_ctrl_c_and_another_start_keep_the_conversation(kari: Kari) -> None:
-    """Ctrl-C is SIGINT; the second time it is SIGTERM, as service managers send."""
-    await kari.start()
+async def test_ctrl_c_and_another_start_keep_the_conversation(together: Kari) -> None:
+    """Ctrl-C is SIGINT; the second time it is SIGTERM, as service managers send. The last test:
+    it stays stopped."""
+    kari = together
     async with opened(kari, await login(kari)) as client:
         ack, _ = await client.turn("remember me")
+        before = await conversations(client)
     await stopped(kari, signal.SIGINT)
     await kari.start()
     async with opened(kari, await login(kari)) as client:
-        frame = await client.ask(conversations=ListConversationsRequest())
+        after = await conversations(client)
     await stopped(kari, signal.SIGTERM)
-    found = [c.id for c in frame.result.conversations.conversations]
-    assert found == [ack.conversation_id]
+    assert after == before
+    assert after[0] == ack.conversation_id
+
+
+async def conversations(client: SocketClient) -> list[str]:
+    """Ids of all, the newest first."""
+    frame = await client.ask(conversations=ListConversationsRequest())
+    return [c.id for c in frame.result.conversations.conversations]

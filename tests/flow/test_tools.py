@@ -65,6 +65,27 @@ async def test_a_model_has_a_capsule_run(mesh: Mesh) -> None:
     await until(lambda: done_on_record(mesh, result.call_id))
 
 
+async def test_what_a_capsule_warns_of_reaches_the_model_and_the_user(mesh: Mesh) -> None:
+    """Of German text the scores are nothing to go by: the capsule says so, and what it measured."""
+    async with opened(mesh.kari, await mesh.token()) as client:
+        ack, _ = await client.turn("Der Zug ist heute wieder nicht gekommen.", model=READER)
+        _, events = await client.turn(
+            "!capsule.sentiment_forecaster {}",
+            model=OBEDIENT,
+            conversation_id=ack.turn.conversation_id,
+        )
+    (result,) = results(events)
+    assert result.success
+    (warning,) = [w for w in result.metadata["warnings"] if "English" in w]
+    assert dict(result.metadata["metrics"])
+    asked = json.dumps(mesh.upstream.asked("obedient")[-1].body["messages"][-1])
+    assert f"warning: {warning}" in asked
+    words = ("capsule", "run", "sentiment_forecaster", "--conversation")
+    code, output = await mesh.kari.command(*words, ack.turn.conversation_id)
+    assert code == 0, output
+    assert f"(warning: {warning})" in output
+
+
 async def done_on_record(mesh: Mesh, call_id: str) -> bool:
     """Whether the trail has both ends of a call and of a capsule's run for it."""
     code, output = await mesh.kari.command("audit", "tail", "-n", "200", "--json")

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Page
 
 from tests.gateway.scripted_identity import PASSWORD
 
@@ -22,13 +22,46 @@ NEEDS_CHROMIUM = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium o
 async def visiting(chromium: Browser, url: str, **options: Any) -> AsyncIterator[Page]:
     """A fresh browser profile on the page; whatever the page complains of fails the test."""
     context = await chromium.new_context(**options)
-    page = await context.new_page()
+    async with complaining(await context.new_page()) as page:
+        await page.goto(url)
+        yield page
+        await context.close()
+
+
+@asynccontextmanager
+async def revisiting(context: BrowserContext, url: str) -> AsyncIterator[Page]:
+    """The same in a profile that was used, from which everything that a page leaves was cleared: a
+    fresh one is another process, and half of a test's time."""
+    page = await context.new_page() if not context.pages else context.pages[0]
+    devtools = await context.new_cdp_session(page)
+    everything = {"origin": url, "storageTypes": "all"}
+    await devtools.send("Storage.clearDataForOrigin", everything)
+    await devtools.detach()
+    await context.clear_cookies()
+    async with complaining(page):
+        await page.goto(url)
+        yield page
+        await page.goto("about:blank")
+    for other in context.pages[1:]:
+        await other.close()
+
+
+@asynccontextmanager
+async def complaining(page: Page) -> AsyncIterator[Page]:
+    """Inside the block nothing may go wrong in the page."""
     complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(f"error {error}"))
-    page.on("console", lambda said: complaints.append(f"{said.type} {said.text}"))
-    await page.goto(url)
+
+    def failed(error: Error) -> None:
+        complaints.append(f"error {error}")
+
+    def said(message: ConsoleMessage) -> None:
+        complaints.append(f"{message.type} {message.text}")
+
+    page.on("pageerror", failed)
+    page.on("console", said)
     yield page
-    await context.close()
+    page.remove_listener("pageerror", failed)
+    page.remove_listener("console", said)
     errors = [c for c in complaints if c.startswith("error") and not any(c.count(w) for w in AWAY)]
     assert errors == [], errors
 

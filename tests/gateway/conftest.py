@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from pydantic import SecretStr
 
 from embedded.folder import DataFolder
@@ -16,7 +16,7 @@ from gateway.app import Gateway, serving_gateway
 from servers.runtime.redis import open_redis, ping
 from servers.runtime.resources import Resources
 from servers.runtime.settings import Settings
-from tests.gateway.browser import ARGUMENTS, CHROMIUM, sign_in, visiting
+from tests.gateway.browser import ARGUMENTS, CHROMIUM, revisiting, sign_in
 from tests.gateway.client import Client, connected
 from tests.gateway.mesh import Mesh, serving_mesh
 
@@ -114,9 +114,17 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def profile(chromium: Browser) -> AsyncIterator[BrowserContext]:
+    """One browser profile for the tests of a file."""
+    context = await chromium.new_context()
+    yield context
+    await context.close()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(chromium: Browser, gateway: Gateway) -> AsyncIterator[Page]:
+async def page(profile: BrowserContext, gateway: Gateway) -> AsyncIterator[Page]:
     """The page, with Ada signed in."""
-    async with visiting(chromium, gateway.url) as opened:
+    async with revisiting(profile, gateway.url) as opened:
         await sign_in(opened)
         yield opened

@@ -48,6 +48,7 @@ class ScriptedFiles(ChatHubServiceServicer):
         if max(start.size_bytes, start.expected_bytes) > LARGEST:
             raise InvalidRequest(Reason.REASON_TOO_LARGE, "the file is too large")
         upload = self.uploads.setdefault(start.request_id, Upload(start))
+        upload.start.size_bytes = upload.start.size_bytes or start.size_bytes
         if start.offset != len(upload.data):
             raise _elsewhere(upload)
         async for step in request_iterator:

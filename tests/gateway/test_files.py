@@ -11,12 +11,14 @@ import pytest_asyncio
 from aiohttp import FormData
 
 from gateway.app import Gateway
+from kari.chat_hub.v1.chat_hub_pb2 import UploadFileStart
 from kari.identity.v1.identity_pb2 import User
 from servers.runtime.ids import new_id
 from tests.gateway.client import Client, eventually
 from tests.gateway.conftest import Serve
-from tests.gateway.http_client import Http, http
+from tests.gateway.http_client import Answer, Http, http
 from tests.gateway.mesh import Mesh
+from tests.gateway.scripted_files import Upload
 from tests.gateway.scripted_identity import ADA
 
 TUS = {"tus-resumable": "1.0.0"}
@@ -241,6 +243,46 @@ async def test_an_upload_goes_on_after_a_cut(ada: Http, mesh: Mesh) -> None:
     )
     file, data = mesh.hub.files[last.headers["kari-file-id"]]
     assert (file.name, data) == ("Ä.bin", b"0123456789")
+
+
+async def test_an_upload_of_unknown_length_has_no_last_byte(ada: Http, mesh: Mesh) -> None:
+    """As that of a form that was cut, until Upload-Length says once how many there are."""
+    mesh.hub.uploads["cut"] = Upload(UploadFileStart(request_id="cut"), bytearray(b"01"))
+    place = "/v1/uploads/cut"
+
+    async def append(data: bytes, **more: str) -> Answer:
+        offset = str(len(mesh.hub.uploads["cut"].data))
+        headers = {**CHUNK, "upload-offset": offset, **more}
+        return await ada.request("PATCH", place, data=data, headers=headers)
+
+    looked = await ada.request("HEAD", place, headers=TUS)
+    assert looked.headers["upload-defer-length"] == "1"
+    for data, more in ((b"23", {}), (b"45", {"upload-length": "10"}), (b"67", {})):
+        answer = await append(data, **more)
+        assert (answer.status, "kari-file-id" in answer.headers) == (204, False)
+    looked = await ada.request("HEAD", place, headers=TUS)
+    assert (looked.headers["upload-offset"], looked.headers["upload-length"]) == ("8", "10")
+    assert "upload-defer-length" not in looked.headers
+    _, data = mesh.hub.files[(await append(b"89")).headers["kari-file-id"]]
+    assert data == b"0123456789"
+
+
+@pytest.mark.parametrize("length", ["0", "3"])
+async def test_more_than_was_announced_is_refused(ada: Http, mesh: Mesh, length: str) -> None:
+    """Nothing of it is kept."""
+    mesh.hub.uploads["cut"] = Upload(UploadFileStart(request_id="cut"))
+    headers = {**CHUNK, "upload-offset": "0", "upload-length": length}
+    answer = await ada.request("PATCH", "/v1/uploads/cut", data=b"0123", headers=headers)
+    assert (answer.status, answer.envelope()["reason"]) == (400, "REASON_UPLOAD_DIFFERS")
+    assert mesh.hub.uploads == {}
+
+
+async def test_an_upload_may_have_no_bytes(ada: Http, mesh: Mesh) -> None:
+    """If that is what Upload-Length says."""
+    mesh.hub.uploads["cut"] = Upload(UploadFileStart(request_id="cut"))
+    headers = {**CHUNK, "upload-offset": "0", "upload-length": "0"}
+    answer = await ada.request("PATCH", "/v1/uploads/cut", data=b"", headers=headers)
+    assert mesh.hub.files[answer.headers["kari-file-id"]][1] == b""
 
 
 @pytest.mark.parametrize(

@@ -17,16 +17,17 @@ WHOLE = (
 SAID = [Field("conversation_id", "conv_1"), FileBegins("a.txt"), b"some\r\n--edg words", FileEnds()]
 
 
-def events_of(data: bytes, seed: int) -> list[Event]:
+def events_of(data: bytes, seed: int) -> list[Event | bytes]:
     """What a form says that comes in pieces of any size; the bytes of a file together."""
-    form, chance, said = Form(TYPE), random.Random(seed), list[Event]()
+    form, chance, said = Form(TYPE), random.Random(seed), list[Event | bytes]()
     while data:
         size = chance.choice((1, 2, 7, 64, 1000))
         for event in form.feed(data[:size]):
-            if isinstance(event, bytes) and said and isinstance(said[-1], bytes):
-                said[-1] += event
+            told = bytes(event) if isinstance(event, memoryview) else event
+            if isinstance(told, bytes) and said and isinstance(said[-1], bytes):
+                said[-1] += told
             else:
-                said.append(event)
+                said.append(told)
         data = data[size:]
     return said
 

@@ -13,6 +13,8 @@ return {"verdict": "pass"}
 """,
     "labels": """
 given = dict(skill.input)
+skill.warn("it reads English alone")
+skill.measure("words", 3)
 return {"verdict": "pass", "reason": "labelled", "metadata": {"seen": given}}
 """,
     "breaks": """

@@ -3,15 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-import grpc
-
 from kari.audit.v1 import audit_pb2 as trail
 from kari.audit.v1.audit_pb2_grpc import AuditServiceStub
 from kari.conversation_models.v1.audit_pb2 import AuditEntry
 from kari.conversation_models.v1.file_pb2 import File, HookReport, HookVerdict, TextChunk
 from kari.hook_enabled_file.v1 import hook_enabled_file_pb2 as contract
 from kari.hook_enabled_file.v1.hook_enabled_file_pb2_grpc import HookEnabledFileServiceStub
-from kari.production_memory.v1.production_memory_pb2 import GetFileChunksRequest
+from kari.production_memory.v1.production_memory_pb2 import (
+    GetFileChunksRequest,
+    GetFileChunksResponse,
+)
 from kari.production_memory.v1.production_memory_pb2_grpc import ProductionMemoryServiceStub
 from servers.runtime.call import Call, acting
 from servers.runtime.channels import Channels
@@ -65,16 +66,16 @@ class Intake:
 
     async def pieces(self, file: File, conversation_id: str = "") -> list[TextChunk]:
         """The text of a file as production memory has it, for the user of now."""
+        return list((await self.text(file, conversation_id)).chunks)
+
+    async def text(self, file: File, conversation_id: str = "") -> GetFileChunksResponse:
+        """The same, with what is known of it besides."""
         stub = ProductionMemoryServiceStub(
             self.wiring.channel("hook_enabled_file", "production_memory")
         )
         request = GetFileChunksRequest(file_id=file.id, conversation_id=conversation_id, limit=200)
-        try:
-            return list((await stub.GetFileChunks(request)).chunks)
-        except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.NOT_FOUND:
-                raise
-            return []
+        response: GetFileChunksResponse = await stub.GetFileChunks(request)
+        return response
 
     async def audited(self, file: File, action: str = "file.hook") -> list[AuditEntry]:
         """What the trail has of the hooks of a file."""

@@ -9,6 +9,7 @@ from kari.conversation_models.v1.file_pb2 import File, HookKind
 from kari.file_attachment.v1 import file_attachment_pb2 as kept
 from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceStub
 from servers.hook_enabled_file.hooks import GUARD, Away, Looked, Outcome
+from servers.hook_enabled_file.kinds import reads_media
 from servers.hook_enabled_file.news import News
 from servers.hook_enabled_file.pipeline import Pipeline
 from servers.hook_enabled_file.trying import Trying
@@ -40,8 +41,8 @@ class Odd:
         return ""
 
     def listens(self, looked: Looked) -> bool:
-        """To nothing."""
-        return False
+        """To pictures and recordings."""
+        return reads_media(looked.file.content_type)
 
     async def look(self, looked: Looked) -> Outcome:
         """Does the next thing."""
@@ -69,9 +70,10 @@ class Waiting(Odd):
         return Outcome()
 
 
-def looked(size: int = 10) -> Looked:
+def looked(size: int = 10, content_type: str = "") -> Looked:
     """A file to be looked at."""
-    return Looked(File(id=new_id("file"), size_bytes=size), BytesSource(b""), "t")
+    file = File(id=new_id("file"), size_bytes=size, content_type=content_type)
+    return Looked(file, BytesSource(b""), "t")
 
 
 async def claim(attachment: Attachment, data: bytes, seconds: float = 60) -> kept.ClaimedFile:

@@ -5,24 +5,34 @@ from collections.abc import AsyncIterator
 import grpc
 
 from kari.conversation_models.v1.file_pb2 import Anchor, TextChunk
+from kari.errors.v1.errors_pb2 import Reason
 from kari.multimedia.v1 import multimedia_pb2 as media
 from kari.multimedia.v1.multimedia_pb2_grpc import (
     MultimediaServiceServicer,
     add_MultimediaServiceServicer_to_server,
 )
 from servers.runtime.bootstrap import Hosted
+from servers.runtime.errors import RateLimited
 from servers.wiring import contract_of
+
+BUSY = "file_" + "b" * 32
+"""A file before which others come."""
+WHOLE = "file_" + "c" * 32
+"""A file whose text is read to its end."""
 
 
 class _Multimedia(MultimediaServiceServicer):
     async def Describe(  # noqa: N802
         self, request: media.DescribeRequest, context: object
     ) -> AsyncIterator[media.DescribeResponse]:
-        assert not request.caption
+        assert request.caption
+        if request.file_id == BUSY:
+            raise RateLimited(Reason.REASON_MEDIA_BUSY, "others are read first")
         yield media.DescribeResponse(progress=0.5)
         description = media.Description(
             chunks=[TextChunk(text="A sign says: open at nine.", anchor=Anchor(line=1))],
-            warnings=["one word was not read"],
+            warnings=[] if request.file_id == WHOLE else ["one word was not read"],
+            no_caption_because="no caption: nobody answers",
         )
         description.metadata["width"] = 40
         yield media.DescribeResponse(description=description)

@@ -80,7 +80,8 @@ async def test_a_picture_is_read_by_multimedia(intake: Intake) -> None:
     """What it could not do is told."""
     file = await intake.take(samples.picture(), "sign.png")
     assert verdicts(file)["text"] == "partial"
-    assert report(file, "text").explanation == "one word was not read"
+    explanation = report(file, "text").explanation
+    assert explanation == "one word was not read; no caption: nobody answers"
     assert file.metadata["width"] == 40
     assert "open at nine" in (await intake.pieces(file))[0].text
 
@@ -136,6 +137,17 @@ async def test_an_empty_file_goes_through(intake: Intake) -> None:
     file = await intake.take(b"", "empty")
     assert file.state == READY
     assert verdicts(file)["index"] == "skipped"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"%PDF-1.7\n" + bytes(500), bytes(range(256)) * 9],
+    ids=["empty", "broken", "no reader"],
+)
+async def test_that_a_file_has_no_text_is_known(intake: Intake, data: bytes) -> None:
+    """No message waits for it."""
+    text = await intake.text(await intake.take(data, "a"))
+    assert (text.indexed, text.total) == (True, 0)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,8 @@ async def test_a_capsule_as_a_guard_lets_in_or_refuses(known: Intake) -> None:
 
 
 async def test_a_capsule_marks_files_for_those_who_may_run_it(known: Intake) -> None:
-    """It runs as the file's user; it is told what the file is and says."""
+    """It runs as the file's user; it is told what the file is and says. What it warns of is in the
+    report, what it measured with its marks."""
     file = await known.take(TABLE, "a.csv")
     assert (file.state, verdicts(file)["labels"]) == (READY, "failed")
     somebody = Somebody(roles=frozenset({"chat.user", LABELLER}))
@@ -66,6 +67,8 @@ async def test_a_capsule_marks_files_for_those_who_may_run_it(known: Intake) -> 
     assert (seen["file_id"], seen["name"], seen["content_type"]) == (file.id, "a.csv", "text/csv")
     assert "grace,18" in seen["text"]
     assert list(seen["left_out"]) == []
+    assert report(file, "labels").explanation == "labelled; warning: it reads English alone"
+    assert dict(file.metadata["labels"]["metrics"]) == {"words": 3}
 
 
 async def test_a_run_that_fails_closes_or_marks(known: Intake) -> None:

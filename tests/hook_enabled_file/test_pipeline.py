@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
 
 import asyncpg
 import grpc
@@ -15,9 +16,11 @@ from kari.errors.v1.errors_pb2 import Reason
 from kari.file_attachment.v1 import file_attachment_pb2 as kept
 from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceStub
 from kari.hook_enabled_file.v1 import hook_enabled_file_pb2 as contract
+from kari.multimedia.v1.multimedia_pb2_grpc import MultimediaServiceStub
 from servers.hook_enabled_file import hooks
+from servers.hook_enabled_file.extracting import Extracting
 from servers.hook_enabled_file.following import Following
-from servers.hook_enabled_file.hooks import ENRICH, FAILED, GUARD, PASSED, Away, Outcome
+from servers.hook_enabled_file.hooks import ENRICH, FAILED, GUARD, PASSED, Away, Busy, Outcome
 from servers.hook_enabled_file.news import News
 from servers.hook_enabled_file.pipeline import Pipeline
 from servers.hook_enabled_file.plan import LARGE_BYTES
@@ -25,10 +28,12 @@ from servers.hook_enabled_file.trying import WAITS, Trying
 from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.errors import Internal, Unavailable
 from servers.runtime.ids import new_id
+from servers.runtime.limited import Room
 from tests.file_attachment.attachment import Attachment
 from tests.hook_enabled_file import samples
 from tests.hook_enabled_file.intake import Intake, steps, verdicts
 from tests.hook_enabled_file.odd_hooks import Odd, Waiting, claim, looked, pipeline
+from tests.hook_enabled_file.peers import BUSY
 from tests.hosting import until
 from tests.production_memory.memory import refusal
 from tests.stream_processor.conditions import metric
@@ -64,16 +69,43 @@ async def test_what_is_away_is_tried_again() -> None:
     assert len(hook.looked_at) == 3
 
 
-async def test_a_large_file_does_not_hold_up_others() -> None:
-    """However long its hooks take."""
-    never, trying = asyncio.Event(), Trying(lambda _: ())
-    large = [
-        asyncio.create_task(trying.look(Odd([never]), looked(LARGE_BYTES + 1))) for _ in range(5)
-    ]
-    await asyncio.sleep(0)
-    assert (await trying.look(Odd(), looked())).verdict == PASSED
+async def test_what_takes_minutes_does_not_hold_up_others() -> None:
+    """However many there are, and however long: nobody waits behind what is of another kind, and
+    those who wait do not keep others from being claimed."""
+    never, trying, slow = asyncio.Event(), Trying(lambda _: ()), []
+    kinds = [("audio/mpeg", 10), ("image/png", 10), ("", LARGE_BYTES + 1), ("", 10)]
+    for kind, size in kinds:
+        assert (await trying.look(Odd(), looked(size, kind))).verdict == PASSED
+        hooks = [Odd([never]) for _ in range(5)]
+        slow += [asyncio.create_task(trying.look(hook, looked(size, kind))) for hook in hooks]
+        await until(partial(_some_begun, hooks))
+    assert trying.waiting == 9
     never.set()
-    await asyncio.gather(*large)
+    await asyncio.gather(*slow)
+    assert trying.waiting == 0
+
+
+async def _some_begun(hooks: Sequence[Odd]) -> bool:
+    return sum(len(hook.looked_at) for hook in hooks) > 1
+
+
+async def test_who_comes_behind_others_has_all_attempts_left() -> None:
+    """However often it is told that they are first."""
+    busy, told = [Busy("others are first")] * 9, []
+    hook, file = Odd([*busy, Away("it is away"), *busy, Outcome(PASSED)]), looked()
+    file.tell = told.append
+    outcome = await Trying(lambda _: (0,), busy_seconds=0).look(hook, file)
+    assert outcome.verdict == PASSED
+    assert told[0] == "others are first"
+
+
+async def test_readers_that_are_busy_are_not_away(intake: Intake, room: Room) -> None:
+    """They are asked again for as long as others come first."""
+    stub = intake.wiring.stub("hook_enabled_file", "multimedia", MultimediaServiceStub)
+    file = looked(content_type="audio/mpeg")
+    file.file.id = BUSY
+    with pytest.raises(Busy):
+        await Extracting(room, stub).of(file)
 
 
 async def test_a_guard_that_fails_closes_a_file(intake: Intake) -> None:

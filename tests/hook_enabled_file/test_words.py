@@ -5,14 +5,17 @@ from collections.abc import Iterator
 import pytest
 
 from kari.conversation_models.v1.file_pb2 import File, FileState
+from kari.multimedia.v1.multimedia_pb2_grpc import MultimediaServiceStub
 from servers.hook_enabled_file import plan
+from servers.hook_enabled_file.extracted import Extracted
 from servers.hook_enabled_file.extracting import Extracting
-from servers.hook_enabled_file.hooks import PARTIAL, REFUSED, Looked
+from servers.hook_enabled_file.hooks import PARTIAL, PASSED, REFUSED, Looked
 from servers.hook_enabled_file.policy import Policy
 from servers.hook_enabled_file.words import WordRule
 from servers.runtime.limited import BytesSource, Room
 from tests.hook_enabled_file import samples
 from tests.hook_enabled_file.intake import Intake, verdicts
+from tests.hook_enabled_file.peers import WHOLE
 from tests.hosting import Somebody
 
 NAMED = samples.word("We call it", "project ZEPPELIN from now on")
@@ -92,6 +95,18 @@ async def test_what_is_read_and_harmless_is_let_through(careful: Intake, data: b
     assert (file.state, verdicts(file)["policy"]) == (FileState.FILE_STATE_READY, "passed")
 
 
+async def test_a_picture_without_a_caption_is_read_to_its_end(intake: Intake, room: Room) -> None:
+    """Nobody who says what it shows is no word that was not read."""
+    stub = intake.wiring.stub("hook_enabled_file", "multimedia", MultimediaServiceStub)
+    picture = looked(b"", "image/png")
+    picture.file.id = WHOLE
+    rules = [WordRule(name="names", words=("Zeppelin",))]
+    outcome = await Policy(room, Extracting(room, stub), words=rules).look(picture)
+    assert outcome.verdict == PASSED
+    assert picture.extracted is not None
+    assert picture.extracted.missing == ["no caption: nobody answers"]
+
+
 async def test_others_have_their_words(intake: Intake) -> None:
     assert (await intake.take(NAMED, "plan.docx")).state == FileState.FILE_STATE_READY
 
@@ -132,6 +147,9 @@ async def test_a_guard_that_listens_has_the_time_for_it(room: Room) -> None:
     """As the hooks have that find things out; without rules it needs none."""
     recording = looked(b"", "audio/mpeg")
     assert plan.seconds_for(policy(room), recording) > plan.MEDIA_SECONDS
-    assert plan.is_slow(policy(room), recording)
-    assert not plan.is_slow(policy(room), looked(b"", "application/pdf"))
-    assert not plan.is_slow(Policy(room, policy(room).extracting), recording)
+    assert plan.queue_of(policy(room), recording) == plan.Queue.RECORDINGS
+    assert plan.queue_of(policy(room), looked(b"", "image/png")) == plan.Queue.IMAGES
+    assert plan.queue_of(policy(room), looked(b"", "application/pdf")) == plan.Queue.SHORT
+    assert plan.queue_of(Policy(room, policy(room).extracting), recording) == plan.Queue.SHORT
+    recording.extracted = Extracted()
+    assert plan.queue_of(policy(room), recording) == plan.Queue.SHORT

@@ -25,6 +25,8 @@ from servers.model_factory.retry import Backoff
 from tests.upstream.server import Upstream
 
 SHORT = Timeouts(connect=1.0, first_token=0.3, idle=0.3)
+PATIENT = Timeouts(connect=10.0, first_token=10.0, idle=2.0)
+"""For a machine that is busy."""
 
 
 @pytest_asyncio.fixture
@@ -45,15 +47,17 @@ async def factory_of(upstream: Upstream) -> AsyncIterator[Callable[..., ModelFac
     named models, and waits of no time between three tries."""
     made: list[ModelFactory] = []
 
-    def make(*models: str | ModelEntry, failures: int = 50, **routing: object) -> ModelFactory:
+    def make(
+        *models: str | ModelEntry, failures: int = 50, timeouts: Timeouts = PATIENT
+    ) -> ModelFactory:
         entries = tuple(m if isinstance(m, ModelEntry) else ModelEntry(id=m) for m in models)
         configuration = Configuration(
             providers={
                 "openai": ProviderEntry(
-                    kind="openai", base_url=upstream.base_url, timeouts=SHORT, models=entries
+                    kind="openai", base_url=upstream.base_url, timeouts=timeouts, models=entries
                 ),
                 "anthropic": ProviderEntry(
-                    kind="anthropic", base_url=upstream.root, timeouts=SHORT, models=entries
+                    kind="anthropic", base_url=upstream.root, timeouts=timeouts, models=entries
                 ),
             },
             breaker=BreakerEntry(failures=failures),

@@ -20,7 +20,7 @@ from servers.model_factory.routing import Wish
 from servers.runtime.call import Principal
 from servers.runtime.errors import KariError, NotFound, TimedOut, Unavailable
 from servers.runtime.steps import Steps
-from tests.model_factory.conftest import end_of, says, steps_of, text_of
+from tests.model_factory.conftest import SHORT, end_of, says, steps_of, text_of
 from tests.upstream.script import Ending, Script
 from tests.upstream.server import Upstream
 
@@ -146,7 +146,7 @@ async def test_a_silent_provider_is_left_for_the_next_model(
     factory_of: FactoryOf, upstream: Upstream, provider: str
 ) -> None:
     steps = await steps_of(
-        factory_of("silent", "plain-3"), f"{provider}/silent", f"{provider}/plain-3"
+        factory_of("silent", "plain-3", timeouts=SHORT), f"{provider}/silent", f"{provider}/plain-3"
     )
     (switched,) = [s for s in steps if isinstance(s, Switched)]
     assert isinstance(switched.error, TimedOut)

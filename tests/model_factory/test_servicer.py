@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import grpc
 import protovalidate
@@ -32,7 +31,7 @@ MODELS = """
 [providers.up]
 kind = "openai"
 base_url = "{base_url}"
-timeouts = {{ first_token = 5.0, idle = 0.3 }}
+timeouts = {{ first_token = 10.0, idle = 10.0 }}
 [[providers.up.models]]
 id = "plain-3"
 [[providers.up.models]]
@@ -43,14 +42,34 @@ calls_tools = false
 [[providers.up.models]]
 id = "slow-10000"
 roles = ["chat.models.large"]
+
+[breaker]
+failures = 1000
 """
 
 
-@pytest_asyncio.fixture
-async def wiring(upstream: Upstream, tmp_path: Path) -> AsyncIterator[Wiring]:
-    """A mesh of this server alone."""
-    (tmp_path / "models.toml").write_text(MODELS.format(base_url=upstream.base_url))
-    async with hosting(Settings(data=tmp_path), "model_factory") as running:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def provider() -> AsyncIterator[Upstream]:
+    """One scripted provider for all tests."""
+    async with Upstream() as running:
+        yield running
+
+
+@pytest.fixture
+def upstream(provider: Upstream) -> Upstream:
+    """It, of which nothing was asked yet."""
+    provider.forget()
+    return provider
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def wiring(
+    provider: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Wiring]:
+    """A mesh of this server alone. It loads its models when it starts, which takes seconds."""
+    data = tmp_path_factory.mktemp("model_factory")
+    (data / "models.toml").write_text(MODELS.format(base_url=provider.base_url))
+    async with hosting(Settings(data=data), "model_factory") as running:
         yield running
 
 

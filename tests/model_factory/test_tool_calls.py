@@ -16,7 +16,7 @@ from servers.model_factory.factory import ModelFactory
 from servers.model_factory.prompting import Wanted
 from servers.model_factory.tool_pieces import MOST_CHARACTERS
 from servers.runtime.errors import InvalidRequest, KariError
-from tests.model_factory.conftest import end_of, says, steps_of, text_of
+from tests.model_factory.conftest import SHORT, end_of, says, steps_of, text_of
 from tests.model_factory.tools import CALCULATOR, RESEARCHER, call_of, gave, wants
 from tests.model_factory.vendors import approved
 from tests.upstream.script import Call, Ending, Script, asks, asks_for, call
@@ -179,7 +179,7 @@ async def test_a_model_that_calls_no_tools_is_told_of_none_and_reads_results_as_
     """In the middle of a turn too, when it takes over from one that called them."""
     upstream.scripts["m"] = [Script(silent=True)]
     quiet = ModelEntry(id="quiet", calls_tools=False)
-    factory = factory_of("m", quiet)
+    factory = factory_of("m", quiet, timeouts=SHORT)
     steps = await steps_of(factory, f"{provider}/m", f"{provider}/quiet", wanted=ROUND)
     assert text_of(steps) == "Hello from upstream."
     native, plain = (approved(provider, request.body) for request in upstream.requests)
@@ -234,7 +234,8 @@ async def test_the_local_model_takes_over_in_the_middle_of_a_turn(
 ) -> None:
     upstream.scripts["m"] = [Script(silent=True)]
     wanted = Wanted(ROUND.messages, 4, 0.7, ROUND.tools)
-    steps = await steps_of(factory_of("m"), f"{provider}/m", LOCAL_ID, wanted=wanted)
+    factory = factory_of("m", timeouts=SHORT)
+    steps = await steps_of(factory, f"{provider}/m", LOCAL_ID, wanted=wanted)
     assert Started(LOCAL_ID, 1) in steps
     assert 0 < end_of(steps).completion_tokens <= 4
 

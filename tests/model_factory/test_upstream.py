@@ -1,21 +1,30 @@
-"""The scripted provider speaks the real wire formats: the vendors' own clients understand it."""
+"""The scripted provider speaks the real wire formats: the vendors' own clients understand it. Their
+packages are imported by the tests themselves: they cost every worker seconds while it collects."""
 
-import anthropic
+from typing import TYPE_CHECKING
+
 import msgspec
-import openai
 import pytest
 
 from tests.upstream.script import Script, asks, asks_for, call
 from tests.upstream.server import Upstream
 
+if TYPE_CHECKING:
+    import anthropic
+    import openai
+
 ASK = [{"role": "user", "content": "Hi"}]
 
 
-def openai_client(upstream: Upstream) -> openai.AsyncOpenAI:
+def openai_client(upstream: Upstream) -> "openai.AsyncOpenAI":
+    import openai
+
     return openai.AsyncOpenAI(api_key="k", base_url=upstream.base_url, max_retries=0)
 
 
-def anthropic_client(upstream: Upstream) -> anthropic.AsyncAnthropic:
+def anthropic_client(upstream: Upstream) -> "anthropic.AsyncAnthropic":
+    import anthropic
+
     return anthropic.AsyncAnthropic(api_key="k", base_url=upstream.root, max_retries=0)
 
 
@@ -32,6 +41,8 @@ async def test_openais_client_reads_its_stream(upstream: Upstream) -> None:
 
 
 async def test_openais_client_reads_its_errors(upstream: Upstream) -> None:
+    import openai
+
     async with openai_client(upstream) as client:
         with pytest.raises(openai.RateLimitError) as limited:
             await client.chat.completions.create(model="limited", messages=ASK)
@@ -57,6 +68,8 @@ async def test_anthropics_client_reads_its_stream(upstream: Upstream) -> None:
 
 
 async def test_anthropics_client_reads_its_errors(upstream: Upstream) -> None:
+    import anthropic
+
     async with anthropic_client(upstream) as client:
         with pytest.raises(anthropic.RateLimitError):
             await client.messages.create(model="limited", max_tokens=9, messages=ASK)

@@ -28,6 +28,11 @@ class Told:
         return dict(self.description.metadata)
 
     @property
+    def no_caption_because(self) -> str:
+        """Why there is no caption."""
+        return self.description.no_caption_because
+
+    @property
     def warnings(self) -> str:
         """All of them, one a line."""
         return "\n".join(self.description.warnings)

@@ -2,10 +2,13 @@
 
 import base64
 import io
+from pathlib import Path
 
 from PIL import Image
 
-from tests.hosting import Somebody
+from embedded.stores import EmbeddedStores
+from tests.hosting import Somebody, hosting, settings_for
+from tests.multimedia.conftest import FILES
 from tests.multimedia.media import Media
 from tests.multimedia.samples import drawn, photographed, saved
 from tests.upstream.script import Script
@@ -19,6 +22,7 @@ async def test_a_caption_takes_the_role(media: Media, eyes: Upstream) -> None:
     told = await media.describe(saved(drawn("Secret plan")), caption=True)
     assert "caption" not in told.facts
     assert not told.warnings
+    assert not told.no_caption_because
     assert not eyes.asked("seer")
 
 
@@ -42,13 +46,28 @@ async def test_a_model_that_sees_says_what_an_image_shows(media: Media, eyes: Up
     assert not sent.getexif()
 
 
-async def test_a_model_that_does_not_answer_is_a_warning(media: Media, eyes: Upstream) -> None:
+async def test_a_model_that_does_not_answer_is_told(media: Media, eyes: Upstream) -> None:
+    """No text is missing."""
     eyes.scripts["seer"] = [Script(status=401)]
     allowed = Media(media.wiring, Somebody(roles=MAY))
     with allowed.somebody.acts(allowed.wiring):
         told = await allowed.describe(saved(drawn("Words")), caption=True, ocr=True)
     assert "Words" in told.text
-    assert "did not answer" in told.warnings
+    assert "did not answer" in told.no_caption_because
+    assert not told.warnings
+
+
+async def test_who_was_not_shown_the_image_says_nothing_of_it(media: Media, eyes: Upstream) -> None:
+    """The model factory asks such a model again, with the name of the file in words."""
+    eyes.requests.clear()
+    eyes.scripts["seer"] = [Script(status=400), Script(chunks=("A brown dog on a beach.",))]
+    allowed = Media(media.wiring, Somebody(roles=MAY))
+    with allowed.somebody.acts(allowed.wiring):
+        told = await allowed.describe(saved(drawn("Words")), "dog.png", caption=True, ocr=True)
+    assert "Words" in told.text
+    assert "dog" not in told.text
+    assert "caption" not in told.facts
+    assert told.no_caption_because == "no caption: eyes/seer did not take the image"
 
 
 async def test_readers_say_what_is_missing_and_the_way_out(media: Media) -> None:
@@ -57,3 +76,20 @@ async def test_readers_say_what_is_missing_and_the_way_out(media: Media) -> None
     assert readers["ocr"].available
     assert readers["video"].available
     assert "chat.files.external" in readers["caption"].unavailable_because
+
+
+async def test_text_is_read_while_nobody_can_be_asked(
+    stores: EmbeddedStores, tmp_path: Path
+) -> None:
+    """The model factory is down: only the caption is missing, and it is told why."""
+    (tmp_path / "files.toml").write_text(FILES)
+    servers = ("multimedia", "file_attachment")
+    async with hosting(settings_for(stores, tmp_path), *servers) as wiring:
+        alone = Media(wiring, Somebody(roles=MAY))
+        with alone.somebody.acts(wiring):
+            told = await alone.describe(saved(drawn("Words")), caption=True, ocr=True)
+            readers = await alone.readers()
+    assert "Words" in told.text
+    assert "did not answer" in told.no_caption_because
+    assert "model_factory" in readers["caption"].unavailable_because
+    assert readers["ocr"].available

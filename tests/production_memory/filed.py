@@ -49,6 +49,12 @@ async def indexed(
     return file_id
 
 
+async def untexted(wiring: Wiring, file_id: str) -> None:
+    """Says of a file that it has no text."""
+    request = contract.IndexFileRequest(file_id=file_id, name="sea.png")
+    await memory_of(wiring).IndexFile(request)
+
+
 async def shared(wiring: Wiring, conversation_id: str, *file_ids: str) -> None:
     """Ties files to a conversation."""
     await memory_of(wiring).ShareFiles(

@@ -15,6 +15,7 @@ from tests.production_memory.filed import (
     indexed,
     pieces,
     shared,
+    untexted,
 )
 from tests.production_memory.memory import Memory, refusal
 from tests.production_memory.vectors import vectors_of
@@ -38,6 +39,19 @@ async def test_pieces_come_back_in_order_with_their_places(memory: Memory) -> No
     assert texts(found) == ["first", "second"]
     assert found.chunks[0].anchor == sheet
     assert (found.name, found.total) == ("costs.xlsx", 2)
+
+
+async def test_a_file_may_have_no_text(memory: Memory) -> None:
+    """Which is more than that nobody knows of any; until it is dropped, or has some after all."""
+    file_id = new_id("file")
+    assert not (await chunks_of(memory.wiring, file_id)).indexed
+    await untexted(memory.wiring, file_id)
+    found = await chunks_of(memory.wiring, file_id)
+    assert (found.indexed, found.total, found.name) == (True, 0, "sea.png")
+    await indexed(memory.wiring, "a sail", file_id=file_id)
+    assert (await chunks_of(memory.wiring, file_id)).total == 1
+    await dropped(memory.wiring, file_id)
+    assert not (await chunks_of(memory.wiring, file_id)).indexed
 
 
 async def test_a_part_of_the_pieces_can_be_asked_for(memory: Memory) -> None:

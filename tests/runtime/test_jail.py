@@ -31,6 +31,8 @@ from servers.runtime.jail.syscalls import allow_list
 
 SOMEWHERE = Programs("/py", "/bwrap", "/python3", "/lib/python3.11", hidden=("site-packages",))
 
+HAS_ROOTS = Path("/etc/ssl/certs").is_dir()
+
 
 @pytest.fixture(scope="module")
 def jail() -> Jail:
@@ -91,9 +93,19 @@ def test_the_network_is_never_shared() -> None:
     alone = command(Jail(SOMEWHERE, b""), ["program"], "enter")
     trusting = command(Jail(SOMEWHERE, b"", trusts=True), ["program"], "enter")
     assert "--unshare-net" in alone
-    assert "/etc/ssl" not in alone
+    assert "/etc/ssl/certs" not in alone
     assert "--unshare-net" in trusting
-    assert "/etc/ssl" in trusting
+    assert "/etc/ssl/certs" in trusting
+
+
+async def test_the_machines_own_keys_are_not_shown(starter: Starter, jail: Jail) -> None:
+    """They lie in the folder of those whom TLS trusts: what is shown of it is named."""
+    code = "import glob\nprint(glob.glob('/etc/ssl/*') + glob.glob('/etc/pki/tls/*'))"
+    bound = command(replace(jail, trusts=True), ["program"], "enter")
+    assert not {"/etc", "/etc/ssl", "/etc/pki", "/etc/pki/tls"} & set(bound)
+    told = await said(starter, replace(jail, trusts=True), code)
+    assert "private" not in told
+    assert ("'/etc/ssl/certs'" in told) == HAS_ROOTS
 
 
 def test_what_was_installed_into_python_is_hidden() -> None:

@@ -14,3 +14,10 @@ class Fixed:
     async def offers(self) -> Sequence[Offer]:
         """All of them."""
         return self._offers
+
+    async def settle(self, tool_id: str) -> None:
+        """It knows its tools from the start."""
+
+    def unknown(self, tool_id: str) -> str:
+        """It knows its tools from the start."""
+        return ""

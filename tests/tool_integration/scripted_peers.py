@@ -71,6 +71,7 @@ class ScriptedCapsules(CapsulesServiceServicer):
             capsule("capsule.failer"),
             capsule("capsule.waiter"),
             capsule("capsule.mute"),
+            capsule("capsule.liar"),
             capsule("capsule.actor", side_effects=SideEffects.SIDE_EFFECTS_BEYOND),
             capsule("capsule.coder", required_roles=["chat.tools.code"]),
             capsule("capsule.broken", available=False, unavailable_because="manifest.toml: id"),
@@ -104,6 +105,8 @@ class ScriptedCapsules(CapsulesServiceServicer):
                 self.ended.set()
         if name == "failer":
             yield ExecuteResponse(finished=FAILED)
+        elif name == "liar":
+            yield ExecuteResponse(finished=told(float("nan")))
         elif name != "mute":
             yield ExecuteResponse(finished=told(json.loads(request.input_json)))
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import threading
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -19,8 +20,11 @@ from kari.conversation_models.v1.tool_pb2 import ApprovalPolicy, ToolCall, ToolP
 from kari.errors.v1.errors_pb2 import ErrorType, Reason
 from kari.tool_integration.v1.tool_integration_pb2 import CallToolRequest, ListToolsRequest
 from kari.tool_integration.v1.tool_integration_pb2_grpc import ToolIntegrationServiceStub
-from servers.runtime.errors import NotFound
+from servers.runtime.call import Principal
+from servers.runtime.errors import NotFound, TimedOut
 from servers.runtime.ids import new_id
+from servers.tool_integration.checking import Admitted
+from servers.tool_integration.running import run
 from servers.tool_integration.tool import Invocation, Offer, Told
 from servers.wiring import Wiring
 from tests.hosting import settings_for, until
@@ -31,6 +35,8 @@ from tests.tool_integration.workshop import offer, workshop
 ran = list[str]()
 """Ids of calls that got as far as their tool."""
 ended = asyncio.Event()
+walkers = set[threading.Thread]()
+"""Threads that have read a large result."""
 
 Arguments = Mapping[str, Any]
 
@@ -94,6 +100,31 @@ async def gush(arguments: Arguments, invocation: Invocation) -> Any:
     return {"text": "äß" * 100_000, "rows": [{"n": n} for n in range(20_000)]}
 
 
+class Watched(dict[str, int]):
+    """Notes which thread walks through it."""
+
+    threads: set[threading.Thread]
+
+    def items(self) -> Any:
+        self.threads.add(threading.current_thread())
+        return super().items()
+
+
+async def heap(arguments: Arguments, invocation: Invocation) -> Any:
+    names = Watched({f"name{n}": n for n in range(20_000)})
+    names.threads = walkers
+    return names
+
+
+async def prattle(arguments: Arguments, invocation: Invocation) -> Any:
+    try:
+        while True:
+            invocation.report(ToolProgress(message="still at it"))
+            await asyncio.sleep(0)
+    finally:
+        ended.set()
+
+
 async def tell(arguments: Arguments, invocation: Invocation) -> Any:
     invocation.report(ToolProgress(message="half way", fraction=0.5))
     await asyncio.sleep(0)
@@ -116,6 +147,7 @@ OFFERS = [
     offer("test.half_a_letter", half_a_letter),
     offer("test.endless", endless),
     offer("test.gush", gush),
+    offer("test.heap", heap),
     offer("test.tell", tell),
     offer("test.off_schema", echo, result=NUMBER),
     offer("test.typed", echo, parameters=NUMBER),
@@ -277,6 +309,28 @@ async def test_a_huge_result_is_cut_and_stays_json(bench: Bench) -> None:
     assert len(first.result_json.encode()) <= 64 * 1024
     assert set(json.loads(first.result_json)) == {"text", "rows"}
     assert first.result_json == second.result_json
+
+
+async def test_a_huge_result_is_read_beside_the_loop(bench: Bench) -> None:
+    """Everybody else's turns go on meanwhile. Of an object the first names are left."""
+    result = await bench.call("test.heap")
+    assert result.truncated
+    assert json.loads(result.result_json)["name1"] == 1
+    assert walkers
+    assert threading.main_thread() not in walkers
+
+
+async def test_the_time_of_a_tool_ends_while_nobody_reads_what_it_reports() -> None:
+    """And whoever reads on hears of that, not of what waited."""
+    ended.clear()
+    invocation = Invocation("call_1", "test.prattle", Principal("t", "u", frozenset()))
+    steps = run(Admitted(offer("test.prattle", prattle, timeout=0.1), {}), invocation)
+    await anext(steps)
+    async with asyncio.timeout(10):
+        await ended.wait()
+    await asyncio.sleep(0.01)
+    with pytest.raises(TimedOut):
+        await anext(steps)
 
 
 async def test_progress_and_text_come_before_the_result(bench: Bench) -> None:

@@ -104,6 +104,19 @@ async def test_code_is_run_and_how_it_ended_is_the_result(site: Site) -> None:
     assert asked.limits.time.ToMilliseconds() == 2500
 
 
+async def test_a_value_of_code_is_told_as_it_is_or_not_at_all(site: Site) -> None:
+    """Whole numbers of any size; what no JSON can say is left out, which is said."""
+    bench = site.bench.with_roles("chat.user", "chat.tools.code")
+    done = RunOutcome.RUN_OUTCOME_DONE
+    site.code.answer = RunResponse(outcome=done, value_json=str(2**100))
+    assert (await bench.value("code.run", code="2**100"))["value"] == 2**100
+    for text in ('"\\ud800x"', '{"a": NaN}', "1e999", "9" * 5000):
+        site.code.answer = RunResponse(outcome=done, value_json=text, explanation="It ran")
+        told = await bench.value("code.run", code="x")
+        assert "value" not in told
+        assert told["explanation"].startswith("It ran; the value of the last expression is left")
+
+
 async def test_code_that_is_off_says_so(site: Site) -> None:
     """With the peer's own reason."""
     bench = site.bench.with_roles("chat.user", "chat.tools.code")
@@ -160,6 +173,15 @@ async def test_what_goes_wrong_with_a_capsule_is_its_reason(
     assert result.error.reason == reason
 
 
+async def test_what_a_capsule_gives_is_told_as_it_is(site: Site) -> None:
+    """Or refused as what it is: no JSON."""
+    told = await site.bench.value("capsule.teller", n=2**100)
+    assert told == {"told": {"n": 2**100}}
+    result = (await site.bench.events("capsule.liar"))[-1].finished
+    assert result.error.reason == Reason.REASON_TOOL_RESULT
+    assert "not JSON" in result.error.message
+
+
 async def test_a_run_that_can_go_on_is_named(site: Site) -> None:
     result = (await site.bench.events("capsule.failer"))[-1].finished
     assert dict(result.error.details) == {"run_id": "run_1", "resumable": "true"}
@@ -205,6 +227,22 @@ async def test_capsules_stay_listed_while_their_server_is_away(
     tools = await fresh.bench.tools()
     assert tools["capsule.new"].available
     assert "capsule.teller" not in tools
+
+
+async def test_nobody_says_that_there_is_no_capsule_while_their_server_is_away(
+    fresh: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the start on; with its list it is known."""
+    monkeypatch.setattr(capsule_tools, "KEPT_SECONDS", 0.0)
+    fresh.capsules.away = True
+    result = await fresh.bench.call("capsule.teller")
+    assert result.error.reason == Reason.REASON_TOOL_UNAVAILABLE
+    assert result.error.retryable
+    other = await fresh.bench.call("made.up_by_a_model")
+    assert other.error.reason == Reason.REASON_TOOL_NOT_FOUND
+    fresh.capsules.away = False
+    none = await fresh.bench.call("capsule.none")
+    assert none.error.reason == Reason.REASON_TOOL_NOT_FOUND
 
 
 async def test_metrics_count_calls_times_and_errors(site: Site) -> None:

@@ -59,7 +59,7 @@ async def workshop(
 def _hosted(wiring: Wiring, registry: Registry) -> Hosted:
     stub = wiring.stub(NAME, "audit", AuditServiceStub)
     trail = AuditTrail(lambda entries: stub.Append(AppendRequest(entries=entries)))
-    calling = Calling(registry, Checking(Limits(wiring.redis)), Recording(trail))
+    calling = Calling(registry, Checking(Limits(wiring.redis), registry.unknown), Recording(trail))
     return Hosted(
         NAME,
         contract_of(NAME),

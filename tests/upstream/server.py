@@ -73,6 +73,11 @@ class Upstream:
     async def __aexit__(self, *_: object) -> None:
         await self._runner.cleanup()
 
+    def forget(self) -> None:
+        """As if it had just started."""
+        self.scripts.clear()
+        self.requests.clear()
+
     def asked(self, model: str) -> list[Received]:
         """The requests for a model."""
         return [request for request in self.requests if request.model == model]
@@ -192,8 +197,7 @@ class Upstream:
         return web.json_response(shown)
 
     async def _forget(self, request: web.Request) -> web.Response:
-        self.scripts.clear()
-        self.requests.clear()
+        self.forget()
         return web.json_response({})
 
 

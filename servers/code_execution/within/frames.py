@@ -1,17 +1,23 @@
 """Jobs and reports: JSON with its length before it, in four bytes."""
 
-import json
 import os
-import struct
-from typing import Any
 
-Json = dict[str, Any]
+from servers.code_execution.within import json_text as json
+
+# Importing `typing` takes a tenth of a worker's start.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Json = dict[str, Any]
+else:
+    Json = dict
 READY = b"!"
 
 
 def receive(descriptor: int) -> Json:
     """A job."""
-    (length,) = struct.unpack(">I", _read(descriptor, 4))
+    length = int.from_bytes(_read(descriptor, 4), "big")
     job: Json = json.loads(_read(descriptor, length))
     return job
 
@@ -19,7 +25,7 @@ def receive(descriptor: int) -> Json:
 def send(descriptor: int, answer: Json) -> None:
     """The report."""
     body = json.dumps(answer).encode()
-    view = memoryview(struct.pack(">I", len(body)) + body)
+    view = memoryview(len(body).to_bytes(4, "big") + body)
     while view:
         view = view[os.write(descriptor, view) :]
 

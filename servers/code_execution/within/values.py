@@ -1,6 +1,6 @@
 """A program's value as JSON."""
 
-import json
+from servers.code_execution.within import json_text as json
 
 LONGEST = 500_000
 

@@ -14,8 +14,12 @@ NOBODY = 65534
 
 SYSTEM_LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64")
 SYSTEM_FILES = ("/etc/ld.so.cache", "/usr/share/zoneinfo")
-TRUSTED_ROOTS = ("/etc/ssl", "/etc/pki/tls", "/etc/pki/ca-trust", "/usr/share/ca-certificates")
-"""Whom TLS trusts."""
+TRUSTED_ROOTS = (
+    *("/etc/ssl/certs", "/etc/ssl/cert.pem", "/etc/ssl/openssl.cnf"),
+    *("/etc/pki/tls/certs", "/etc/pki/tls/cert.pem", "/etc/pki/tls/openssl.cnf"),
+    *("/etc/pki/ca-trust", "/usr/share/ca-certificates"),
+)
+"""Whom TLS trusts. By name: the folders that hold them hold the machine's own keys as well."""
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
 PYTHON = "/python/bin/python3"
 SCRATCH = "/box"

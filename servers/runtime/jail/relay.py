@@ -25,7 +25,7 @@ AT_ONCE, IN_ALL = 16, 1000
 """Connections of a jail."""
 MOST_BYTES = 100_000_000
 """Of all connections of a jail, both ways."""
-HEAD_SECONDS = CONNECT_SECONDS = 10.0
+HEAD_SECONDS = CONNECT_SECONDS = CLOSE_SECONDS = 10.0
 PIECE = 65_536
 TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
@@ -94,9 +94,12 @@ class Relay:
             back.write(f"{head}Connection: close\r\n\r\n".encode() + text)
         except (OSError, EOFError, asyncio.LimitOverrunError, TimeoutError) as broken:
             log.info("a connection of a jail broke off", error=type(broken).__name__)
+        except asyncio.CancelledError:
+            back.transport.abort()
+            raise
         finally:
             CONNECTIONS.labels(became).inc()
-            back.close()
+            await _closed(back)
 
     async def _passed(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         if len(self._tasks) > AT_ONCE or self._count > IN_ALL:
@@ -173,6 +176,19 @@ async def _first_of(
         except OSError as error:
             log.info("an address does not answer", error=type(error).__name__)
     return await asyncio.open_connection(addresses[-1], port)
+
+
+async def _closed(back: asyncio.StreamWriter) -> None:
+    """Closes a connection of the jail, which counts as one until then. What a program has not taken
+    within CLOSE_SECONDS is dropped: it might never take it."""
+    back.close()
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await back.wait_closed()
+    except OSError as broken:
+        log.info("a connection of a jail broke off", error=type(broken).__name__)
+    finally:
+        back.transport.abort()
 
 
 async def _received(line: socket.socket) -> socket.socket | None:

@@ -4,8 +4,6 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import orjson
-
 from kari.code_execution.v1.code_execution_pb2 import (
     RunFile,
     RunLimits,
@@ -16,6 +14,7 @@ from kari.code_execution.v1.code_execution_pb2 import (
 )
 from servers.runtime.durations import duration
 from servers.runtime.names import short
+from servers.tool_integration import strict
 from servers.tool_integration.built_in.code_tool import RUNNERS, TOOL
 from servers.tool_integration.built_in.given_files import GivenFiles
 from servers.tool_integration.tool import Invocation, Json, Offer
@@ -26,6 +25,10 @@ if TYPE_CHECKING:
 MOST_OUTPUT = 20_000
 """Characters of each stream that are told; its beginning and its end say most."""
 MOST_FILE_TEXT = 4_000
+NO_VALUE = (
+    "the value of the last expression is left out: no JSON can say it, such as NaN, half a "
+    "character or a number of thousands of digits; print it instead"
+)
 
 
 class CodeRun:
@@ -69,10 +72,14 @@ def _said(ran: RunResponse) -> Json:
         "runner": short(Runner, ran.runner),
         "seconds": round(ran.duration.ToNanoseconds() / 1e9, 4),
     }
+    explanation = [ran.explanation] if ran.explanation else []
     if ran.value_json:
-        said["value"] = orjson.loads(ran.value_json)
-    if ran.explanation:
-        said["explanation"] = ran.explanation
+        try:
+            said["value"] = strict.loads(ran.value_json)
+        except (ValueError, RecursionError):
+            explanation.append(NO_VALUE)
+    if explanation:
+        said["explanation"] = "; ".join(explanation)
     if ran.files or ran.left_out:
         said["files"] = [*map(_file, ran.files), *({"name": name} for name in ran.left_out)]
     return said

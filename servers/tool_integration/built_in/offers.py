@@ -62,6 +62,13 @@ class BuiltIn:
         """All of them."""
         return self._offers
 
+    async def settle(self, tool_id: str) -> None:
+        """It knows its tools from the start."""
+
+    def unknown(self, tool_id: str) -> str:
+        """It knows its tools from the start."""
+        return ""
+
     async def close(self) -> None:
         """Closes connections to the web."""
         await self._fetch.close()

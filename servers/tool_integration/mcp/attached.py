@@ -50,6 +50,13 @@ class NoServers:
         """None, always the same."""
         return ()
 
+    async def settle(self, tool_id: str) -> None:
+        """There is nothing to wait for."""
+
+    def unknown(self, tool_id: str) -> str:
+        """It knows that it has none."""
+        return ""
+
     async def run(self) -> None:
         """Nothing is to be done."""
         await asyncio.Event().wait()

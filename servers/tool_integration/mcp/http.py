@@ -11,7 +11,7 @@ import httpx2
 from mcp.client.streamable_http import streamable_http_client
 
 from servers.tool_integration.mcp.ending import Ending
-from servers.tool_integration.mcp.flood import LONGEST_MESSAGE, Flood, Meter
+from servers.tool_integration.mcp.flood import LONGEST_MESSAGE, Flood, Length, Meter
 
 if TYPE_CHECKING:
     from mcp.client._transport import TransportStreams
@@ -64,7 +64,9 @@ class _Bounded(httpx2.AsyncBaseTransport):
             self._ending.tell("flood", "packs its answers, though it was asked not to")
             raise httpx2.ReadError(self._ending.why)
         if isinstance(response.stream, httpx2.AsyncByteStream):
-            response.stream = _Counted(response.stream, self._meter, self._ending)
+            kind = response.headers.get("content-type", "").lower()
+            length = Length(events=kind.startswith("text/event-stream"))
+            response.stream = _Counted(response.stream, self._meter, length, self._ending)
         return response
 
     async def aclose(self) -> None:
@@ -74,15 +76,19 @@ class _Bounded(httpx2.AsyncBaseTransport):
 class _Counted(httpx2.AsyncByteStream):
     """The body of a response, as long as it is not too much."""
 
-    def __init__(self, inner: httpx2.AsyncByteStream, meter: Meter, ending: Ending) -> None:
+    def __init__(
+        self, inner: httpx2.AsyncByteStream, meter: Meter, length: Length, ending: Ending
+    ) -> None:
         self._inner = inner
         self._meter = meter
+        self._length = length
         self._ending = ending
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         clock = asyncio.get_running_loop().time
         async for piece in self._inner:
             try:
+                self._length.note(piece)
                 self._meter.note(len(piece), clock())
             except Flood as error:
                 self._ending.tell("flood", str(error))

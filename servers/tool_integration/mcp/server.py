@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 
 import structlog
 
 from kari.conversation_models.v1.tool_pb2 import ToolProgress
 from kari.errors.v1.errors_pb2 import Reason
+from servers.runtime.call import current
 from servers.runtime.errors import Unavailable
 from servers.tool_integration.mcp import metrics
 from servers.tool_integration.mcp.answers import LONGEST_ERROR, complaint_of, json_of
@@ -48,7 +49,24 @@ class McpServer:
         self._connection: Connection | None = None
         self.away = "is being started"
         """Why it cannot be called, as the rest of "the server ..."; empty if it can."""
+        self._listed = False
+        self._tried = asyncio.Event()
         metrics.UP.labels(name).set(0)
+
+    @property
+    def unlisted(self) -> str:
+        """Why nobody knows its tools; empty once it has told its list."""
+        return "" if self._listed else f"the MCP server `{self.name}` {self.away}"
+
+    async def tried_once(self, seconds: float) -> None:
+        """Returns once it has been started, or could not be, but after so long at the latest: no
+        more than half of the call's time."""
+        remaining = current().remaining()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(
+                seconds if remaining is None else min(seconds, remaining / 2)
+            ):
+                await self._tried.wait()
 
     async def run(self) -> None:
         """Keeps it running until cancelled, which ends it."""
@@ -108,8 +126,9 @@ class McpServer:
 
     async def _attend(self, connection: Connection) -> None:
         """Follows its list until the connection is over."""
-        self._connection, self.away = connection, ""
+        self._connection, self.away, self._listed = connection, "", True
         self._offer()
+        self._tried.set()
         metrics.UP.labels(self.name).set(1)
         async with asyncio.TaskGroup() as tasks:
             following = tasks.create_task(connection.follow())
@@ -154,6 +173,7 @@ class McpServer:
     def _ended(self, ending: Ending) -> None:
         self.away = f"{ending.why or 'closed the connection'}; it is started anew by itself"
         self._offer()
+        self._tried.set()
         metrics.UP.labels(self.name).set(0)
         metrics.ENDINGS.labels(self.name, ending.how or "closed").inc()
         log.warning(

@@ -20,6 +20,8 @@ from servers.tool_integration.mcp.stdio import child
 from servers.tool_integration.tool import Offer
 
 VERSION = version("kari-chat")
+FIRST_SECONDS = 5.0
+"""How long a call waits for a server that is being started for the first time."""
 
 
 class McpServers:
@@ -45,6 +47,17 @@ class McpServers:
             self._parts = parts
             self._offers = tuple(offer for part in parts for offer in part)
         return self._offers
+
+    async def settle(self, tool_id: str) -> None:
+        """See the protocol: the first attempt to start its server."""
+        for server in self._servers:
+            if server.unlisted and _is_of(tool_id, server):
+                await server.tried_once(FIRST_SECONDS)
+
+    def unknown(self, tool_id: str) -> str:
+        """See the protocol: its server has not told its list since Kari was started."""
+        whys = (server.unlisted for server in self._servers if _is_of(tool_id, server))
+        return next(whys, "")
 
     @property
     def names(self) -> Sequence[str]:
@@ -72,6 +85,10 @@ class McpServers:
     async def close(self) -> None:
         """Returns when no process of theirs is left."""
         await self._leaving.gone()
+
+
+def _is_of(tool_id: str, server: McpServer) -> bool:
+    return tool_id.startswith(f"{server.name}.")
 
 
 def connect_of(name: str, entry: McpServerEntry, leaving: Leaving) -> Connect:

@@ -22,9 +22,12 @@ from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime import bootstrap
 from servers.runtime.call import Principal
 from servers.runtime.errors import KariError, Unavailable
+from servers.runtime.ids import new_id
 from servers.runtime.settings import Misconfigured, Settings
+from servers.tool_integration.mcp import servers as servers_of_mcp
 from servers.tool_integration.mcp.attached import mcp_servers
 from servers.tool_integration.mcp.configuration import McpServerEntry
+from servers.tool_integration.mcp.flood import Flood, Length
 from servers.tool_integration.mcp.servers import McpServers
 from servers.tool_integration.schema import checked
 from servers.tool_integration.tool import Invocation, Offer
@@ -39,6 +42,7 @@ from tests.tool_integration.mcp.conftest import (
     served,
     with_tools,
 )
+from tests.tool_integration.mcp.rough_http import rough_http
 
 SOMEBODY = Principal("user_1", "tenant_1", frozenset({"chat.user"}))
 
@@ -144,6 +148,25 @@ async def test_a_server_that_is_not_there_leaves_the_rest_well(
         assert readiness.degradations == []
 
 
+async def test_a_call_waits_for_a_server_that_is_being_started(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that its user allowed before Kari was started anew. Of one that does not come up
+    nobody says that it has no such tool."""
+    monkeypatch.setattr(servers_of_mcp, "FIRST_SECONDS", 60.0)
+    text = command("s", *ROUGH, "plain") + '[mcp.gone]\ncommand = "no-such-program"\n'
+    async with hosting(with_tools(settings, text), "tool_integration", "audit") as wiring:
+        bench = Bench(wiring)
+        result = await bench.call("s.plain", turn_id=new_id("turn"), approved=True)
+        assert result.success
+        gone = await bench.call("gone.plain", turn_id=new_id("turn"), approved=True)
+        none = await bench.call("s.none")
+    assert gone.error.reason == Reason.REASON_TOOL_UNAVAILABLE
+    assert gone.error.retryable
+    assert "see `command` and `folder` (no-such-program)" in gone.error.message
+    assert none.error.reason == Reason.REASON_TOOL_NOT_FOUND
+
+
 async def well(bench: Bench) -> bool:
     """Whether the mortal one can be called."""
     return (await bench.call("mortal.plain")).success
@@ -232,6 +255,31 @@ async def test_a_server_that_answers_too_much_or_rubbish_fails_the_call(
 ) -> None:
     async with running(rough(behaviour)) as servers:
         assert words in await complaint(servers)
+
+
+@pytest.mark.parametrize("behaviour", ["body", "event"])
+async def test_an_answer_over_http_that_does_not_end_is_ended(behaviour: str) -> None:
+    """And its server with it: the SDK would keep all of it."""
+    async with rough_http(behaviour) as url:
+        entry = McpServerEntry(url=url, handshake="initialize")
+        async with running(entry, seconds=3600.0) as servers:
+            assert "sent a message of more than 8 MiB" in await complaint(servers)
+            await away(servers, "sent a message of more than 8 MiB; it is started anew")
+
+
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r"])
+def test_of_events_the_longest_counts_and_of_a_body_all(end: bytes) -> None:
+    """Wherever the pieces are cut."""
+    events, body, event = Length(events=True), Length(events=False), b"x" * 3_000_000
+    body.note(end)
+    for cut in range(len(end) + 1):
+        events.note(event + end[:cut])
+        events.note(end[cut:] + b"y")
+    for length in (events, body):
+        length.note(event)
+        length.note(event)
+        with pytest.raises(Flood):
+            length.note(event)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from kari.errors.v1 import errors_pb2 as kari_dot_errors_dot_v1_dot_errors__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&kari/conversation_models/v1/tool.proto\x12\x1bkari.conversation_models.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bkari/errors/v1/errors.proto\"\xfe\x03\n\x04Tool\x12\x38\n\x02id\x18\x01 \x01(\tB,\xbaH)r\'2%^[a-z][a-z0-9_-]*(\\.[A-Za-z0-9_-]+)*$\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x19\n\x11parameters_schema\x18\x04 \x01(\t\x12\x15\n\rresult_schema\x18\x05 \x01(\t\x12\r\n\x05roles\x18\x06 \x03(\t\x12\x18\n\x10\x63\x61lls_per_minute\x18\x07 \x01(\x05\x12\x16\n\x0e\x63\x61lls_per_hour\x18\x08 \x01(\x05\x12*\n\x07timeout\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nidempotent\x18\n \x01(\x08\x12>\n\x0cside_effects\x18\x0b \x01(\x0e\x32(.kari.conversation_models.v1.SideEffects\x12=\n\x08\x61pproval\x18\x0c \x01(\x0e\x32+.kari.conversation_models.v1.ApprovalPolicy\x12\x37\n\x06source\x18\r \x01(\x0e\x32\'.kari.conversation_models.v1.ToolSource\x12\x11\n\tavailable\x18\x0e \x01(\x08\x12\x1b\n\x13unavailable_because\x18\x0f \x01(\t\"u\n\x08ToolCall\x12&\n\x02id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^call_[0-9a-f]{32}$\x12\x1b\n\x07tool_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12$\n\x0e\x61rguments_json\x18\x03 \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04\x18\xc0\x9a\x0c\"\xf2\x01\n\nToolResult\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0f\n\x07tool_id\x18\x02 \x01(\t\x12\x0f\n\x07success\x18\x03 \x01(\x08\x12\x18\n\x0bresult_json\x18\x04 \x01(\tB\x03\x80\x01\x01\x12,\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x1d.kari.errors.v1.ErrorEnvelope\x12)\n\x08metadata\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x11\n\ttruncated\x18\x07 \x01(\x08\x12+\n\x08\x64uration\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\"g\n\x0cToolProgress\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x15\n\x08\x66raction\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04text\x18\x04 \x01(\tB\x03\x80\x01\x01\x42\x0b\n\t_fraction\"<\n\x07ToolUse\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0f\n\x07tool_id\x18\x02 \x01(\t\x12\x0f\n\x07success\x18\x03 \x01(\x08\"\xdc\x02\n\x08ToolStep\x12;\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32%.kari.conversation_models.v1.ToolCallB\x06\xbaH\x03\xc8\x01\x01\x12\x19\n\x05round\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x01\x12\x18\n\x0btext_before\x18\x03 \x01(\tB\x03\x80\x01\x01\x12\x45\n\x05state\x18\x04 \x01(\x0e\x32*.kari.conversation_models.v1.ToolStepStateB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x37\n\x06result\x18\x05 \x01(\x0b\x32\'.kari.conversation_models.v1.ToolResult\x12-\n\tanswer_by\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x61nswered_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*z\n\x0bSideEffects\x12\x1c\n\x18SIDE_EFFECTS_UNSPECIFIED\x10\x00\x12\x15\n\x11SIDE_EFFECTS_NONE\x10\x01\x12\x1d\n\x19SIDE_EFFECTS_CONVERSATION\x10\x02\x12\x17\n\x13SIDE_EFFECTS_BEYOND\x10\x03*h\n\x0e\x41pprovalPolicy\x12\x1f\n\x1b\x41PPROVAL_POLICY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41PPROVAL_POLICY_NEVER\x10\x01\x12\x1a\n\x16\x41PPROVAL_POLICY_ALWAYS\x10\x02*q\n\nToolSource\x12\x1b\n\x17TOOL_SOURCE_UNSPECIFIED\x10\x00\x12\x18\n\x14TOOL_SOURCE_BUILT_IN\x10\x01\x12\x17\n\x13TOOL_SOURCE_CAPSULE\x10\x02\x12\x13\n\x0fTOOL_SOURCE_MCP\x10\x03*\xc9\x01\n\rToolStepState\x12\x1f\n\x1bTOOL_STEP_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17TOOL_STEP_STATE_RUNNING\x10\x01\x12%\n!TOOL_STEP_STATE_AWAITING_APPROVAL\x10\x02\x12\x1c\n\x18TOOL_STEP_STATE_APPROVED\x10\x03\x12\x1a\n\x16TOOL_STEP_STATE_DENIED\x10\x04\x12\x19\n\x15TOOL_STEP_STATE_ENDED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&kari/conversation_models/v1/tool.proto\x12\x1bkari.conversation_models.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bkari/errors/v1/errors.proto\"\xfe\x03\n\x04Tool\x12\x38\n\x02id\x18\x01 \x01(\tB,\xbaH)r\'2%^[a-z][a-z0-9_-]*(\\.[A-Za-z0-9_-]+)*$\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x19\n\x11parameters_schema\x18\x04 \x01(\t\x12\x15\n\rresult_schema\x18\x05 \x01(\t\x12\r\n\x05roles\x18\x06 \x03(\t\x12\x18\n\x10\x63\x61lls_per_minute\x18\x07 \x01(\x05\x12\x16\n\x0e\x63\x61lls_per_hour\x18\x08 \x01(\x05\x12*\n\x07timeout\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nidempotent\x18\n \x01(\x08\x12>\n\x0cside_effects\x18\x0b \x01(\x0e\x32(.kari.conversation_models.v1.SideEffects\x12=\n\x08\x61pproval\x18\x0c \x01(\x0e\x32+.kari.conversation_models.v1.ApprovalPolicy\x12\x37\n\x06source\x18\r \x01(\x0e\x32\'.kari.conversation_models.v1.ToolSource\x12\x11\n\tavailable\x18\x0e \x01(\x08\x12\x1b\n\x13unavailable_because\x18\x0f \x01(\t\"u\n\x08ToolCall\x12&\n\x02id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^call_[0-9a-f]{32}$\x12\x1b\n\x07tool_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12$\n\x0e\x61rguments_json\x18\x03 \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04\x18\xc0\x9a\x0c\"\xf7\x01\n\nToolResult\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0f\n\x07tool_id\x18\x02 \x01(\t\x12\x0f\n\x07success\x18\x03 \x01(\x08\x12\x18\n\x0bresult_json\x18\x04 \x01(\tB\x03\x80\x01\x01\x12,\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x1d.kari.errors.v1.ErrorEnvelope\x12.\n\x08metadata\x18\x06 \x01(\x0b\x32\x17.google.protobuf.StructB\x03\x80\x01\x01\x12\x11\n\ttruncated\x18\x07 \x01(\x08\x12+\n\x08\x64uration\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\"g\n\x0cToolProgress\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x15\n\x08\x66raction\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04text\x18\x04 \x01(\tB\x03\x80\x01\x01\x42\x0b\n\t_fraction\"<\n\x07ToolUse\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0f\n\x07tool_id\x18\x02 \x01(\t\x12\x0f\n\x07success\x18\x03 \x01(\x08\"\xdc\x02\n\x08ToolStep\x12;\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32%.kari.conversation_models.v1.ToolCallB\x06\xbaH\x03\xc8\x01\x01\x12\x19\n\x05round\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x01\x12\x18\n\x0btext_before\x18\x03 \x01(\tB\x03\x80\x01\x01\x12\x45\n\x05state\x18\x04 \x01(\x0e\x32*.kari.conversation_models.v1.ToolStepStateB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x37\n\x06result\x18\x05 \x01(\x0b\x32\'.kari.conversation_models.v1.ToolResult\x12-\n\tanswer_by\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x61nswered_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*z\n\x0bSideEffects\x12\x1c\n\x18SIDE_EFFECTS_UNSPECIFIED\x10\x00\x12\x15\n\x11SIDE_EFFECTS_NONE\x10\x01\x12\x1d\n\x19SIDE_EFFECTS_CONVERSATION\x10\x02\x12\x17\n\x13SIDE_EFFECTS_BEYOND\x10\x03*h\n\x0e\x41pprovalPolicy\x12\x1f\n\x1b\x41PPROVAL_POLICY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41PPROVAL_POLICY_NEVER\x10\x01\x12\x1a\n\x16\x41PPROVAL_POLICY_ALWAYS\x10\x02*q\n\nToolSource\x12\x1b\n\x17TOOL_SOURCE_UNSPECIFIED\x10\x00\x12\x18\n\x14TOOL_SOURCE_BUILT_IN\x10\x01\x12\x17\n\x13TOOL_SOURCE_CAPSULE\x10\x02\x12\x13\n\x0fTOOL_SOURCE_MCP\x10\x03*\xc9\x01\n\rToolStepState\x12\x1f\n\x1bTOOL_STEP_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17TOOL_STEP_STATE_RUNNING\x10\x01\x12%\n!TOOL_STEP_STATE_AWAITING_APPROVAL\x10\x02\x12\x1c\n\x18TOOL_STEP_STATE_APPROVED\x10\x03\x12\x1a\n\x16TOOL_STEP_STATE_DENIED\x10\x04\x12\x19\n\x15TOOL_STEP_STATE_ENDED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +46,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOOLCALL'].fields_by_name['arguments_json']._serialized_options = b'\200\001\001\272H\006r\004\030\300\232\014'
   _globals['_TOOLRESULT'].fields_by_name['result_json']._loaded_options = None
   _globals['_TOOLRESULT'].fields_by_name['result_json']._serialized_options = b'\200\001\001'
+  _globals['_TOOLRESULT'].fields_by_name['metadata']._loaded_options = None
+  _globals['_TOOLRESULT'].fields_by_name['metadata']._serialized_options = b'\200\001\001'
   _globals['_TOOLPROGRESS'].fields_by_name['text']._loaded_options = None
   _globals['_TOOLPROGRESS'].fields_by_name['text']._serialized_options = b'\200\001\001'
   _globals['_TOOLSTEP'].fields_by_name['call']._loaded_options = None
@@ -56,24 +58,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOOLSTEP'].fields_by_name['text_before']._serialized_options = b'\200\001\001'
   _globals['_TOOLSTEP'].fields_by_name['state']._loaded_options = None
   _globals['_TOOLSTEP'].fields_by_name['state']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
-  _globals['_SIDEEFFECTS']._serialized_start=1619
-  _globals['_SIDEEFFECTS']._serialized_end=1741
-  _globals['_APPROVALPOLICY']._serialized_start=1743
-  _globals['_APPROVALPOLICY']._serialized_end=1847
-  _globals['_TOOLSOURCE']._serialized_start=1849
-  _globals['_TOOLSOURCE']._serialized_end=1962
-  _globals['_TOOLSTEPSTATE']._serialized_start=1965
-  _globals['_TOOLSTEPSTATE']._serialized_end=2166
+  _globals['_SIDEEFFECTS']._serialized_start=1624
+  _globals['_SIDEEFFECTS']._serialized_end=1746
+  _globals['_APPROVALPOLICY']._serialized_start=1748
+  _globals['_APPROVALPOLICY']._serialized_end=1852
+  _globals['_TOOLSOURCE']._serialized_start=1854
+  _globals['_TOOLSOURCE']._serialized_end=1967
+  _globals['_TOOLSTEPSTATE']._serialized_start=1970
+  _globals['_TOOLSTEPSTATE']._serialized_end=2171
   _globals['_TOOL']._serialized_start=225
   _globals['_TOOL']._serialized_end=735
   _globals['_TOOLCALL']._serialized_start=737
   _globals['_TOOLCALL']._serialized_end=854
   _globals['_TOOLRESULT']._serialized_start=857
-  _globals['_TOOLRESULT']._serialized_end=1099
-  _globals['_TOOLPROGRESS']._serialized_start=1101
-  _globals['_TOOLPROGRESS']._serialized_end=1204
-  _globals['_TOOLUSE']._serialized_start=1206
-  _globals['_TOOLUSE']._serialized_end=1266
-  _globals['_TOOLSTEP']._serialized_start=1269
-  _globals['_TOOLSTEP']._serialized_end=1617
+  _globals['_TOOLRESULT']._serialized_end=1104
+  _globals['_TOOLPROGRESS']._serialized_start=1106
+  _globals['_TOOLPROGRESS']._serialized_end=1209
+  _globals['_TOOLUSE']._serialized_start=1211
+  _globals['_TOOLUSE']._serialized_end=1271
+  _globals['_TOOLSTEP']._serialized_start=1274
+  _globals['_TOOLSTEP']._serialized_end=1622
 # @@protoc_insertion_point(module_scope)

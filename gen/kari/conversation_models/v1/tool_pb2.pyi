@@ -281,7 +281,9 @@ class ToolResult(_message.Message):
 
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
-        """What else is known of the call."""
+        """What else is known of the call. `warnings`, a list of texts from outside, says what went wrong on
+        the way without ending it; `metrics` has counts and times by name.
+        """
 
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:

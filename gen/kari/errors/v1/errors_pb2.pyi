@@ -240,6 +240,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The file cannot be read: it is broken, or locked by a password."""
     REASON_UPLOAD_LIMIT: _Reason.ValueType  # 89
     """Too many uploads are under way, or were begun; details name the `limit`."""
+    REASON_MEDIA_BUSY: _Reason.ValueType  # 90
+    """As many images or recordings are read as may be at a time; `retry_after` says when to ask again."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Machine-readable reasons, with an example each."""
@@ -402,6 +404,8 @@ REASON_FILE_BROKEN: Reason.ValueType  # 88
 """The file cannot be read: it is broken, or locked by a password."""
 REASON_UPLOAD_LIMIT: Reason.ValueType  # 89
 """Too many uploads are under way, or were begun; details name the `limit`."""
+REASON_MEDIA_BUSY: Reason.ValueType  # 90
+"""As many images or recordings are read as may be at a time; `retry_after` says when to ask again."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

@@ -105,7 +105,9 @@ class UploadStart(_message.Message):
     name: _builtins.str
     """Name that the uploader gives it; cleaned for display."""
     size_bytes: _builtins.int
-    """Size of the whole file, where it is known; 0 if not. More than is allowed is refused before any byte."""
+    """Size of the whole file, where it is known; 0 if not, and the first call that knows it tells it for all. More
+    than is allowed is refused before any byte.
+    """
     offset: _builtins.int
     """Bytes that were received before, as GetUpload says; 0 begins."""
     conversation_id: _builtins.str

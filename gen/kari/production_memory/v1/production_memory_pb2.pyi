@@ -989,7 +989,7 @@ class IndexFileRequest(_message.Message):
     """Conversation in which it is used; empty if none yet."""
     @_builtins.property
     def chunks(self) -> _containers.RepeatedCompositeFieldContainer[_file_pb2.TextChunk]:
-        """The pieces."""
+        """The pieces. None tells that the file has no text: nobody waits for it."""
 
     def __init__(
         self,
@@ -1161,10 +1161,13 @@ class GetFileChunksResponse(_message.Message):
     CHUNKS_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
+    INDEXED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """What people call the file."""
     total: _builtins.int
     """Pieces that it has."""
+    indexed: _builtins.bool
+    """True if IndexFile was called for it: with `total` 0 it has no text, and none will come."""
     @_builtins.property
     def chunks(self) -> _containers.RepeatedCompositeFieldContainer[_file_pb2.TextChunk]:
         """In order."""
@@ -1175,10 +1178,11 @@ class GetFileChunksResponse(_message.Message):
         chunks: _abc.Iterable[_file_pb2.TextChunk] | None = ...,
         name: _builtins.str = ...,
         total: _builtins.int = ...,
+        indexed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunks", b"chunks", "name", b"name", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunks", b"chunks", "indexed", b"indexed", "name", b"name", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
