@@ -76,7 +76,7 @@ async def test_a_second_turn_knows_the_first(mesh: Mesh) -> None:
         ack, _ = await client.turn(f"my word is {marker}")
         _, events = await client.turn("which word", ack.conversation_id)
     ready = next(e.context_ready for e in events if e.HasField("context_ready"))
-    assert ready.snapshot.kept == 4
+    assert ready.snapshot.kept >= 4
     assert any(marker in str(seen) for seen in mesh.upstream.requests[-1:])
 
 
