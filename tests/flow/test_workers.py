@@ -46,10 +46,18 @@ async def kari(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> 
     assert await kari.stop() == 0
 
 
+def is_worker(process: psutil.Process) -> bool:
+    """Whether it has the servers; jobs of theirs end at any time."""
+    try:
+        return process.cmdline()[1:3] == ["-m", "servers"]
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
+
+
 def holder_of(kari: Kari, client: SocketClient) -> psutil.Process:
     """The worker at the other end of a socket."""
     port = client.socket.local_address[1]
-    workers = [p for p in kari.processes() if p.cmdline()[1:3] == ["-m", "servers"]]
+    workers = [p for p in kari.processes() if is_worker(p)]
     return next(
         worker
         for worker in workers
