@@ -16,7 +16,9 @@ async def send(method: Callable[[AsyncIterator[M]], Awaitable[R]], messages: Asy
     try:
         answer = await method(outgoing.messages())
     except grpc.aio.AioRpcError as error:
-        raise outgoing.error or error from error
+        if outgoing.error is None:
+            raise
+        raise outgoing.error from error
     if outgoing.error is not None:
         raise outgoing.error
     return answer
