@@ -2,9 +2,12 @@
 
 import base64
 import json
+import re
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from hypothesis import example, given
+from hypothesis.strategies import text
 
 from kari.code_execution.v1.code_execution_pb2 import RunLimits, Runner, RunOutcome
 from servers.code_execution.functions import csv_rows, mean, median, stdev, uuid4
@@ -13,6 +16,7 @@ from servers.code_execution.policy import allowed_of, policy_of, refused_module,
 from servers.code_execution.program import Limits
 from servers.code_execution.report import result_of
 from servers.code_execution.slots import Slots
+from servers.code_execution.within.cpython import may_be_named
 from servers.code_execution.worker import explained
 from servers.runtime.errors import RateLimited
 from servers.runtime.settings import Misconfigured, Settings
@@ -153,3 +157,12 @@ def test_why_a_worker_does_not_start_comes_with_the_way_out(said: str, way_out: 
     """As far as it is known."""
     assert way_out in explained(said)
     assert said in explained(said)
+
+
+@given(text(alphabet="aZ9_. -/\n\0é²٣", min_size=1, max_size=3) | text(min_size=1))
+@example("a" * 100)
+@example("a" * 101)
+def test_files_of_programs_have_plain_names(name: str) -> None:
+    """Others are not taken out of the jail."""
+    plain = re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}", name)
+    assert may_be_named(name) == bool(plain)
