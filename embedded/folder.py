@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from embedded.errors import StartError
+from servers.runtime import private_files
 
 LAYOUT = "kari data, layout 1"
 LEAST_FREE_BYTES = 512 * 1024 * 1024
@@ -61,7 +62,7 @@ class DataFolder:
     def _furnish(self) -> None:
         self.path.chmod(0o700)
         if not self._stamp.exists():
-            write_private(self._stamp, LAYOUT + "\n")
+            private_files.replace(self._stamp, f"{LAYOUT}\n".encode())
         for name in ("logs", "locks", "secrets"):
             self.subfolder(name)
 
@@ -121,7 +122,7 @@ class DataFolder:
         """
         path = self.path / "secrets" / name
         if not path.exists():
-            write_private(path, secrets.token_urlsafe(32))
+            private_files.replace(path, secrets.token_urlsafe(32).encode())
         return path
 
     def secret(self, name: str) -> str:
@@ -138,24 +139,3 @@ def require_space(path: Path, least_bytes: int) -> None:
             f"{least_bytes // 2**20} MiB or more.",
             f"Free some space, or {ELSEWHERE} on a larger disk.",
         )
-
-
-def write_private(path: Path, text: str) -> None:
-    """Writes a file of mode 0600 that is either whole or not there, also after a power cut."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(path: Path) -> None:
-    """Makes the names in a folder last, as `fsync` does for the bytes of a file."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

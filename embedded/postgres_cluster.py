@@ -10,9 +10,10 @@ from pathlib import Path
 from embedded.account import Account
 from embedded.child import run_to_end
 from embedded.errors import StartError
-from embedded.folder import DataFolder, sync_folder, write_private
+from embedded.folder import DataFolder
 from embedded.postgres_program import MAJOR, VERSION
 from embedded.program import Program
+from servers.runtime import private_files
 
 NAME = "postgres"
 ENVIRONMENT = {"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}
@@ -52,7 +53,7 @@ class ClusterMaker:
         sql = FIRST_SQL.format(password=self._folder.secret("postgres"))
         await self._run(draft, *_single_user(), sql=sql)
         draft.rename(self.cluster)
-        sync_folder(self._home)
+        private_files.sync_folder(self._home)
 
     def require_version(self) -> None:
         """Raises `StartError` for a cluster that these programs cannot read."""
@@ -73,7 +74,7 @@ class ClusterMaker:
     @contextmanager
     def _password_file(self) -> Iterator[None]:
         path = self._home / "password"
-        write_private(path, self._folder.secret("postgres_admin"))
+        private_files.replace(path, self._folder.secret("postgres_admin").encode())
         give(path, self._account)
         try:
             yield

@@ -7,9 +7,10 @@ import signal
 from pathlib import Path
 
 from embedded.errors import StartError
-from embedded.folder import DataFolder, write_private
+from embedded.folder import DataFolder
 from embedded.ports import LOOPBACK
 from embedded.program import Program
+from servers.runtime import private_files
 
 # noeviction: at the limit writes fail and say so; sessions and streams never vanish silently.
 CONFIGURATION = """\
@@ -42,7 +43,7 @@ class Valkey:
         """Writes the configuration, in a file because the password is in it."""
         home = self._folder.subfolder(self.name)
         configuration = home / "valkey.conf"
-        write_private(configuration, self._configuration())
+        private_files.replace(configuration, self._configuration().encode())
         return Program(
             name=self.name,
             argv=(str(wheel_server()), str(configuration)),

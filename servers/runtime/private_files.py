@@ -20,17 +20,18 @@ def create(file: Path, content: bytes) -> None:
         return
     finally:
         draft.unlink()
-    _sync(file.parent)
+    sync_folder(file.parent)
 
 
 def replace(file: Path, content: bytes) -> None:
-    """Writes the file in the place of what was there."""
+    """Writes the file in the place of what was there: whole or not at all, also after a power
+    cut."""
     draft = _draft(file, content)
     try:
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)
-    _sync(file.parent)
+    sync_folder(file.parent)
 
 
 @contextmanager
@@ -42,6 +43,15 @@ def alone(file: Path) -> Iterator[bool]:
         yield _locked(lock)
     finally:
         os.close(lock)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder last, as `fsync` does for the bytes of a file."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _locked(descriptor: int) -> bool:
@@ -59,12 +69,3 @@ def _draft(file: Path, content: bytes) -> Path:
         out.flush()
         os.fsync(out.fileno())
     return draft
-
-
-def _sync(folder: Path) -> None:
-    """A name is as durable as its folder."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
