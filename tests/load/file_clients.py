@@ -75,7 +75,8 @@ def over_grpc(job: Job) -> Done:
     """A stream of messages of a mebibyte."""
     piece = UploadFileRequest(data=secrets.token_bytes(PIECE)).SerializeToString()
     own = UploadFileRequest(data=secrets.token_bytes(PIECE)).SerializeToString()
-    start = UploadFileStart(request_id=secrets.token_hex(8), name="large.bin")
+    size = job.pieces * PIECE
+    start = UploadFileStart(request_id=secrets.token_hex(8), name="large.bin", size_bytes=size)
 
     def steps() -> Iterator[bytes]:
         yield UploadFileRequest(start=start).SerializeToString()
@@ -89,7 +90,7 @@ def over_grpc(job: Job) -> Done:
         began = time.perf_counter()
         response = call(steps(), metadata=(("authorization", f"Bearer {job.token}"),))
         seconds = time.perf_counter() - began
-    return Done(seconds, job.pieces * PIECE, response.file.id)
+    return Done(seconds, size, response.file.id)
 
 
 def read(job: Job) -> Done:
