@@ -75,7 +75,7 @@ class CapsuleHook:
 
     def listens(self, looked: Looked) -> bool:
         """Where the capsule is given the text of pictures and recordings."""
-        return self.with_text and self.extracting.listens(looked.file.content_type)
+        return self.with_text and self.extracting.listens(looked)
 
     async def look(self, looked: Looked) -> Outcome:
         """Asks the capsule."""

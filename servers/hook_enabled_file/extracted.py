@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from kari.conversation_models.v1.file_pb2 import TextChunk
 
 # What a job that reads a file gives, by the first byte of each piece.
-TEXT, FACTS, LEFT_OUT = b"T", b"M", b"W"
+TEXT, FACTS, LEFT_OUT, PICTURES = b"T", b"M", b"W", b"P"
 
 
 @dataclass
@@ -17,6 +17,8 @@ class Extracted:
     segments: list[TextChunk] = field(default_factory=list)
     facts: dict[str, object] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    pictures: list[int] = field(default_factory=list)
+    """Pages that show something and hold no text, such as scans."""
     no_caption_because: str = ""
     """Why nobody says what a picture shows: its own text may be there all the same."""
 
@@ -27,8 +29,15 @@ class Extracted:
             self.segments.append(TextChunk.FromString(data))
         elif kind == FACTS:
             self.facts |= json.loads(data)
+        elif kind == PICTURES:
+            self.pictures = json.loads(data)
         else:
             self.left_out.append(data.decode())
+
+    def with_pages(self, seen: "Extracted") -> "Extracted":
+        """With what was read on the pages that are pictures, all in the order of pages."""
+        segments = sorted([*self.segments, *seen.segments], key=lambda segment: segment.anchor.page)
+        return Extracted(segments, self.facts, [*self.left_out, *seen.left_out])
 
     @property
     def missing(self) -> list[str]:
@@ -50,6 +59,11 @@ def facts(found: Mapping[str, object]) -> bytes:
     """A piece that holds what else is known."""
     cleaned = {name: clean(v) if isinstance(v, str) else v for name, v in found.items()}
     return FACTS + json.dumps(cleaned).encode()
+
+
+def pictures(pages: Sequence[int]) -> bytes:
+    """A piece that names pages without text."""
+    return PICTURES + json.dumps(pages).encode()
 
 
 def left_out(sentence: str) -> bytes:

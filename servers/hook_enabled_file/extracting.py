@@ -11,7 +11,7 @@ from google.protobuf.json_format import MessageToDict
 from kari.errors.v1.errors_pb2 import Reason
 from kari.multimedia.v1.multimedia_pb2 import DescribeRequest, Description
 from servers.hook_enabled_file.extracted import Extracted
-from servers.hook_enabled_file.hooks import Away, Busy, Looked
+from servers.hook_enabled_file.hooks import Away, Busy, Elsewhere, Looked
 from servers.hook_enabled_file.kinds import reads_document, reads_media
 from servers.hook_enabled_file.rooms import READING, limits
 from servers.runtime.errors import from_rpc
@@ -27,6 +27,10 @@ _CUT = {
     Why.CRASHED: "the rest was not read: it made the reader crash",
     Why.BROKEN: "the rest was not read: it is broken",
 }
+
+
+MOST_PAGES = 20_000
+"""Pages that are named to multimedia, which reads far fewer."""
 
 
 class Unread(JobFailed):
@@ -47,24 +51,55 @@ class Extracting:
         """Whether there is a reader for such files."""
         return reads_document(content_type) or reads_media(content_type)
 
-    def listens(self, content_type: str) -> bool:
-        """Whether such files are pictures or recordings: it may take minutes."""
-        return reads_media(content_type)
+    def listens(self, looked: Looked) -> bool:
+        """Whether a file is, or is known to hold, pictures or recordings: it may take minutes."""
+        pictures = bool(looked.pictures) and looked.seen is None
+        return reads_media(looked.file.content_type) or pictures
 
     async def of(self, looked: Looked) -> Extracted:
         """The text of a file. JobFailed if none could be read, Unread from then on; where only the
-        rest could not, that is told as left out."""
+        rest could not, that is told as left out. Elsewhere if there are pages to be read as
+        pictures, which are when it is asked again."""
         if looked.unread is not None:
             raise Unread(looked.unread.why, looked.unread.sentence, looked.unread.cause)
         if looked.extracted is None:
             media = reads_media(looked.file.content_type)
             try:
-                looked.extracted = await (self._described(looked) if media else self._read(looked))
+                looked.extracted = await (
+                    self._described(looked, caption=True) if media else self._document(looked)
+                )
             except JobFailed as failed:
                 if failed.why is not Why.ROOM:
                     looked.unread = failed
                 raise
         return looked.extracted
+
+    async def _document(self, looked: Looked) -> Extracted:
+        """A document's text. Reading it again is cheap beside its pictures: nothing of it is kept
+        while it waits for them."""
+        if looked.pictures and looked.seen is None:
+            looked.seen = await self._seen(looked)
+        found = await self._read(looked)
+        if not found.pictures:
+            return found
+        if looked.seen is None:
+            looked.pictures = found.pictures
+            raise Elsewhere
+        return found.with_pages(looked.seen)
+
+    async def _seen(self, looked: Looked) -> Extracted:
+        """What is on the pages that are pictures. They are no reason to leave out the others."""
+        try:
+            return await self._described(looked, caption=False)
+        except JobFailed as failed:
+            why = failed.sentence
+        except Busy:
+            raise
+        except Away as away:
+            if not looked.last:
+                raise
+            why = str(away)
+        return Extracted(left_out=[f"pages that are pictures were not read: {why}"])
 
     async def _read(self, looked: Looked) -> Extracted:
         found = Extracted()
@@ -82,10 +117,16 @@ class Extracting:
             found.left_out.append(_CUT[failed.why])
         return found
 
-    async def _described(self, looked: Looked) -> Extracted:
+    async def _described(self, looked: Looked, *, caption: bool) -> Extracted:
         described = Description()
         # Without a model for captions, or the role, nothing is missing.
-        request = DescribeRequest(file_id=looked.file.id, ocr=True, speech=True, caption=True)
+        request = DescribeRequest(
+            file_id=looked.file.id,
+            ocr=True,
+            speech=True,
+            caption=caption,
+            pages=looked.pictures[:MOST_PAGES],
+        )
         call = self.multimedia.Describe(request)
         try:
             async for step in call:
@@ -105,5 +146,5 @@ class Extracting:
             list(described.chunks),
             MessageToDict(described.metadata),
             list(described.warnings),
-            described.no_caption_because,
+            no_caption_because=described.no_caption_because,
         )

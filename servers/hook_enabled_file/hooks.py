@@ -1,6 +1,6 @@
 """What a hook is: something that looks at a file on its way in."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -31,6 +31,10 @@ class Away(Exception):
 class Busy(Away):
     """What a hook needs is there, and others come first. Each of them comes to its end: it is no
     attempt that counts."""
+
+
+class Elsewhere(Exception):
+    """What is left takes longer than it seemed: the hook waits in another queue, and looks anew."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,12 @@ class Looked:
     """Within it calls are made for the file's user, however long it has waited."""
     extracted: "Extracted | None" = None
     """Its text, once a hook has read it."""
+    pictures: Sequence[int] = ()
+    """Pages of a document that have to be read as pictures, once a hook has found some."""
+    seen: "Extracted | None" = None
+    """What was read on them."""
+    last: bool = False
+    """Whether no further attempt comes after this one."""
     unread: "JobFailed | None" = None
     """Why it could not be read, once a hook has found that out."""
 
@@ -76,7 +86,8 @@ class Looked:
         """Lets go of a long text, which is read again when it is needed; and of any text of bytes
         that were replaced, with what the file told of its maker."""
         if replaced:
-            self.unread = None
+            self.unread = self.seen = None
+            self.pictures = ()
         if self.extracted is not None and (replaced or self.extracted.characters > KEPT):
             self.extracted = None
 
@@ -108,7 +119,7 @@ class Hook(Protocol):
         """Why it has nothing to do with a file; empty if it has."""
 
     def listens(self, looked: Looked) -> bool:
-        """Whether it has pictures or recordings read, which may take minutes."""
+        """Whether it has pictures or recordings read, as far as is known: it may take minutes."""
 
     async def look(self, looked: Looked) -> Outcome:
         """Looks at a file. Away if it cannot do so now; `servers.runtime.limited.JobFailed` if the

@@ -25,6 +25,8 @@ MEGABYTE = 1_000_000
 LARGE_BYTES = 64 * MEGABYTE
 MEDIA_SECONDS = 600.0
 """As long as multimedia may take over a recording."""
+FEW_PAGES = 3
+"""Pages of a scan that wait as images do; more of them as recordings."""
 MOST_IN_VAIN = 5
 """Claims of a file that may end with the process that had them, under one hook."""
 BYTES_A_SECOND = 15 * MEGABYTE
@@ -81,7 +83,8 @@ def queue_of(hook: Hook, looked: Looked) -> Queue:
     """Where a hook waits for its turn with a file. One that has its text need not listen to it."""
     if looked.extracted is None and hook.listens(looked):
         image = looked.file.content_type.startswith("image/")
-        return Queue.IMAGES if image else Queue.RECORDINGS
+        few = 0 < len(looked.pictures) <= FEW_PAGES
+        return Queue.IMAGES if image or few else Queue.RECORDINGS
     return Queue.LARGE if looked.file.size_bytes > LARGE_BYTES else Queue.SHORT
 
 

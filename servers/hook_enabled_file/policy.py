@@ -9,7 +9,7 @@ from servers.hook_enabled_file.archives import looked_into
 from servers.hook_enabled_file.extracted import told
 from servers.hook_enabled_file.extracting import Extracting
 from servers.hook_enabled_file.hooks import GUARD, PARTIAL, PASSED, REFUSED, Looked, Outcome
-from servers.hook_enabled_file.kinds import MAIL, reads_media
+from servers.hook_enabled_file.kinds import MAIL
 from servers.hook_enabled_file.rooms import READING, limits, room_unavailable
 from servers.hook_enabled_file.scan import matches
 from servers.hook_enabled_file.words import WordRule, rules_of
@@ -48,7 +48,7 @@ class Policy:
 
     def listens(self, looked: Looked) -> bool:
         """For words in pictures and recordings."""
-        return bool(self._words_for(looked)) and reads_media(looked.file.content_type)
+        return bool(self._words_for(looked)) and self.extracting.listens(looked)
 
     async def look(self, looked: Looked) -> Outcome:
         """Refuses a file that matches."""

@@ -17,7 +17,6 @@ from servers.hook_enabled_file.chunking import chunks
 from servers.hook_enabled_file.extracted import told
 from servers.hook_enabled_file.extracting import Extracting, Unread
 from servers.hook_enabled_file.hooks import ENRICH, PARTIAL, PASSED, SKIPPED, Looked, Outcome
-from servers.hook_enabled_file.kinds import reads_media
 from servers.hook_enabled_file.rooms import room_unavailable
 from servers.runtime.limited import JobFailed, Why
 
@@ -61,8 +60,8 @@ class Text:
         return _no_reader(self.extracting, looked)
 
     def listens(self, looked: Looked) -> bool:
-        """To pictures and recordings."""
-        return reads_media(looked.file.content_type)
+        """To pictures and recordings, and pages that are pictures."""
+        return self.extracting.listens(looked)
 
     async def look(self, looked: Looked) -> Outcome:
         """Says how much text there is, and what was left out."""
@@ -92,8 +91,8 @@ class Summary:
         return _no_reader(self.extracting, looked)
 
     def listens(self, looked: Looked) -> bool:
-        """To pictures and recordings."""
-        return reads_media(looked.file.content_type)
+        """To pictures and recordings, and pages that are pictures."""
+        return self.extracting.listens(looked)
 
     async def look(self, looked: Looked) -> Outcome:
         """Summarizes the beginning."""
@@ -132,8 +131,8 @@ class Index:
         return ""
 
     def listens(self, looked: Looked) -> bool:
-        """To pictures and recordings."""
-        return reads_media(looked.file.content_type)
+        """To pictures and recordings, and pages that are pictures."""
+        return self.extracting.listens(looked)
 
     async def look(self, looked: Looked) -> Outcome:
         """Keeps all pieces, then shares them with the conversations in which the file is used. Of

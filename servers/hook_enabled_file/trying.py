@@ -15,6 +15,7 @@ from servers.hook_enabled_file.hooks import (
     GUARD,
     Away,
     Busy,
+    Elsewhere,
     Hook,
     Looked,
     Outcome,
@@ -58,6 +59,7 @@ class Trying:
 
     async def look(self, hook: Hook, looked: Looked) -> Outcome:
         """What a hook says; FAILED, with a sentence for people, if it does not come to its end."""
+        looked.last = False
         for pause in self._pauses(hook.kind):
             try:
                 return await self._in_turn(hook, looked)
@@ -68,6 +70,7 @@ class Trying:
             await looked.under_way(False)
             with self._counted_as_waiting():
                 await asyncio.sleep(pause)
+        looked.last = True
         try:
             return await self._in_turn(hook, looked)
         except Away as away:
@@ -86,6 +89,8 @@ class Trying:
         while True:
             try:
                 return await self._once(hook, looked)
+            except Elsewhere:
+                continue
             except Busy as busy:
                 looked.tell(str(busy))
             await looked.under_way(False)
@@ -121,7 +126,7 @@ async def _in_time(hook: Hook, looked: Looked) -> Outcome:
         return _failed(hook, failed)
     except grpc.aio.AioRpcError as error:
         return _refused(hook, error)
-    except Away:
+    except (Away, Elsewhere):
         raise
     except Exception as error:  # whatever it was, it closes or marks this file alone
         log.error("hook failed", hook=hook.name, file=looked.file.id, exc_info=error)

@@ -20,6 +20,7 @@ from servers.multimedia.readers import OCR_OFF
 from servers.multimedia.said import (
     ImageWish,
     LeftOut,
+    PagesWish,
     Progress,
     RecordingWish,
     Said,
@@ -43,6 +44,10 @@ MOST_BYTES = 1_500_000
 """Of an image as models see it."""
 MARGIN_SECONDS = 20.0
 """What is left of a call's time when a job has to be at its end."""
+PAGE_SECONDS = 20.0
+"""Of a page of a PDF that is read: twice what a full one takes."""
+FEW_PAGES = 3
+"""More of them wait and are read as recordings are: images need not wait for a book."""
 PREPARE_SECONDS = 20.0
 LEAST_PREPARE_SECONDS = 3.0
 PREPARE_MARGIN_SECONDS = 1.0
@@ -118,6 +123,8 @@ class Describing:
     ) -> AsyncGenerator[Said, None]:
         if kind is Kind.IMAGE:
             return self._of_image(stored, request)
+        if kind is Kind.PDF:
+            return self._of_pages(stored, request)
         return self._of_recording(stored, request, who)
 
     async def _of_image(
@@ -133,6 +140,22 @@ class Describing:
                 seconds=seconds,
             )
             async with aclosing(self._jobs.of_image(stored, wish, seconds)) as said:
+                async for each in said:
+                    yield each
+
+    async def _of_pages(
+        self, stored: StoredFile, request: DescribeRequest
+    ) -> AsyncGenerator[Said, None]:
+        if not (request.ocr and self._media.ocr):
+            return
+        pages = min(len(request.pages) or self._media.pages, self._media.pages)
+        few = pages <= FEW_PAGES
+        most = max(self._media.image_seconds, pages * PAGE_SECONDS)
+        most = min(most, self._media.recording_seconds)
+        turn = Turn(Queue.IMAGES if few else Queue.RECORDINGS, most, most, MARGIN_SECONDS)
+        async with taken(self._jobs, turn) as seconds:
+            wish = PagesWish(list(request.pages), self._most_pixels, self._media.pages, seconds)
+            async with aclosing(self._jobs.of_pages(stored, wish, seconds)) as said:
                 async for each in said:
                     yield each
 

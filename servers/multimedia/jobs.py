@@ -9,11 +9,11 @@ from typing import Self
 
 from servers.multimedia.configuration import Media
 from servers.multimedia.lane import Busy, Lane
-from servers.multimedia.said import ImageWish, RecordingWish, Said, SightWish
+from servers.multimedia.said import ImageWish, PagesWish, RecordingWish, Said, SightWish
 from servers.runtime.limited import Limits, Room, Source
 
 WITHIN = "servers.multimedia.within"
-READERS = ("image", "recording")
+READERS = ("image", "pages", "recording")
 LATE_SECONDS = 15.0
 """What a job that minds its time has beyond it, before it is ended."""
 MEGABYTE = 1_000_000
@@ -67,6 +67,12 @@ class Jobs:
     ) -> AsyncGenerator[Said, None]:
         """What a job says of an image; JobFailed."""
         return self._reading.run(f"{WITHIN}.image:describe", source, wish, self._limits(seconds))
+
+    def of_pages(
+        self, source: Source, wish: PagesWish, seconds: float
+    ) -> AsyncGenerator[Said, None]:
+        """What a job says of pages of a PDF; JobFailed."""
+        return self._reading.run(f"{WITHIN}.pages:describe", source, wish, self._limits(seconds))
 
     def of_recording(
         self, source: Source, wish: RecordingWish, seconds: float

@@ -15,10 +15,11 @@ class Kind(StrEnum):
 
     IMAGE = "image"
     RECORDING = "recording"
+    PDF = "pdf"
 
 
 def kind_of(content_type: str, head: bytes) -> Kind:
-    """By its type and its first bytes; InvalidRequest if it is neither image nor recording."""
+    """By its type and its first bytes; InvalidRequest if it is nothing of these."""
     family, _, name = content_type.partition("/")
     if family == "image" and name != "svg+xml":
         return Kind.IMAGE
@@ -26,6 +27,8 @@ def kind_of(content_type: str, head: bytes) -> Kind:
         return Kind.IMAGE
     if family in ("audio", "video") or content_type in ("application/ogg", "application/mxf"):
         return Kind.RECORDING
+    if content_type == "application/pdf" or head[:5] == b"%PDF-":
+        return Kind.PDF
     # magika does not know some containers, AVI among them.
     if head[:4] == b"RIFF" and head[8:12] in (b"AVI ", b"WAVE"):
         return Kind.RECORDING

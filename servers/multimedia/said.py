@@ -1,6 +1,6 @@
 """What jobs are asked for, and what they say of a file. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -14,6 +14,16 @@ class ImageWish(msgspec.Struct, frozen=True):
 
     ocr: bool
     location: bool
+    most_pixels: int
+    most_pages: int
+    seconds: float
+
+
+class PagesWish(msgspec.Struct, frozen=True):
+    """Which pages of a PDF are wanted as pictures: those named, or the first `most_pages`; the rest
+    as for an image."""
+
+    pages: Sequence[int]
     most_pixels: int
     most_pages: int
     seconds: float
@@ -86,7 +96,7 @@ class Sight(msgspec.Struct, frozen=True, tag=True):
     height: int
 
 
-Wish: TypeAlias = ImageWish | SightWish | RecordingWish
+Wish: TypeAlias = ImageWish | PagesWish | SightWish | RecordingWish
 Said: TypeAlias = Facts | Passage | LeftOut | Progress | Sound | Sight
 _DECODER: msgspec.msgpack.Decoder[Said] = msgspec.msgpack.Decoder(Said)
 

@@ -1,6 +1,6 @@
 """A multimedia server that sees the same in every picture: what it can is tested elsewhere."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import grpc
 
@@ -12,11 +12,13 @@ from kari.multimedia.v1.multimedia_pb2_grpc import (
     add_MultimediaServiceServicer_to_server,
 )
 from servers.runtime.bootstrap import Hosted
-from servers.runtime.errors import RateLimited
+from servers.runtime.errors import RateLimited, Unavailable
 from servers.wiring import contract_of
 
 BUSY = "file_" + "b" * 32
 """A file before which others come."""
+AWAY = "file_" + "a" * 32
+"""A file that nobody can read now."""
 WHOLE = "file_" + "c" * 32
 """A file whose text is read to its end."""
 
@@ -25,10 +27,15 @@ class _Multimedia(MultimediaServiceServicer):
     async def Describe(  # noqa: N802
         self, request: media.DescribeRequest, context: object
     ) -> AsyncIterator[media.DescribeResponse]:
-        assert request.caption
+        assert request.caption != bool(request.pages)
+        if request.file_id == AWAY:
+            raise Unavailable(Reason.REASON_SERVER_UNAVAILABLE, "no process can be started")
         if request.file_id == BUSY:
             raise RateLimited(Reason.REASON_MEDIA_BUSY, "others are read first")
         yield media.DescribeResponse(progress=0.5)
+        if request.pages:
+            yield media.DescribeResponse(description=_scanned(request.pages))
+            return
         description = media.Description(
             chunks=[TextChunk(text="A sign says: open at nine.", anchor=Anchor(line=1))],
             warnings=[] if request.file_id == WHOLE else ["one word was not read"],
@@ -42,6 +49,17 @@ class _Multimedia(MultimediaServiceServicer):
     ) -> media.ListReadersResponse:
         caption = media.Reader(name="caption", unavailable_because="no model sees")
         return media.ListReadersResponse(readers=[caption])
+
+
+def _scanned(pages: Sequence[int]) -> media.Description:
+    """The first two of them say which they are."""
+    return media.Description(
+        chunks=[
+            TextChunk(text=f"A scan of sheet {page}.", anchor=Anchor(page=page))
+            for page in pages[:2]
+        ],
+        warnings=[f"page {page} was not read" for page in pages[2:]],
+    )
 
 
 def multimedia() -> Hosted:

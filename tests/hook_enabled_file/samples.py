@@ -14,6 +14,7 @@ from email.message import EmailMessage
 import docx
 import openpyxl
 import pptx
+import pypdfium2 as pdfium
 from PIL import Image
 from pptx.util import Inches
 
@@ -37,6 +38,23 @@ def pdf(pages: Sequence[str], *, extra: str = "", info: str = "") -> bytes:
         )
         objects.append(f"<< /Length {len(content)} >>\nstream\n{content}\nendstream")
     return _written(objects, info)
+
+
+def scans(*pictures: Image.Image) -> bytes:
+    """A PDF whose pages are pictures."""
+    first, *more = pictures
+    out = io.BytesIO()
+    first.save(out, "PDF", save_all=True, append_images=more)
+    return out.getvalue()
+
+
+def bound(*documents: bytes) -> bytes:
+    """One PDF of several, page behind page."""
+    whole, out = pdfium.PdfDocument.new(), io.BytesIO()
+    for document in documents:
+        whole.import_pages(pdfium.PdfDocument(document))
+    whole.save(out)
+    return out.getvalue()
 
 
 def _written(objects: list[str], info: str) -> bytes:

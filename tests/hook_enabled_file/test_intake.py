@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from PIL import Image
 
 from kari.conversation_models.v1.audit_pb2 import AuditEntry, AuditOutcome
 from kari.conversation_models.v1.file_pb2 import FileState, HookVerdict
@@ -85,6 +86,22 @@ async def test_a_picture_is_read_by_multimedia(intake: Intake) -> None:
     assert explanation == "one word was not read; no caption: nobody answers"
     assert file.metadata["width"] == 40
     assert "open at nine" in (await intake.pieces(file))[0].text
+
+
+async def test_pages_that_are_pictures_are_read_by_multimedia(intake: Intake) -> None:
+    """They stand in their place among the others, and what could not be read is told."""
+    sheet = Image.new("RGB", (40, 30), "navy")
+    text, scans = samples.pdf(["First words."]), samples.scans(sheet)
+    data = samples.bound(scans, text, scans, samples.scans(sheet, sheet))
+    file = await intake.take(data, "scan.pdf")
+    assert [(p.text, p.anchor.page) for p in await intake.pieces(file)] == [
+        ("A scan of sheet 1.", 1),
+        ("First words.", 2),
+        ("A scan of sheet 3.", 3),
+    ]
+    assert verdicts(file)["text"] == "partial"
+    assert report(file, "text").explanation == "page 4 was not read; page 5 was not read"
+    assert file.metadata["pages"] == 5
 
 
 async def test_a_file_is_what_its_content_says(intake: Intake) -> None:

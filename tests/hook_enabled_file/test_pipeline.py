@@ -9,6 +9,7 @@ from functools import partial
 import asyncpg
 import grpc
 import pytest
+from PIL import Image
 from prometheus_client import REGISTRY
 
 from kari.conversation_models.v1.file_pb2 import File, FileState
@@ -20,7 +21,17 @@ from kari.multimedia.v1.multimedia_pb2_grpc import MultimediaServiceStub
 from servers.hook_enabled_file import hooks
 from servers.hook_enabled_file.extracting import Extracting
 from servers.hook_enabled_file.following import Following
-from servers.hook_enabled_file.hooks import ENRICH, FAILED, GUARD, PASSED, Away, Busy, Outcome
+from servers.hook_enabled_file.hooks import (
+    ENRICH,
+    FAILED,
+    GUARD,
+    PASSED,
+    Away,
+    Busy,
+    Elsewhere,
+    Outcome,
+)
+from servers.hook_enabled_file.kinds import PDF
 from servers.hook_enabled_file.news import News
 from servers.hook_enabled_file.pipeline import Pipeline
 from servers.hook_enabled_file.plan import LARGE_BYTES
@@ -28,12 +39,12 @@ from servers.hook_enabled_file.trying import WAITS, Trying
 from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.errors import Internal, Unavailable
 from servers.runtime.ids import new_id
-from servers.runtime.limited import Room
+from servers.runtime.limited import BytesSource, Room
 from tests.file_attachment.attachment import Attachment
 from tests.hook_enabled_file import samples
 from tests.hook_enabled_file.intake import Intake, steps, verdicts
 from tests.hook_enabled_file.odd_hooks import Odd, Waiting, claim, looked, pipeline
-from tests.hook_enabled_file.peers import BUSY
+from tests.hook_enabled_file.peers import AWAY, BUSY
 from tests.hosting import until
 from tests.production_memory.memory import refusal
 from tests.stream_processor.conditions import metric
@@ -106,6 +117,29 @@ async def test_readers_that_are_busy_are_not_away(intake: Intake, room: Room) ->
     file.file.id = BUSY
     with pytest.raises(Busy):
         await Extracting(room, stub).of(file)
+
+
+async def test_pages_that_nobody_can_read_leave_the_others(intake: Intake, room: Room) -> None:
+    """After the last attempt; until then they are tried again."""
+    stub = intake.wiring.stub("hook_enabled_file", "multimedia", MultimediaServiceStub)
+    scan = samples.scans(Image.new("RGB", (40, 30), "navy"))
+    file, reading = looked(content_type=PDF), Extracting(room, stub)
+    file.file.id, file.source = AWAY, BytesSource(samples.bound(samples.pdf(["Words."]), scan))
+    with pytest.raises(Elsewhere):
+        await reading.of(file)
+    assert (file.pictures, reading.listens(file)) == ([2], True)
+    with pytest.raises(Away):
+        await reading.of(file)
+    file.last = True
+    found = await reading.of(file)
+    assert [segment.text for segment in found.segments] == ["Words."]
+    assert "pages that are pictures were not read" in found.left_out[0]
+
+
+async def test_a_hook_that_has_more_to_do_waits_where_it_takes_minutes() -> None:
+    hook, file = Odd([Elsewhere(), Outcome(PASSED)]), looked()
+    assert (await Trying(lambda _: ()).look(hook, file)).verdict == PASSED
+    assert len(hook.looked_at) == 2
 
 
 async def test_a_guard_that_fails_closes_a_file(intake: Intake) -> None:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from PIL import Image
 
 from kari.conversation_models.v1.file_pb2 import Anchor, SheetRow
 from servers.hook_enabled_file.extracted import Extracted
@@ -87,9 +88,13 @@ async def test_a_locked_pdf_says_so(room: Room) -> None:
     assert "password" in await unreadable(room, samples.locked_pdf(), PDF)
 
 
-async def test_a_page_without_text_is_told(room: Room) -> None:
-    found = await read(room, samples.pdf(["words", ""]), PDF)
-    assert found.left_out == ["1 of 2 pages hold no text, only pictures perhaps"]
+async def test_pages_that_are_pictures_are_named(room: Room) -> None:
+    """Empty ones are nothing that is missing."""
+    picture = samples.scans(Image.new("RGB", (40, 30), "navy"))
+    data = samples.bound(samples.pdf(["words", ""]), picture, samples.pdf(["more"]))
+    found = await read(room, data, PDF)
+    assert [(s.text, s.anchor.page) for s in found.segments] == [("words", 1), ("more", 4)]
+    assert (found.pictures, found.left_out) == ([3], [])
 
 
 async def test_pages_beyond_the_bound_are_told(room: Room) -> None:

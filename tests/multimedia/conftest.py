@@ -25,6 +25,7 @@ id = "blind"
 FILES = """
 [media]
 megapixels = 20
+pages = 3
 
 [caption]
 model = "eyes/seer"

@@ -55,7 +55,7 @@ class Media:
         file = await self.files.upload(data, name)
         return await self.told(file.id, **wish)
 
-    async def told(self, file_id: str, **wish: bool) -> Told:
+    async def told(self, file_id: str, **wish: object) -> Told:
         """Has a file described."""
         progress: list[float] = []
         description = None

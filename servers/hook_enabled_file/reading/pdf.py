@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import IO
 
 import pypdfium2 as pdfium
+import pypdfium2.raw as raw
 
 from servers.hook_enabled_file import extracted
 from servers.hook_enabled_file.reading.segments import Bounds, segment
@@ -12,25 +13,26 @@ from servers.runtime.limited.failures import Unreadable
 
 def read(stream: IO[bytes], bounds: Bounds) -> Iterator[bytes]:
     """A piece of text a page. Pages that cannot be read are told; so are those behind the last one
-    that is read."""
+    that is read, and those that hold pictures alone."""
     document = _opened(stream)
     pages = len(document)
     yield extracted.facts({"pages": pages, **_facts(document)})
-    broken, empty = [], 0
+    broken, pictures = [], []
     for number in range(min(pages, bounds.pages)):
         try:
-            text = _page(document, number)
+            text, shows = _page(document, number)
         except pdfium.PdfiumError:
             broken.append(number + 1)
             continue
-        empty += not text.strip()
         if text.strip():
             yield segment(text, page=number + 1)
+        elif shows:
+            pictures.append(number + 1)
     if broken:
         shown = ", ".join(map(str, broken[:10])) + (" and others" if broken[10:] else "")
         yield extracted.left_out(f"page {shown} cannot be read")
-    if empty:
-        yield extracted.left_out(f"{empty} of {pages} pages hold no text, only pictures perhaps")
+    if pictures:
+        yield extracted.pictures(pictures)
     if pages > bounds.pages:
         yield extracted.left_out(
             f"pages {bounds.pages + 1} to {pages} were not read: {bounds.pages} are the most"
@@ -46,12 +48,14 @@ def _opened(stream: IO[bytes]) -> pdfium.PdfDocument:
         raise Unreadable("the PDF is broken: it cannot be opened") from error
 
 
-def _page(document: pdfium.PdfDocument, number: int) -> str:
+def _page(document: pdfium.PdfDocument, number: int) -> tuple[str, bool]:
+    """Its text, and whether it shows anything."""
     page = document[number]
     try:
         text = page.get_textpage()
         try:
-            return str(text.get_text_bounded()).replace("\r\n", "\n")
+            found = str(text.get_text_bounded()).replace("\r\n", "\n")
+            return found, raw.FPDFPage_CountObjects(page) > 0
         finally:
             text.close()
     finally:

@@ -38,7 +38,7 @@ def describe(file: JobFile, request: bytes) -> Iterator[bytes]:
         if not wish.ocr:
             return
         yield encoded(Progress(0.1))
-        yield from _read(first, 1)
+        yield from read(first, 1)
         yield from _further(picture, min(pages, wish.most_pages), wish.most_pixels, until)
         if pages > wish.most_pages:
             yield encoded(LeftOut(f"pages after the first {wish.most_pages} were left out"))
@@ -70,7 +70,8 @@ def _exif(picture: Image.Image, *, location: bool) -> dict[str, Value]:
         return {}
 
 
-def _read(picture: Image.Image, page: int) -> Iterator[bytes]:
+def read(picture: Image.Image, page: int) -> Iterator[bytes]:
+    """The text of a picture, which is that page."""
     try:
         for text in gathered(ocr.paragraphs_in(picture)):
             yield encoded(Passage(text, page=page))
@@ -92,4 +93,4 @@ def _further(picture: Image.Image, pages: int, most_pixels: int, until: float) -
             yield encoded(LeftOut(f"page {page} is broken or too large"))
             continue
         yield encoded(Progress(page / pages))
-        yield from _read(seen, page)
+        yield from read(seen, page)

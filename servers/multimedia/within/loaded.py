@@ -1,7 +1,7 @@
 """Imported by the zygote where text in pictures is read: every job has the models."""
 
-from servers.multimedia.within import image, ocr, recording
+from servers.multimedia.within import image, ocr, pages, recording
 
-__all__ = ["image", "recording"]
+__all__ = ["image", "pages", "recording"]
 
 ocr.warm()

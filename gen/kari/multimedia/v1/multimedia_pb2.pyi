@@ -31,6 +31,7 @@ class DescribeRequest(_message.Message):
     CAPTION_FIELD_NUMBER: _builtins.int
     SPEECH_FIELD_NUMBER: _builtins.int
     LOCATION_FIELD_NUMBER: _builtins.int
+    PAGES_FIELD_NUMBER: _builtins.int
     file_id: _builtins.str
     """The file."""
     ocr: _builtins.bool
@@ -41,6 +42,10 @@ class DescribeRequest(_message.Message):
     """Speech as text."""
     location: _builtins.bool
     """The place where a picture was taken, from EXIF."""
+    @_builtins.property
+    def pages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Pages of a PDF that are read as pictures, from 1 on; empty for its first ones."""
+
     def __init__(
         self,
         *,
@@ -49,10 +54,11 @@ class DescribeRequest(_message.Message):
         caption: _builtins.bool = ...,
         speech: _builtins.bool = ...,
         location: _builtins.bool = ...,
+        pages: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caption", b"caption", "file_id", b"file_id", "location", b"location", "ocr", b"ocr", "speech", b"speech"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caption", b"caption", "file_id", b"file_id", "location", b"location", "ocr", b"ocr", "pages", b"pages", "speech", b"speech"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

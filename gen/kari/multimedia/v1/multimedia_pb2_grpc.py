@@ -57,7 +57,8 @@ class MultimediaServiceServicer:
     """
 
     def Describe(self, request, context):
-        """Text, places and facts of an image, a recording or a video; tells how far it is. What cannot be read is
+        """Text, places and facts of an image, a recording, a video, or of pages of a PDF that are pictures; tells how
+        far it is. What cannot be read is
         told by warnings; a file that is broken is a validation error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

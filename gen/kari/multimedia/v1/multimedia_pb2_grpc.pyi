@@ -34,7 +34,8 @@ class MultimediaServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MultimediaServiceAsyncStub: ...
     Describe: _grpc.UnaryStreamMultiCallable[_multimedia_pb2.DescribeRequest, _multimedia_pb2.DescribeResponse]
-    """Text, places and facts of an image, a recording or a video; tells how far it is. What cannot be read is
+    """Text, places and facts of an image, a recording, a video, or of pages of a PDF that are pictures; tells how
+    far it is. What cannot be read is
     told by warnings; a file that is broken is a validation error.
     """
     PrepareImage: _grpc.UnaryUnaryMultiCallable[_multimedia_pb2.PrepareImageRequest, _multimedia_pb2.PrepareImageResponse]
@@ -48,7 +49,8 @@ class MultimediaServiceAsyncStub(MultimediaServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Describe: _aio.UnaryStreamMultiCallable[_multimedia_pb2.DescribeRequest, _multimedia_pb2.DescribeResponse]  # type: ignore[assignment]
-    """Text, places and facts of an image, a recording or a video; tells how far it is. What cannot be read is
+    """Text, places and facts of an image, a recording, a video, or of pages of a PDF that are pictures; tells how
+    far it is. What cannot be read is
     told by warnings; a file that is broken is a validation error.
     """
     PrepareImage: _aio.UnaryUnaryMultiCallable[_multimedia_pb2.PrepareImageRequest, _multimedia_pb2.PrepareImageResponse]  # type: ignore[assignment]
@@ -65,7 +67,8 @@ class MultimediaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _multimedia_pb2.DescribeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_multimedia_pb2.DescribeResponse], _abc.AsyncIterator[_multimedia_pb2.DescribeResponse]]:
-        """Text, places and facts of an image, a recording or a video; tells how far it is. What cannot be read is
+        """Text, places and facts of an image, a recording, a video, or of pages of a PDF that are pictures; tells how
+        far it is. What cannot be read is
         told by warnings; a file that is broken is a validation error.
         """
 
