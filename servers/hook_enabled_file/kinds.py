@@ -12,6 +12,11 @@ STRIPPED = frozenset(
 )
 """Types from which metadata can be taken out."""
 OFFICE = frozenset({WORD, SHEET, SLIDES}) | OLD_OFFICE
+OPEN_DOCUMENTS = frozenset(
+    f"application/vnd.oasis.opendocument.{kind}" for kind in ("text", "spreadsheet", "presentation")
+)
+EPUB = "application/epub+zip"
+RTF = frozenset({"text/rtf", "application/rtf"})
 HTML = frozenset({"text/html", "application/xhtml+xml"})
 MAIL = frozenset({"message/rfc822"})
 PLAIN = frozenset(
@@ -30,9 +35,9 @@ MEDIA = ("image/", "audio/", "video/")
 def reads_document(content_type: str) -> bool:
     """Whether such files are documents whose text is read here."""
     return (
-        content_type == PDF
+        content_type in {PDF, EPUB}
         or content_type.startswith("text/")
-        or content_type in OFFICE | HTML | MAIL | PLAIN
+        or content_type in OFFICE | OPEN_DOCUMENTS | RTF | HTML | MAIL | PLAIN
     )
 
 

@@ -8,8 +8,9 @@ from servers.runtime.limited.limits import MEGABYTE
 
 READING = "servers.hook_enabled_file.reading"
 MODULES = (
-    *(f"{READING}.{name}" for name in ("documents", "pdf", "word", "sheets", "slides")),
-    *(f"{READING}.{name}" for name in ("markup", "mail", "plain", "scanning", "archives")),
+    *(f"{READING}.{name}" for name in ("documents", "pdf", "word", "sheets", "slides", "rich")),
+    *(f"{READING}.{name}" for name in ("markup", "mail", "plain", "scanning", "archives", "book")),
+    f"{READING}.opendocument",
     f"{READING}.stripping",
     "PIL.Image",
     "PIL.ImageOps",

@@ -291,3 +291,58 @@ def program() -> bytes:
     head[0x4E:0x75] = b"This program cannot be run in DOS mode."
     head[0x80:0x84] = b"PE\0\0"
     return bytes(head)
+
+
+def open_document(kind: str, body: str, *, title: str = "", locked: bool = False) -> bytes:
+    """An OpenDocument file: `kind` is `text`, `spreadsheet` or `presentation`."""
+    spaces = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{whole}:1.0"'
+        for name, whole in (
+            ("office", "office"),
+            ("text", "text"),
+            ("table", "table"),
+            ("draw", "drawing"),
+        )
+    )
+    content = (
+        f"<office:document-content {spaces}><office:body><office:{kind}>{body}"
+        f"</office:{kind}></office:body></office:document-content>"
+    )
+    meta = f'<m xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>{title}</dc:title></m>'
+    parts = {
+        "mimetype": f"application/vnd.oasis.opendocument.{kind}",
+        "content.xml": content,
+        "meta.xml": meta,
+        "META-INF/manifest.xml": "<encryption-data/>" if locked else "<manifest/>",
+    }
+    return zipped({name: text.encode() for name, text in parts.items()})
+
+
+def book(*chapters: str, title: str = "A book") -> bytes:
+    """An EPUB; its parts lie the other way round than they are read."""
+    ids = range(1, len(chapters) + 1)
+    items = "".join(f'<item id="c{n}" href="text/c%20{n}.xhtml"/>' for n in reversed(ids))
+    spine = "".join(f'<itemref idref="c{n}"/>' for n in ids)
+    parts = {
+        "mimetype": "application/epub+zip",
+        "META-INF/container.xml": (
+            '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>'
+            '<rootfile full-path="OPS/book.opf"/></rootfiles></container>'
+        ),
+        "OPS/book.opf": (
+            '<package xmlns="http://www.idpf.org/2007/opf"><metadata xmlns:dc='
+            f'"http://purl.org/dc/elements/1.1/"><dc:title>{title}</dc:title></metadata>'
+            f"<manifest>{items}</manifest><spine>{spine}</spine></package>"
+        ),
+    }
+    for number, text in enumerate(chapters, start=1):
+        parts[f"OPS/text/c {number}.xhtml"] = f"<html><body><p>{text}</p></body></html>"
+    return zipped({name: text.encode() for name, text in parts.items()})
+
+
+RTF = (
+    rb"{\rtf1\ansi\ansicpg1252{\fonttbl\f0\fswiss Helvetica;}{\info{\author Ada Secret}}"
+    rb"\f0 The mill opens at nine.\par M\'fchle \u8364?5.\par {\pict\pngblip "
+    + b"89504e470d0a1a0a" * 40
+    + rb"}{\b Bold} end.\par}"
+)

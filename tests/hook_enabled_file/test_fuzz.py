@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from servers.hook_enabled_file.kinds import OFFICE, PDF, SHEET, SLIDES, WORD
+from servers.hook_enabled_file.kinds import EPUB, OFFICE, OPEN_DOCUMENTS, PDF, SHEET, SLIDES, WORD
 from servers.hook_enabled_file.rooms import MODULES, READING
 from servers.runtime.limited import BytesSource, JobFailed, Limits, Room
 from tests.hook_enabled_file import samples
 from tests.hook_enabled_file.fuzzing import mutants, repacked
 
 FUZZING = "tests.hook_enabled_file.fuzzing"
+OPEN_TEXT = "application/vnd.oasis.opendocument.text"
 EACH, TOGETHER = 130, 26
 LIMITS = Limits(seconds=60, cpu_seconds=30, memory_bytes=768_000_000)
 KINDS = {
@@ -22,6 +23,9 @@ KINDS = {
     WORD: samples.word("Some words", "and more"),
     SHEET: samples.workbook({"S": [["a", 1], ["b", 2]]}),
     SLIDES: samples.slides("One"),
+    OPEN_TEXT: samples.open_document("text", "<text:h>One</text:h><text:p>Two</text:p>" * 9),
+    EPUB: samples.book("One", "Two"),
+    "text/rtf": samples.RTF,
     "text/html": samples.HTML,
     "message/rfc822": samples.mail(),
     "text/plain": "Grüße\n\naus Köln".encode() * 20,
@@ -44,9 +48,10 @@ async def test_no_sample_does_more_than_end_its_job(fuzzing: Room, content_type:
     all. The room is as good as new then."""
     sample = KINDS[content_type]
     found = list(mutants(sample, EACH, seed=6))
-    if content_type in OFFICE:  # deeper in: most mutated packings are told by their checksums
+    if content_type in OFFICE | OPEN_DOCUMENTS | {EPUB}:  # deeper in: most mutated packings are told by their checksums
         found = [*found[: EACH // 2], *repacked(sample, EACH // 2, seed=6)]
-    groups = [found[at : at + TOGETHER] for at in range(0, EACH, TOGETHER)]
+    groups = [found[at : at + TOGETHER] for at in range(0, OPEN_TEXT = "application/vnd.oasis.opendocument.text"
+EACH, TOGETHER)]
     outcomes = Counter[str]()
     for told in await asyncio.gather(
         *(_outcomes(fuzzing, group, content_type) for group in groups)

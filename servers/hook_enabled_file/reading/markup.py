@@ -26,11 +26,15 @@ def read(stream: IO[bytes], bounds: Bounds) -> Iterator[bytes]:
     title = tree.css_first("title")
     if title is not None and title.text().strip():
         yield extracted.facts({"title": title.text().strip()[:300]})
-    tree.strip_tags(list(UNSHOWN))
-    if tree.body is None:
-        return
-    for line, text in enumerate(_blocks(tree.body), start=1):
+    for line, text in enumerate(blocks(tree), start=1):
         yield segment(text, line=line)
+
+
+def blocks(tree: LexborHTMLParser) -> Iterator[str]:
+    """The texts of blocks that are shown."""
+    tree.strip_tags(list(UNSHOWN))
+    if tree.body is not None:
+        yield from _blocks(tree.body)
 
 
 def _blocks(body: LexborNode) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Plain text, Markdown, CSV, code: by line. Runs in a job."""
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 import charset_normalizer
@@ -27,6 +27,13 @@ def read(stream: IO[bytes], bounds: Bounds) -> Iterator[bytes]:
     rest = bool(stream.read(1))
     lines = decoded(data).splitlines()
     yield extracted.facts({"lines": len(lines)})
+    yield from paragraphs(lines)
+    if rest:
+        yield extracted.left_out(f"only the first {bounds.characters} bytes were read")
+
+
+def paragraphs(lines: Sequence[str]) -> Iterator[bytes]:
+    """Lines in pieces."""
     first, held = 1, list[str]()
     for number, line in enumerate(lines, start=1):
         if held and (not line.strip() or len(held) >= LINES):
@@ -37,8 +44,6 @@ def read(stream: IO[bytes], bounds: Bounds) -> Iterator[bytes]:
             held.append(line)
     if held:
         yield segment("\n".join(held), line=first)
-    if rest:
-        yield extracted.left_out(f"only the first {bounds.characters} bytes were read")
 
 
 def decoded(data: bytes) -> str:
