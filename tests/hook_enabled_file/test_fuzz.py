@@ -48,10 +48,11 @@ async def test_no_sample_does_more_than_end_its_job(fuzzing: Room, content_type:
     all. The room is as good as new then."""
     sample = KINDS[content_type]
     found = list(mutants(sample, EACH, seed=6))
-    if content_type in OFFICE | OPEN_DOCUMENTS | {EPUB}:  # deeper in: most mutated packings are told by their checksums
+    if content_type in OFFICE | OPEN_DOCUMENTS | {
+        EPUB
+    }:  # deeper in: most mutated packings are told by their checksums
         found = [*found[: EACH // 2], *repacked(sample, EACH // 2, seed=6)]
-    groups = [found[at : at + TOGETHER] for at in range(0, OPEN_TEXT = "application/vnd.oasis.opendocument.text"
-EACH, TOGETHER)]
+    groups = [found[at : at + TOGETHER] for at in range(0, EACH, TOGETHER)]
     outcomes = Counter[str]()
     for told in await asyncio.gather(
         *(_outcomes(fuzzing, group, content_type) for group in groups)

@@ -67,7 +67,7 @@ class Words:
         for piece in pieces:
             if piece[:1] == extracted.TEXT:
                 texts.append(TextChunk.FromString(piece[1:]).text)
-            whole = whole and piece[:1] != extracted.LEFT_OUT
+            whole = whole and piece[:1] not in (extracted.LEFT_OUT, extracted.PICTURES)
         self.see("\n".join(texts).encode("utf-8", "replace"))
         return whole
 
