@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.ExifTags import GPS, IFD, Base
 
 RATE = 16_000
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def drawn(*lines: str, size: tuple[int, int] = (900, 300), height: int = 48) -> Image.Image:
@@ -50,15 +51,22 @@ def photographed(picture: Image.Image, orientation: int = 1) -> bytes:
 
 def bomb(width: int, height: int) -> bytes:
     """A PNG that says so much of itself and has next to nothing."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     data = zlib.compress(bytes(1_000_000), 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    return PNG + _chunk(b"IHDR", head) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def flat(width: int, height: int, channels: int = 3) -> bytes:
+    """A PNG of one colour, however large."""
+    packer, kind = zlib.compressobj(1), {3: 2, 4: 6}[channels]
+    row = bytes(1) + b"\x80" * (width * channels)
+    data = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
+    head = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0))
+    return PNG + head + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
 
 
 def tone(seconds: float, rate: int = RATE) -> np.ndarray:

@@ -13,6 +13,9 @@ from servers.runtime.limited.job import JobFile
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "ICO")
 LONGEST_SIDE = 100_000
 """A line of pixels that is longer is no picture."""
+ORIENTATION = 0x0112
+ENOUGH = 1.5
+"""Times the pixels that are looked at, from which a picture is made smaller without loss."""
 
 # Once, for every job: without this each would import the kinds of pictures anew.
 Image.init()
@@ -48,23 +51,47 @@ def decoded(picture: Image.Image, side: int) -> Image.Image:
     """The picture upright, in RGB, on white where it is transparent; of a JPEG no more than is
     needed for a longest side of so many pixels."""
     picture.draft("RGB", (side, side))
-    upright = ImageOps.exif_transpose(picture)
-    return flattened(upright)
+    picture.load()
+    turned = picture.getexif().get(ORIENTATION, 1)
+    small = _reduced(picture, side)
+    if turned != 1:
+        small.getexif()[ORIENTATION] = turned
+        small = ImageOps.exif_transpose(small)
+    return flattened(small)
 
 
-def flattened(picture: Image.Image) -> Image.Image:
-    """In RGB, on white where it is transparent. Nothing but pixels goes over."""
+def _reduced(picture: Image.Image, side: int) -> Image.Image:
+    """The picture with a fraction of its pixels where it has many more than are looked at: each
+    copy of a hundred million takes 400 MB."""
+    factor = int(max(picture.size) / (side * ENOUGH))
+    if factor < 2:
+        return picture
+    if picture.mode in ("P", "PA"):
+        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    elif picture.mode == "1":
+        picture = picture.convert("L")
+    return _in_bytes(picture).reduce(factor)
+
+
+def _in_bytes(picture: Image.Image) -> Image.Image:
+    """The picture with eight bits a channel."""
     if picture.mode.startswith("I;16"):
         picture = picture.convert("I")
     if picture.mode == "I":
         picture = picture.point(lambda value: value / 256).convert("L")
+    return picture
+
+
+def flattened(picture: Image.Image) -> Image.Image:
+    """In RGB, on white where it is transparent. Nothing but pixels goes over."""
+    picture = _in_bytes(picture)
     if picture.has_transparency_data:
-        layer = picture.convert("RGBA")
+        layer = picture if picture.mode == "RGBA" else picture.convert("RGBA")
         flat = Image.new("RGB", layer.size, "white")
         flat.paste(layer, mask=layer.getchannel("A"))
         return flat
     flat = Image.new("RGB", picture.size)
-    flat.paste(picture.convert("RGB"))
+    flat.paste(picture if picture.mode == "RGB" else picture.convert("RGB"))
     return flat
 
 
