@@ -306,5 +306,5 @@ function reference(correlationId) {
 }
 
 export function degradationNote(degradation) {
-  return make("p", { className: "reduced", textContent: feature(degradation.feature) });
+  return make("p", { className: "reduced", textContent: feature(degradation.feature, degradation.cause) });
 }

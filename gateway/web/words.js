@@ -32,6 +32,7 @@ const FEATURES = {
   FEATURE_LONG_TERM_MEMORY: "Kari does not look at earlier parts of this conversation.",
   FEATURE_PAST_THREADS: "Kari does not look at other conversations.",
   FEATURE_FILES: "Kari could not look at the files of this message.",
+  FEATURE_IMAGES: "The model does not see the pictures of this message. It reads the text in them.",
   FEATURE_TOOLS: "Kari uses no tools, or no more of them.",
 };
 
@@ -44,7 +45,14 @@ export function sentence(error) {
   return [words + end + later, ...(error.reason === "REASON_FIELD_INVALID" ? fields.slice(1) : [])].join(" ");
 }
 
-export const feature = (name) => FEATURES[name] ?? "A feature is missing.";
+// Where the cause is another one than that the model does not see.
+const IMAGES = {
+  most_images: "The model is shown the first pictures of this message alone. It reads the text in the others.",
+  multimedia: "A picture of this message cannot be shown to the model.",
+};
+
+export const feature = (name, cause) =>
+  (name === "FEATURE_IMAGES" && IMAGES[cause]) || (FEATURES[name] ?? "A feature is missing.");
 
 // How a mode or model is shown: CONVERSATION_MODE_CHAT is Chat.
 export function mode(name) {

@@ -245,7 +245,7 @@ class Course:
         """Finds the images that the model is shown."""
         self._images, missing = await images_of(self._peers, self._led.message, selection.model)
         if missing:
-            self._writing.miss(Feature.FEATURE_FILES, missing)
+            self._writing.miss(Feature.FEATURE_IMAGES, missing)
 
     async def _selection(self, conversation: Conversation) -> ModelSelection:
         """The model that was chosen when the turn began."""

@@ -1,8 +1,8 @@
 """The images among the files of a message, for models that see.
 
 The orchestrator knows ids of files and nothing else: it asks multimedia for each of them, which
-refuses quickly what is no image. A model that does not see is told the names of images, and its
-answer says that files were not looked at: the model factory sees to both, for each model of the
+gives nothing where it is no image. A model that does not see is told the names of images, and its
+answer says that it was not shown them: the model factory sees to both, for each model of the
 chain. What stands in an image as text comes with the context all the same.
 """
 
@@ -97,16 +97,18 @@ async def _image(
     peers: Peers, conversation_id: str, file_id: str, side: int, seconds: float
 ) -> PromptImage | str:
     request = PrepareImageRequest(
-        file_id=file_id, longest_side=side, conversation_id=conversation_id
+        file_id=file_id, longest_side=side, conversation_id=conversation_id, if_image=True
     )
     try:
         image = await peers.media.PrepareImage(request, timeout=max(0.001, seconds))
     except grpc.aio.AioRpcError as failure:
         error = from_rpc(failure)
-        if error.reason == Reason.REASON_FILE_TYPE:
+        if error.reason == Reason.REASON_FILE_TYPE:  # one of before `if_image`
             return ""
         log.warning("file is not shown", file=file_id, reason=Reason.Name(error.reason))
         return "multimedia"
+    if not image.data:
+        return ""
     return PromptImage(
         file_id=file_id, name=image.name, content_type=image.content_type, data=image.data
     )

@@ -104,7 +104,7 @@ class _Answer:
         if prompt.has_tools:
             yield Degraded(Feature.FEATURE_TOOLS, asked.model.id)
         if prompt.has_images:
-            yield Degraded(Feature.FEATURE_FILES, asked.model.id)
+            yield Degraded(Feature.FEATURE_IMAGES, asked.model.id)
         plain, _ = await prompt_for(asked.model, self._wanted, plain=True)
         async with aclosing(self._by(asked, plain, last=last)) as steps:
             async for step in steps:

@@ -49,7 +49,7 @@ async def prompt_for(
     tools = wanted.tools if entry.calls_tools and not plain else ()
     whole = Prompt(entry, messages, most, wanted.temperature, tools)
     unseen = has_images(wanted.messages) and not entry.sees
-    missing = [Feature.FEATURE_FILES] if unseen else []
+    missing = [Feature.FEATURE_IMAGES] if unseen else []
     if surely_fits(messages, tools, room):
         return whole, missing
     count = partial(tokens.count, tokenizer=model.tokenizer)

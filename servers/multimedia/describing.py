@@ -14,7 +14,7 @@ from servers.multimedia.configuration import Media
 from servers.multimedia.description import Gathered
 from servers.multimedia.hearing import Hearing
 from servers.multimedia.jobs import Jobs, Queue
-from servers.multimedia.kinds import HEAD_BYTES, Kind, kind_of
+from servers.multimedia.kinds import HEAD_BYTES, Kind, is_image, kind_of
 from servers.multimedia.metrics import FILES, timed
 from servers.multimedia.readers import OCR_OFF
 from servers.multimedia.said import (
@@ -89,17 +89,17 @@ class Describing:
         yield gathered.description()
 
     async def prepare(
-        self, file_id: str, conversation_id: str, longest_side: int
-    ) -> tuple[str, Sight]:
-        """What people call an image, and the image as models see it. InvalidRequest if it is none,
-        or broken."""
+        self, file_id: str, conversation_id: str, longest_side: int, *, if_image: bool
+    ) -> tuple[str, Sight] | None:
+        """What people call an image, and the image as models see it; with `if_image` None for what
+        is none. InvalidRequest if it is none without, or broken."""
         stored = await open_stored(self._files, file_id, conversation_id=conversation_id)
-        if kind_of(stored.file.content_type, await stored.read(0, HEAD_BYTES)) is not Kind.IMAGE:
-            raise InvalidRequest(
-                Reason.REASON_FILE_TYPE,
-                f"{stored.file.content_type} is no image",
-                content_type=stored.file.content_type,
-            )
+        kind = stored.file.content_type
+        if not is_image(kind, await stored.read(0, HEAD_BYTES)):
+            if if_image:
+                return None
+            why = f"{kind} is no image"
+            raise InvalidRequest(Reason.REASON_FILE_TYPE, why, content_type=kind)
         with _counted("sight"):
             try:
                 return stored.file.name, await self._sight(stored, longest_side)

@@ -18,13 +18,18 @@ class Kind(StrEnum):
     PDF = "pdf"
 
 
+def is_image(content_type: str, head: bytes) -> bool:
+    """Whether a file is an image, by its type and its first bytes."""
+    if content_type.startswith("image/"):
+        return content_type != "image/svg+xml"
+    return head[4:8] == b"ftyp" and head[8:12] in STILL_BRANDS
+
+
 def kind_of(content_type: str, head: bytes) -> Kind:
     """By its type and its first bytes; InvalidRequest if it is nothing of these."""
-    family, _, name = content_type.partition("/")
-    if family == "image" and name != "svg+xml":
+    if is_image(content_type, head):
         return Kind.IMAGE
-    if head[4:8] == b"ftyp" and head[8:12] in STILL_BRANDS:
-        return Kind.IMAGE
+    family = content_type.partition("/")[0]
     if family in ("audio", "video") or content_type in ("application/ogg", "application/mxf"):
         return Kind.RECORDING
     if content_type == "application/pdf" or head[:5] == b"%PDF-":

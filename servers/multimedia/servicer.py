@@ -34,9 +34,14 @@ class Multimedia(MultimediaServiceServicer):
     async def PrepareImage(
         self, request: contract.PrepareImageRequest, context: Context
     ) -> contract.PrepareImageResponse:
-        """An image as models see it."""
+        """An image as models see it; nothing for what is none, where that is asked."""
         side = request.longest_side or LONGEST_SIDE
-        name, sight = await self._describing.prepare(request.file_id, request.conversation_id, side)
+        found = await self._describing.prepare(
+            request.file_id, request.conversation_id, side, if_image=request.if_image
+        )
+        if found is None:
+            return contract.PrepareImageResponse()
+        name, sight = found
         return contract.PrepareImageResponse(
             data=sight.data,
             content_type=sight.content_type,

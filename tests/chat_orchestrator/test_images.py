@@ -48,7 +48,7 @@ def shown(request: GenerateRequest) -> list[PromptImage]:
 
 def missing(events: list[TurnEvent]) -> list[str]:
     return [
-        event.degraded.cause for event in events if event.degraded.feature == Feature.FEATURE_FILES
+        event.degraded.cause for event in events if event.degraded.feature == Feature.FEATURE_IMAGES
     ]
 
 

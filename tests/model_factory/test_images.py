@@ -62,7 +62,7 @@ async def test_a_model_that_does_not_see_is_told_their_names(
     steps = await steps_of(factory_of("blind"), f"{provider}/blind", wanted=WANTED)
     (message,) = [m for m in upstream.requests[0].body["messages"] if m["role"] == "user"]
     assert message["content"] == "What is it?\n\n[Images that you cannot see: cat.png]"
-    assert missing(steps) == [Feature.FEATURE_FILES]
+    assert missing(steps) == [Feature.FEATURE_IMAGES]
 
 
 async def test_a_model_that_refuses_images_is_asked_without_them(
@@ -73,7 +73,7 @@ async def test_a_model_that_refuses_images_is_asked_without_them(
     steps = await steps_of(factory_of(SEER), f"{provider}/seer", wanted=WANTED)
     assert text_of(steps) == "Hello from upstream."
     assert "cannot see: cat.png" in str(upstream.requests[1].body["messages"])
-    assert missing(steps) == [Feature.FEATURE_FILES]
+    assert missing(steps) == [Feature.FEATURE_IMAGES]
 
 
 def test_only_what_users_said_shows_images() -> None:

@@ -140,6 +140,13 @@ async def test_models_get_an_image_without_metadata(media: Media) -> None:
     assert not {"exif", "icc_profile", "comment"} & set(seen.info)
 
 
+async def test_who_looks_for_images_among_files_is_given_nothing_for_others(media: Media) -> None:
+    """It is no mistake of theirs."""
+    data = b"plain text\n" * 20
+    assert not (await media.prepare(data, if_image=True)).data
+    assert (await media.prepare(saved(drawn("Hi")), if_image=True)).data
+
+
 async def test_a_large_image_is_made_small_enough(media: Media) -> None:
     """Noise cannot be packed: it becomes a smaller picture."""
     noise = Image.effect_noise((2400, 2400), 100).convert("RGB")

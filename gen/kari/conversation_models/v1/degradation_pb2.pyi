@@ -49,6 +49,8 @@ class _FeatureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feature.Value
     """No tools could be called, or no more of them."""
     FEATURE_FILES: _Feature.ValueType  # 12
     """Files of the message could not be looked at."""
+    FEATURE_IMAGES: _Feature.ValueType  # 13
+    """The model was not shown all images of the message; text that stands in them was read."""
 
 class Feature(_Feature, metaclass=_FeatureEnumTypeWrapper):
     """Features that may be missing while chat still answers."""
@@ -79,6 +81,8 @@ FEATURE_TOOLS: Feature.ValueType  # 11
 """No tools could be called, or no more of them."""
 FEATURE_FILES: Feature.ValueType  # 12
 """Files of the message could not be looked at."""
+FEATURE_IMAGES: Feature.ValueType  # 13
+"""The model was not shown all images of the message; text that stands in them was read."""
 Global___Feature: _TypeAlias = Feature  # noqa: Y015
 
 @_typing.final

@@ -145,22 +145,26 @@ class PrepareImageRequest(_message.Message):
     FILE_ID_FIELD_NUMBER: _builtins.int
     LONGEST_SIDE_FIELD_NUMBER: _builtins.int
     CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    IF_IMAGE_FIELD_NUMBER: _builtins.int
     file_id: _builtins.str
     """The file."""
     longest_side: _builtins.int
     """Longest side in pixels; default 1568."""
     conversation_id: _builtins.str
     """Conversation through which the caller reads it; empty for a file of the caller's own."""
+    if_image: _builtins.bool
+    """True for who looks for the images among files: what is none is answered by nothing, and not refused."""
     def __init__(
         self,
         *,
         file_id: _builtins.str = ...,
         longest_side: _builtins.int = ...,
         conversation_id: _builtins.str = ...,
+        if_image: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "file_id", b"file_id", "longest_side", b"longest_side"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "file_id", b"file_id", "if_image", b"if_image", "longest_side", b"longest_side"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -168,7 +172,7 @@ Global___PrepareImageRequest: _TypeAlias = PrepareImageRequest  # noqa: Y015
 
 @_typing.final
 class PrepareImageResponse(_message.Message):
-    """The image."""
+    """The image; nothing if there is none."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
