@@ -14,8 +14,11 @@ from cli.mesh import Mesh
 from cli.tool_notes import harmless
 from kari.chat_hub.v1.chat_hub_pb2 import DownloadFileRequest, GetFileRequest
 from kari.conversation_models.v1.file_pb2 import File
+from servers.runtime.shortening import shortened
 
 STDOUT = Path("-")
+LONGEST_BYTES = 255
+"""Of a name, as file systems take it."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def place(target: Path, file: File) -> Path:
     if not target.is_dir():
         return target
     name = harmless(file.name).replace("/", "_").replace("\\", "_").strip(". ")
-    return target / (name or file.id)
+    return target / (shortened(name, LONGEST_BYTES, LONGEST_BYTES) or file.id)
 
 
 async def _to_stdout(mesh: Mesh, wanted: Wanted, file: File) -> int:
