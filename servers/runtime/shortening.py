@@ -31,7 +31,7 @@ def _cut(text: str, characters: int, size: int) -> str:
 
 
 def _goes_on(text: str, at: int) -> bool:
-    """Whether what stands there belongs to the character before: an accent, or a part of an emoji."""
+    """Whether what stands there belongs to the character before: an accent, a part of an emoji."""
     return (
         unicodedata.category(text[at])[0] == "M"
         or _JOINER in (text[at], text[at - 1])

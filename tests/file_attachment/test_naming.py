@@ -26,7 +26,10 @@ from servers.file_attachment.naming import LONGEST, LONGEST_BYTES, cleaned
         ("\u0416" * 150 + ".pdf", "\u0416" * 115 + ".pdf"),
         ("\u732b" * 200, "\u732b" * 78),
         ("x" + "\U0001f44b\U0001f3fd" * 50 + ".png", "x" + "\U0001f44b\U0001f3fd" * 28 + ".png"),
-        ("a" + "\u0e01\u0e33" * 3 + "\u0e01\u0e49" * 60, "a" + "\u0e01\u0e33" * 3 + "\u0e01\u0e49" * 36),
+        (
+            "a" + "\u0e01\u0e33" * 3 + "\u0e01\u0e49" * 60,
+            "a" + "\u0e01\u0e33" * 3 + "\u0e01\u0e49" * 36,
+        ),
     ],
 )
 def test_a_name_is_cleaned(given_name: str, shown: str) -> None:

@@ -120,7 +120,7 @@ async def test_a_finished_upload_repeated_gives_the_same_file(attachment: Attach
 
 
 async def test_an_id_is_that_of_one_file(attachment: Attachment) -> None:
-    """Other bytes under it are refused, and change nothing; of what is announced as much is known."""
+    """Other bytes under it are refused, and change nothing; so is another announcement."""
     first = await attachment.send(b"once", request_id="one")
     for data, said in (
         (b"ones", {}),
