@@ -11,8 +11,8 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 # Shown in place; everything else is a download. None of these runs anything.
 _SHOWN = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "text/plain")
-# Played in place: a browser makes a page around them, which asks for the same address again. It may,
-# as a page of this host, since another one's requests come without the cookie; scripts it has none.
+# Played in place: a browser makes a page around them that asks for the same address again. It may, as
+# a page of this host: requests of others come without the cookie. Scripts it has none.
 _PLAYED = ("audio/", "video/")
 _POLICY = "sandbox; default-src 'none'"
 _POLICY_PLAYED = "sandbox allow-same-origin; default-src 'none'; media-src 'self'"
