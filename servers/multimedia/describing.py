@@ -127,7 +127,7 @@ class Describing:
         async with taken(self._jobs, Turn(Queue.IMAGES, most, most, MARGIN_SECONDS)) as seconds:
             wish = ImageWish(
                 ocr=request.ocr and self._media.ocr,
-                location=request.location,
+                location=request.location or self._media.location,
                 most_pixels=self._most_pixels,
                 most_pages=self._media.pages,
                 seconds=seconds,
@@ -161,7 +161,7 @@ class Describing:
     def _recording_wish(self, request: DescribeRequest, by: str, seconds: float) -> RecordingWish:
         return RecordingWish(
             ocr=request.ocr and self._media.ocr,
-            location=request.location,
+            location=request.location or self._media.location,
             speech=by,
             language=self._hearing.speech.language,
             whisper_folder=str(self._hearing.folder or ""),
