@@ -6,7 +6,6 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
 
 import grpc
 from rich.console import Console
@@ -60,9 +59,8 @@ class Wanted:
         after a try of which nothing came it is another one."""
         path, stat = self.path.resolve(), self.path.stat()
         parts = (path, stat.st_size, stat.st_mtime_ns, self.conversation_id, self.strip_metadata)
-        parts += (self.after,) if self.after else ()
         return UploadFileStart(
-            request_id=hashlib.sha256(repr(parts).encode()).hexdigest(),
+            request_id=hashlib.sha256(f"{parts!r}{self.after}".encode()).hexdigest(),
             name=self.path.name.encode(errors="replace").decode(),
             size_bytes=stat.st_size,
             offset=offset,
@@ -137,7 +135,7 @@ async def _progress(mesh: Mesh, wanted: Wanted) -> GetUploadResponse:
     """What of it is safe already, and the file it has become."""
     asked = GetUploadRequest(request_id=wanted.start(0).request_id)
     try:
-        return cast(GetUploadResponse, await mesh.hub.GetUpload(asked))
+        return await mesh.hub.GetUpload(asked)
     except grpc.aio.AioRpcError as error:
         if error.code() is grpc.StatusCode.NOT_FOUND:
             return GetUploadResponse()

@@ -7,12 +7,13 @@ from urllib.parse import quote
 
 from kari.conversation_models.v1.file_pb2 import File
 
+_NOT_PLAIN = re.compile(r"[^ !#-.0-:<-\[\]-~]")
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 # Shown in place; everything else is a download. None of these runs anything.
 _SHOWN = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "text/plain")
-# Played in place: a browser makes a page around them that asks for the same address again. It may, as
-# a page of this host: requests of others come without the cookie. Scripts it has none.
+# Played in place: a browser makes a page around them that asks for the same address again. It may,
+# as a page of this host: requests of others come without the cookie. It has no scripts.
 _PLAYED = ("audio/", "video/")
 _POLICY = "sandbox; default-src 'none'"
 _POLICY_PLAYED = "sandbox allow-same-origin; default-src 'none'; media-src 'self'"
@@ -85,10 +86,12 @@ def headers_of(file: File, span: Span) -> Mapping[str, str]:
 
 
 def disposition(file: File) -> str:
-    """Whether a file is shown in place, and its name (RFC 6266)."""
+    """Whether a file is shown in place, and its name (RFC 6266): in full, and once more for clients
+    that know ASCII alone."""
     shown = file.content_type.startswith(_SHOWN) or _is_played(file)
     kind = "inline" if shown else "attachment"
-    return f"{kind}; filename*=UTF-8''{quote(file.name, safe='')}"
+    plain = _NOT_PLAIN.sub("_", file.name)
+    return f"{kind}; filename*=UTF-8''{quote(file.name, safe='')}; filename=\"{plain}\""
 
 
 def _is_played(file: File) -> bool:

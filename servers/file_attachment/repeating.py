@@ -2,8 +2,9 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator
+
+from asyncpg import Record
 
 from kari.errors.v1.errors_pb2 import Reason
 from kari.file_attachment.v1.file_attachment_pb2 import UploadRequest, UploadStart
@@ -11,7 +12,7 @@ from servers.runtime.chunk import Chunk
 from servers.runtime.errors import Conflict
 
 
-def require_same_start(start: UploadStart, row: Mapping[str, Any]) -> None:
+def require_same_start(start: UploadStart, row: Record) -> None:
     """Conflict if what is announced is not what an upload has, or was to have: at its beginning,
     and of one that is finished. What nobody said is not compared."""
     finished = bool(row["file_id"])
@@ -28,7 +29,7 @@ def require_same_start(start: UploadStart, row: Mapping[str, Any]) -> None:
 
 
 async def require_same_bytes(
-    steps: AsyncIterator[UploadRequest | Chunk], start: UploadStart, row: Mapping[str, Any]
+    steps: AsyncIterator[UploadRequest | Chunk], start: UploadStart, row: Record
 ) -> None:
     """Conflict if the rest of a call brings other bytes than a finished upload did. Nothing is kept
     of them. A call that is cut, or that only brings a part, is compared by its size."""

@@ -1,6 +1,7 @@
 """`kari files` against a running mesh."""
 
 import json
+import os
 import secrets
 from pathlib import Path
 
@@ -61,6 +62,9 @@ async def test_a_refused_file_is_exit_code_1(mesh: Mesh, tmp_path: Path) -> None
     code, again = await files(mesh, "upload", str(path))
     assert code == 1
     assert named(again) != named(output)
+    code, told = await files(mesh, "download", named(again), str(tmp_path / "came.txt"))
+    assert (code, "was refused" in told) == (1, True), told
+    assert os.listdir(tmp_path) == [path.name]
 
 
 def named(output: str) -> str:
@@ -114,7 +118,7 @@ async def test_a_long_name_fits_into_the_folder(mesh: Mesh, tmp_path: Path) -> N
 async def came_down(mesh: Mesh, file_id: str, target: Path) -> tuple[int, str] | None:
     """What the command says of a download, once the file may be read."""
     code, output = await files(mesh, "download", file_id, str(target))
-    return None if code and "quarantine" in output else (code, output)
+    return None if code and "still being looked at" in output else (code, output)
 
 
 async def test_metadata_is_taken_out_of_a_file(mesh: Mesh, tmp_path: Path) -> None:

@@ -373,6 +373,7 @@ async def test_nothing_in_a_file_runs(ada: Http, mesh: Mesh, content_type: str, 
     file = mesh.hub.keep('"quoted" \r\nname.html', b"<script>", content_type)
     answer = await ada.get(f"/v1/files/{file.id}/content")
     assert answer.headers["content-disposition"].startswith(f"{shown}; filename*=UTF-8''%22quoted")
+    assert answer.headers["content-disposition"].endswith('; filename="_quoted_ __name.html"')
     assert answer.headers["x-content-type-options"] == "nosniff"
     policy = answer.headers["content-security-policy"]
     assert policy.startswith("sandbox")
