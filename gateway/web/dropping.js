@@ -6,6 +6,10 @@ import { byId } from "./elements.js";
 const GONE = 2000;
 const hint = byId("drop-hint");
 let gone = 0;
+// A picture of the page that is dragged looks like a file from elsewhere.
+let own = false;
+addEventListener("dragstart", () => (own = true));
+addEventListener("dragend", () => (own = false));
 
 // `on` has ready(), whether files are taken right now, and take(files, count of folders).
 export function takeDrops(on) {
@@ -47,7 +51,7 @@ function show(hovers) {
   if (hovers) gone = setTimeout(() => show(false), GONE);
 }
 
-const hasFiles = (event) => event.dataTransfer?.types.includes("Files") ?? false;
+const hasFiles = (event) => !own && (event.dataTransfer?.types.includes("Files") ?? false);
 
 const takesText = (target) => target instanceof Element && target.matches("input, textarea");
 

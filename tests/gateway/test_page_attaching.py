@@ -78,6 +78,19 @@ async def test_a_drag_that_goes_away_leaves_no_hint(page: Page, tmp_path: Path) 
     assert page.url == before
 
 
+async def test_a_picture_of_the_page_is_no_new_file(page: Page, tmp_path: Path) -> None:
+    """Dragged within it; what comes from elsewhere afterwards is."""
+    await ready(page)
+    path = tmp_path / "picture.png"
+    path.write_bytes(PNG)
+    moved = "(kind) => document.body.dispatchEvent(new DragEvent(kind, { bubbles: true }))"
+    for kind, count in (("dragstart", 0), ("dragend", 1)):
+        await page.evaluate(moved, kind)
+        for step in ("dragEnter", "dragOver", "drop"):
+            await drag(page, step, {"files": [str(path)]})
+        await expect(page.locator(".chip")).to_have_count(count)
+
+
 async def test_folders_are_told(page: Page, mesh: Mesh, tmp_path: Path) -> None:
     """What browsers hand over of them is no file."""
     await ready(page)
