@@ -94,6 +94,18 @@ async def test_what_hides_is_found(room: Room, data: bytes, why: str) -> None:
     assert why in str((await look(room, data))["refused"])
 
 
+async def test_what_is_too_large_to_be_opened_is_better_uploaded_alone(room: Room) -> None:
+    """A file by itself is looked through as it comes."""
+    large = PICTURE + bytes(65 * 1024 * 1024)
+    packed = samples.zipped({"a.bin": large + samples.unlisted({"b": b"1"})})
+    found = await look(room, packed, ratio=1e6)
+    assert found["refused"] == "a.bin is too large to look into what it holds: upload it alone"
+    packed = samples.zipped({"a.bin": large + samples.seven_zip()})
+    assert "type 7z is hidden" in str((await look(room, packed, ratio=1e6))["refused"])
+    assert (await look(room, packed, ratio=1e6, unknown="allow"))["refused"] == ""
+    assert (await look(room, samples.zipped({"a.bin": large}), ratio=1e6))["refused"] == ""
+
+
 async def test_what_hides_may_be_allowed(room: Room) -> None:
     """It is told then."""
     found = await look(room, PICTURE + samples.seven_zip(), unknown="allow")

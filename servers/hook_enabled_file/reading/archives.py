@@ -251,9 +251,20 @@ class _Walk:
             self._missed(name)
         elif size <= NESTED_BYTES:
             self._whole(kept, kind, name, depth, found, text=text)
-        elif kind or found or ZIP_END in tail or image(bytes(kept.getbuffer()[:IMAGE_BYTES]), tail):
+        elif kind or ZIP_END in tail or image(bytes(kept.getbuffer()[:IMAGE_BYTES]), tail):
             raise Refused("an archive within the archive is too large to look into")
-        elif text:
+        else:
+            self._large(name, found, text=text)
+
+    def _large(self, name: str, found: Found, *, text: bool) -> None:
+        """What is too large to be held, and begins as no archive."""
+        for at, kind in found:
+            if kind in ("tar", "zip"):
+                raise Refused(
+                    f"{name[:100]} is too large to look into what it holds: upload it alone"
+                )
+            self.count.hidden(kind, at)
+        if text or found:
             self._missed(name)
 
     def _whole(
