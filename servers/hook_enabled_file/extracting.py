@@ -32,13 +32,17 @@ _CUT = {
     Why.BROKEN: "the rest was not read: it is broken",
 }
 
-
 log = structlog.get_logger("kari.hook_enabled_file")
+
+
+class Unread(JobFailed):
+    """The text could not be read, as a hook has told that came before."""
 
 
 @dataclass(frozen=True)
 class Extracting:
-    """Reads a file once for all hooks that want its text."""
+    """Reads a file once for all hooks that want its text, also one that cannot be read: trying may
+    take minutes."""
 
     room: Room
     multimedia: "MultimediaServiceAsyncStub"
@@ -54,16 +58,28 @@ class Extracting:
         return reads_media(content_type)
 
     async def of(self, looked: Looked) -> Extracted:
-        """The text of a file. JobFailed if none could be read; where only the rest could not, that
-        is told as left out. Busy while a caption may come in a while: the text is kept."""
+        """The text of a file. JobFailed if none could be read, Unread from then on; where only the
+        rest could not, that is told as left out. Busy while a caption may come in a while: the text
+        is kept."""
+        if looked.unread is not None:
+            raise Unread(looked.unread.why, looked.unread.sentence, looked.unread.cause)
         if looked.extracted is None:
-            media = reads_media(looked.file.content_type)
-            looked.extracted = await (self._media(looked) if media else self._read(looked))
+            looked.extracted = await self._first(looked)
         elif looked.extracted.caption_later:
             await self._caption(looked, looked.extracted)
         if looked.extracted.caption_later:
             raise Busy(f"{looked.extracted.no_caption_because}; it is asked for again")
         return looked.extracted
+
+    async def _first(self, looked: Looked) -> Extracted:
+        try:
+            if reads_media(looked.file.content_type):
+                return await self._media(looked)
+            return await self._read(looked)
+        except JobFailed as failed:
+            if failed.why is not Why.ROOM:
+                looked.unread = failed
+            raise
 
     async def _read(self, looked: Looked) -> Extracted:
         found = Extracted()
