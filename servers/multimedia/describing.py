@@ -43,6 +43,9 @@ MOST_BYTES = 1_500_000
 """Of an image as models see it."""
 MARGIN_SECONDS = 20.0
 """What is left of a call's time when a job has to be at its end."""
+CLOSING_SECONDS = 5.0
+"""What is left of a call's time when a speech service has to have answered: who waited for it to
+the end of the call would lose what was heard before."""
 PREPARE_SECONDS = 20.0
 LEAST_PREPARE_SECONDS = 3.0
 PREPARE_MARGIN_SECONDS = 1.0
@@ -153,7 +156,7 @@ class Describing:
         ):
             async for each in said:
                 if isinstance(each, Sound):
-                    for heard in await self._hearing.heard(each):
+                    for heard in await self._hearing.heard(each, left_of_call(CLOSING_SECONDS)):
                         yield heard
                 else:
                     yield each
@@ -183,10 +186,13 @@ class Describing:
                     gathered.add(said)
         except NoCaption as none:
             gathered.no_caption_because = str(none)
+            gathered.caption_later = none.later
         except JobFailed as failed:
             gathered.no_caption_because = f"no caption: {failed.sentence}"
+            gathered.caption_later = failed.why is Why.ROOM
         except (RateLimited, TimeoutError):
             gathered.no_caption_because = "no caption: there was no time left for it"
+            gathered.caption_later = True
 
     @property
     def _most_pixels(self) -> int:

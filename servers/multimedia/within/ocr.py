@@ -20,6 +20,7 @@ SURE = 0.6
 """Least confidence of a line; rapidocr's own is 0.5, which lets noise through."""
 LONGEST_SIDE = 2400
 """Pixels of a picture in which lines are read: 280 dots an inch of a letter."""
+NOT_INSTALLED = "text in pictures is not read here: its models are not installed"
 DETECTED_SIDE = 960
 """Pixels of the longest side in which lines are looked for: their number is what a page costs."""
 
