@@ -4,7 +4,7 @@ import io
 
 import grpc
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from kari.errors.v1.errors_pb2 import Reason
 from kari.multimedia.v1.multimedia_pb2 import PrepareImageRequest
@@ -62,6 +62,16 @@ async def test_columns_are_read_one_after_the_other(media: Media) -> None:
         picture.paste(drawn(*lines, size=(720, 400), height=36), (left, 0))
     text = (await media.describe(saved(picture), ocr=True)).text
     assert text.index("Left column has three") < text.index("Right column has one")
+
+
+async def test_a_page_that_was_photographed_askew_is_read_line_by_line(media: Media) -> None:
+    """Its lines fall by more than stands between them."""
+    lines = [f"Line {number} was written straight across the page" for number in ("one", "two")]
+    lines += ["and stands beside nothing else", "until the last one comes"]
+    page = drawn(*lines, size=(900, 260), height=32)
+    askew = page.rotate(-4, Image.Resampling.BICUBIC, expand=True, fillcolor="gray")
+    told = await media.describe(saved(askew.filter(ImageFilter.GaussianBlur(1)), "JPEG"), ocr=True)
+    assert told.text.splitlines() == lines
 
 
 async def test_pages_of_a_scan_have_their_numbers(media: Media) -> None:

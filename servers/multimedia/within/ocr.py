@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from servers.multimedia.reading_order import Box, paragraphs
+from servers.multimedia.reading_order import paragraphs
+from servers.multimedia.skew import Piece, straightened
 from servers.multimedia.weights import DETECTOR, RECOGNIZER
 from servers.runtime.weights import WeightsWrong, checked
 
@@ -22,6 +23,9 @@ LONGEST_SIDE = 2400
 """Pixels of a picture in which lines are read: 280 dots an inch of a letter."""
 DETECTED_SIDE = 960
 """Pixels of the longest side in which lines are looked for: their number is what a page costs."""
+
+ON_ITS_SIDE = 1.5
+"""Height of a piece, in widths, from which rapidocr reads it downward (`get_rotate_crop_image`)."""
 
 
 @cache
@@ -66,20 +70,27 @@ def warm() -> None:
 
 def paragraphs_in(picture: Image.Image) -> list[str]:
     """What is written in a picture, in the order in which people read it."""
+    return paragraphs(straightened(pieces_in(picture)))
+
+
+def pieces_in(picture: Image.Image) -> list[Piece]:
+    """The lines of a picture, or pieces of them, as they were found; in no order."""
     seen = picture.convert("RGB")
     seen.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     found = engine()(np.ascontiguousarray(np.asarray(seen)[:, :, ::-1]))
     lines, texts = getattr(found, "boxes", None), getattr(found, "txts", None)
     if lines is None or texts is None:
         return []
-    boxes = (_box(corners, text) for corners, text in zip(lines, texts, strict=True))
-    return paragraphs(list(boxes))
+    return [_piece(corners, text) for corners, text in zip(lines, texts, strict=True)]
 
 
-def _box(corners: NDArray[np.float32], text: str) -> Box:
-    left, top = corners.min(axis=0).tolist()
-    right, bottom = corners.max(axis=0).tolist()
-    return Box(left, top, right, bottom, text)
+def _piece(corners: NDArray[np.float32], text: str) -> Piece:
+    """Of corners as rapidocr gives them: from the upper left one of the picture, clockwise."""
+    first, second, third, fourth = ((float(x), float(y)) for x, y in corners)
+    piece = Piece((first, second, third, fourth), text)
+    if piece.height < ON_ITS_SIDE * piece.length:
+        return piece
+    return Piece((second, third, fourth, first), text)
 
 
 def looks(picture: Image.Image) -> str:
