@@ -80,13 +80,16 @@ def table() -> Page:
 
 
 def screen(height: int, *, dark: bool = False) -> Page:
-    """A screen of 1920 x 1080 with some text of so many pixels, black on white or light on dark."""
+    """A screen of 1920 x 1080, bars above and below, with some text of so many pixels, black on
+    white or light on dark."""
     words = random.Random(5)
     placed = [(300, 200 + height * 3 // 2 * line, _prose(words, 60)) for line in range(12)]
     paper = "#1e1e1e" if dark else "white"
     page = _page(1920, placed, height, paper)
     picture = Image.new("RGB", (1920, 1080), paper)
     picture.paste(page.picture)
+    for top in (0, 1050):
+        ImageDraw.Draw(picture).rectangle((0, top, 1920, top + 30), "#334")
     return Page(picture, page.pieces)
 
 

@@ -4,7 +4,7 @@ import io
 
 import grpc
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
 
 from kari.errors.v1.errors_pb2 import Reason
 from kari.multimedia.v1.multimedia_pb2 import PrepareImageRequest
@@ -71,6 +71,14 @@ async def test_a_page_that_was_photographed_askew_is_read_line_by_line(media: Me
     page = drawn(*lines, size=(900, 260), height=32)
     askew = page.rotate(-4, Image.Resampling.BICUBIC, expand=True, fillcolor="gray")
     told = await media.describe(saved(askew.filter(ImageFilter.GaussianBlur(1)), "JPEG"), ocr=True)
+    assert told.text.splitlines() == lines
+
+
+async def test_small_text_on_a_dark_screen_is_read(media: Media) -> None:
+    """Of ten pixels, on one of 1920 x 1080."""
+    lines = ["The quick brown fox jumps over the lazy dog", "and the dog does not mind"]
+    screen = ImageOps.invert(drawn(*lines, size=(1920, 1080), height=10))
+    told = await media.describe(saved(screen), ocr=True)
     assert told.text.splitlines() == lines
 
 
