@@ -5,7 +5,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter, ImageOps
 
 from embedded.stores import EmbeddedStores
 from kari.errors.v1.errors_pb2 import Reason
@@ -76,6 +76,24 @@ async def test_columns_are_read_one_after_the_other(media: Media) -> None:
         picture.paste(drawn(*lines, size=(720, 400), height=36), (left, 0))
     text = (await media.describe(saved(picture), ocr=True)).text
     assert text.index("Left column has three") < text.index("Right column has one")
+
+
+async def test_a_page_that_was_photographed_askew_is_read_line_by_line(media: Media) -> None:
+    """Its lines fall by more than stands between them."""
+    lines = [f"Line {number} was written straight across the page" for number in ("one", "two")]
+    lines += ["and stands beside nothing else", "until the last one comes"]
+    page = drawn(*lines, size=(900, 260), height=32)
+    askew = page.rotate(-4, Image.Resampling.BICUBIC, expand=True, fillcolor="gray")
+    told = await media.describe(saved(askew.filter(ImageFilter.GaussianBlur(1)), "JPEG"), ocr=True)
+    assert told.text.splitlines() == lines
+
+
+async def test_small_text_on_a_dark_screen_is_read(media: Media) -> None:
+    """Of ten pixels, on one of 1920 x 1080."""
+    lines = ["The quick brown fox jumps over the lazy dog", "and the dog does not mind"]
+    screen = ImageOps.invert(drawn(*lines, size=(1920, 1080), height=10))
+    told = await media.describe(saved(screen), ocr=True)
+    assert told.text.splitlines() == lines
 
 
 async def test_pages_of_a_scan_have_their_numbers(media: Media) -> None:
