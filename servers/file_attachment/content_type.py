@@ -3,9 +3,12 @@ by signatures. It has none for AIFF, AMR, Flash and short programs. Native code:
 event loop."""
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import filetype
-from magika import Magika
+
+if TYPE_CHECKING:
+    from magika import Magika
 
 EDGE_BYTES = 65_536
 """Bytes of the beginning and of the end that are looked at: magika reads 4 KiB of each, the table
@@ -28,5 +31,8 @@ def content_type(first: bytes, last: bytes) -> str:
 
 
 @cache
-def _magika() -> Magika:
+def _magika() -> "Magika":
+    # It brings onnxruntime and NumPy: 30 MB, and a third of a second before a server is ready.
+    from magika import Magika
+
     return Magika()
