@@ -29,9 +29,14 @@ _CUT = {
 }
 
 
+class Unread(JobFailed):
+    """The text could not be read, as a hook has told that came before."""
+
+
 @dataclass(frozen=True)
 class Extracting:
-    """Reads a file once for all hooks that want its text."""
+    """Reads a file once for all hooks that want its text, also one that cannot be read: trying may
+    take minutes."""
 
     room: Room
     multimedia: "MultimediaServiceAsyncStub"
@@ -47,11 +52,18 @@ class Extracting:
         return reads_media(content_type)
 
     async def of(self, looked: Looked) -> Extracted:
-        """The text of a file. JobFailed if none could be read; where only the rest could not, that
-        is told as left out."""
+        """The text of a file. JobFailed if none could be read, Unread from then on; where only the
+        rest could not, that is told as left out."""
+        if looked.unread is not None:
+            raise Unread(looked.unread.why, looked.unread.sentence, looked.unread.cause)
         if looked.extracted is None:
             media = reads_media(looked.file.content_type)
-            looked.extracted = await (self._described(looked) if media else self._read(looked))
+            try:
+                looked.extracted = await (self._described(looked) if media else self._read(looked))
+            except JobFailed as failed:
+                if failed.why is not Why.ROOM:
+                    looked.unread = failed
+                raise
         return looked.extracted
 
     async def _read(self, looked: Looked) -> Extracted:

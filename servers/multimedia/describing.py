@@ -13,7 +13,7 @@ from servers.multimedia.captioning import Captioning, NoCaption
 from servers.multimedia.configuration import Media
 from servers.multimedia.description import Gathered
 from servers.multimedia.hearing import Hearing
-from servers.multimedia.jobs import Jobs
+from servers.multimedia.jobs import Jobs, Queue
 from servers.multimedia.kinds import HEAD_BYTES, Kind, kind_of
 from servers.multimedia.metrics import FILES, timed
 from servers.multimedia.readers import OCR_OFF
@@ -103,10 +103,10 @@ class Describing:
 
     async def _sight(self, stored: StoredFile, longest_side: int) -> Sight:
         wish = SightWish(longest_side, MOST_BYTES, self._most_pixels)
-        turn = Turn(PREPARE_SECONDS, LEAST_PREPARE_SECONDS, PREPARE_MARGIN_SECONDS)
+        turn = Turn(Queue.SIGHTS, PREPARE_SECONDS, LEAST_PREPARE_SECONDS, PREPARE_MARGIN_SECONDS)
         async with (
             taken(self._jobs, turn) as seconds,
-            aclosing(self._jobs.of_image(stored, wish, seconds)) as said,
+            aclosing(self._jobs.sight(stored, wish, seconds)) as said,
         ):
             async for each in said:
                 if isinstance(each, Sight) and len(each.data) <= MOST_BYTES:
@@ -124,10 +124,10 @@ class Describing:
         self, stored: StoredFile, request: DescribeRequest
     ) -> AsyncGenerator[Said, None]:
         most = self._media.image_seconds
-        async with taken(self._jobs, Turn(most, most, MARGIN_SECONDS)) as seconds:
+        async with taken(self._jobs, Turn(Queue.IMAGES, most, most, MARGIN_SECONDS)) as seconds:
             wish = ImageWish(
                 ocr=request.ocr and self._media.ocr,
-                location=request.location,
+                location=request.location or self._media.location,
                 most_pixels=self._most_pixels,
                 most_pages=self._media.pages,
                 seconds=seconds,
@@ -144,7 +144,7 @@ class Describing:
             because = self._hearing.unavailable_because(who)
             yield LeftOut(f"speech was not turned into text: {because}")
         most = self._media.recording_seconds
-        turn = Turn(most, most, MARGIN_SECONDS, recording=True)
+        turn = Turn(Queue.RECORDINGS, most, most, MARGIN_SECONDS)
         async with (
             taken(self._jobs, turn) as seconds,
             aclosing(
@@ -161,7 +161,7 @@ class Describing:
     def _recording_wish(self, request: DescribeRequest, by: str, seconds: float) -> RecordingWish:
         return RecordingWish(
             ocr=request.ocr and self._media.ocr,
-            location=request.location,
+            location=request.location or self._media.location,
             speech=by,
             language=self._hearing.speech.language,
             whisper_folder=str(self._hearing.folder or ""),

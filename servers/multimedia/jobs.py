@@ -1,16 +1,16 @@
-"""Jobs on files: how many at a time, for how long, and when the processes are closed."""
+"""Jobs on files: who waits for whom, and for how long they run."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-import msgspec
-
 from servers.multimedia.configuration import Media
-from servers.multimedia.said import ImageWish, RecordingWish, Said, SightWish, encoded, heard
-from servers.runtime.limited import JobFailed, Limits, Room, Source, Why
+from servers.multimedia.lane import Busy, Lane
+from servers.multimedia.said import ImageWish, RecordingWish, Said, SightWish
+from servers.runtime.limited import Limits, Room, Source
 
 WITHIN = "servers.multimedia.within"
 READERS = ("image", "recording")
@@ -20,114 +20,93 @@ MEGABYTE = 1_000_000
 CHECK_SECONDS = 5.0
 
 
-class Busy(Exception):
-    """Others have the places, for longer than somebody may wait."""
+class Queue(StrEnum):
+    """What waits for its turn."""
+
+    IMAGES = "images"
+    RECORDINGS = "recordings"
+    SIGHTS = "sights"
 
 
 class Jobs:
-    """One room for all of them; recordings take all places but one, so that images need not wait
-    for an hour of speech."""
+    """Two rooms. Images as models see them, for which a turn waits, have one of their own: it opens
+    at once, and nothing in it takes long. What is in files is found out in the other, which has the
+    models; there recordings take all places but one, so that images need not wait for an hour of
+    speech."""
 
     def __init__(self, media: Media, readable: Sequence[Path] = ()) -> None:
         """`readable` are folders of models that are not installed as packages."""
         self._media = media
         modules = [f"{WITHIN}.{name}" for name in (("loaded",) if media.ocr else READERS)]
-        self._room = Room("media", modules, most=media.jobs, readable=readable)
-        self._places = asyncio.Semaphore(media.jobs)
+        reading = Room("media", modules, most=media.jobs, readable=readable)
+        sights = Room("sights", [f"{WITHIN}.sight"], most=media.jobs)
+        self._reading, self._sights = Lane(reading, media.jobs), Lane(sights, media.jobs)
         self._recordings = asyncio.Semaphore(max(1, media.jobs - 1))
-        self._running = 0
-        self._last = 0.0
-        self._open = False
-        self._problem: JobFailed | None = None
 
     @asynccontextmanager
-    async def place(self, patience: float | None, *, recording: bool) -> AsyncIterator[None]:
+    async def place(self, patience: float | None, queue: Queue) -> AsyncIterator[None]:
         """The place of one job, which begins to count its seconds within. Busy if there is none in
         `patience` seconds; None waits for ever."""
+        lane = self._sights if queue is Queue.SIGHTS else self._reading
         async with AsyncExitStack() as held:
             try:
                 async with asyncio.timeout(patience):
-                    if recording:
+                    if queue is Queue.RECORDINGS:
                         await held.enter_async_context(self._recordings)
-                    await held.enter_async_context(self._places)
+                    await held.enter_async_context(lane.place())
             except TimeoutError as late:
                 raise Busy from late
             yield
 
+    def sight(self, source: Source, wish: SightWish, seconds: float) -> AsyncGenerator[Said, None]:
+        """An image as models see it; JobFailed."""
+        return self._sights.run(f"{WITHIN}.sight:prepare", source, wish, self._limits(seconds))
+
     def of_image(
-        self, source: Source, wish: ImageWish | SightWish, seconds: float
+        self, source: Source, wish: ImageWish, seconds: float
     ) -> AsyncGenerator[Said, None]:
         """What a job says of an image; JobFailed."""
-        function = "describe" if isinstance(wish, ImageWish) else "prepare"
-        return self._run(f"{WITHIN}.image:{function}", source, wish, seconds)
+        return self._reading.run(f"{WITHIN}.image:describe", source, wish, self._limits(seconds))
 
     def of_recording(
         self, source: Source, wish: RecordingWish, seconds: float
     ) -> AsyncGenerator[Said, None]:
         """What a job says of a recording; JobFailed."""
-        return self._run(f"{WITHIN}.recording:describe", source, wish, seconds)
+        limits = self._limits(seconds)
+        return self._reading.run(f"{WITHIN}.recording:describe", source, wish, limits)
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Self]:
-        """Closes the room at the end; it opens with the first file."""
+        """Closes the rooms at the end; they open with their first file."""
         try:
             yield self
         finally:
             await self.close()
 
     async def ping(self) -> None:
-        """Raises JobFailed if the last job could not be started."""
-        if self._problem is not None:
-            raise self._problem
+        """Raises JobFailed if the last job of a room could not be started."""
+        for lane in self._lanes:
+            lane.require_room()
 
     async def close_when_idle(self) -> None:
-        """Closes the room whenever nobody came for long; the next file opens it again."""
+        """Closes a room whenever nobody came for long; the next file opens it again."""
         while True:
             await asyncio.sleep(min(CHECK_SECONDS, self._media.idle_seconds / 4))
-            idle = asyncio.get_running_loop().time() - self._last
-            if self._open and not self._running and idle > self._media.idle_seconds:
-                await self.close()
+            for lane in self._lanes:
+                await lane.close_if_idle(self._media.idle_seconds)
 
     async def close(self) -> None:
         """Ends every job."""
-        self._open = False
-        await self._room.close()
+        for lane in self._lanes:
+            await lane.close()
 
-    @asynccontextmanager
-    async def _counted(self) -> AsyncIterator[None]:
-        self._running += 1
-        self._open = True
-        try:
-            yield
-        finally:
-            self._running -= 1
-            self._last = asyncio.get_running_loop().time()
+    @property
+    def _lanes(self) -> tuple[Lane, Lane]:
+        return self._reading, self._sights
 
-    async def _run(
-        self,
-        function: str,
-        source: Source,
-        wish: ImageWish | SightWish | RecordingWish,
-        seconds: float,
-    ) -> AsyncGenerator[Said, None]:
-        limits = Limits(
+    def _limits(self, seconds: float) -> Limits:
+        return Limits(
             seconds=seconds + LATE_SECONDS,
             cpu_seconds=int(seconds + LATE_SECONDS),
             memory_bytes=self._media.memory_megabytes * MEGABYTE,
         )
-        pieces = self._room.run(function, source, encoded(wish), limits)
-        async with self._counted(), aclosing(pieces):
-            try:
-                async for piece in pieces:
-                    yield _heard(piece)
-                self._problem = None
-            except JobFailed as failed:
-                self._problem = failed if failed.why is Why.ROOM else None
-                raise
-
-
-def _heard(piece: bytes) -> Said:
-    try:
-        return heard(piece)
-    except msgspec.DecodeError as error:  # whoever took over a job may say anything
-        raise JobFailed(Why.CRASHED, cause="it said what no reader says") from error

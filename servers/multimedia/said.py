@@ -86,11 +86,12 @@ class Sight(msgspec.Struct, frozen=True, tag=True):
     height: int
 
 
+Wish: TypeAlias = ImageWish | SightWish | RecordingWish
 Said: TypeAlias = Facts | Passage | LeftOut | Progress | Sound | Sight
 _DECODER: msgspec.msgpack.Decoder[Said] = msgspec.msgpack.Decoder(Said)
 
 
-def encoded(said: Said | ImageWish | SightWish | RecordingWish) -> bytes:
+def encoded(said: Said | Wish) -> bytes:
     """As it goes from one process to the other."""
     return msgspec.msgpack.encode(said)
 

@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from kari.errors.v1.errors_pb2 import Reason
-from servers.multimedia.jobs import Busy, Jobs
+from servers.multimedia.jobs import Jobs, Queue
+from servers.multimedia.lane import Busy
 from servers.runtime.call import current
 from servers.runtime.errors import RateLimited
 
@@ -16,13 +17,14 @@ RETRY_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Turn:
-    """A job that has to wait for its turn: the seconds that it may take, those without which it is
-    not begun while there is a choice, and those of the call that are left behind it."""
+    """A job that has to wait for its turn: in which queue, the seconds that it may take, those
+    without which it is not begun while there is a choice, and those of the call that are left
+    behind it."""
 
+    queue: Queue
     most: float
     least: float
     margin: float
-    recording: bool = False
 
 
 @asynccontextmanager
@@ -32,7 +34,7 @@ async def taken(jobs: Jobs, turn: Turn) -> AsyncIterator[float]:
     left = left_of_call(turn.margin)
     patience = None if left is None else max(SHORTEST_SECONDS, left - turn.least)
     try:
-        async with jobs.place(patience, recording=turn.recording):
+        async with jobs.place(patience, turn.queue):
             left = left_of_call(turn.margin)
             yield turn.most if left is None else max(SHORTEST_SECONDS, min(turn.most, left))
     except Busy as busy:

@@ -395,3 +395,20 @@ async def test_what_fails_behind_the_first_bytes_is_told_as_it_was(attachment: A
         await send(attachment.stub.Upload, breaks())
     got = await attachment.stub.GetUpload(contract.GetUploadRequest(request_id=start.request_id))
     assert not got.HasField("file")
+
+
+async def test_bytes_that_were_lost_come_again_for_all_files_that_have_them(
+    attachment: Attachment,
+) -> None:
+    """After a disk that failed, say: what is uploaded again is not thrown away for them."""
+    data = secrets.token_bytes(5 * 2**20)
+    lost = await attachment.ready(data)
+    for each in list(attachment.objects()):
+        each.unlink()
+    assert (await refusal(attachment.download(lost.id))).reason == Reason.REASON_FILE_NOT_FOUND
+    again = await attachment.ready(data)
+    assert await attachment.download(again.id) == data
+    assert await attachment.download(lost.id) == data
+    for file in (lost, again):
+        await attachment.stub.DeleteFile(contract.DeleteFileRequest(file_id=file.id))
+    await until(lambda: objects_are(attachment, 0))

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 
 import msgspec
@@ -18,8 +18,10 @@ from servers.multimedia.said import (
     LeftOut,
     Passage,
     RecordingWish,
+    Said,
     Sight,
     SightWish,
+    Wish,
 )
 from servers.runtime.limited import BytesSource, JobFailed, Why
 from tests.multimedia.samples import bomb, drawn, filmed, photographed, recorded, saved
@@ -88,14 +90,19 @@ def mutated(whole: bytes, seed: int) -> bytes:
     return bytes(data[: chance.randrange(1, len(data) + 1)]) if seed % 3 == 0 else bytes(data)
 
 
-async def outcome(jobs: Jobs, data: bytes, wish: msgspec.Struct) -> str:
+def started(jobs: Jobs, source: BytesSource, wish: Wish) -> AsyncGenerator[Said, None]:
+    """The job that fulfils a wish."""
+    if isinstance(wish, RecordingWish):
+        return jobs.of_recording(source, wish, 5)
+    if isinstance(wish, SightWish):
+        return jobs.sight(source, wish, 5)
+    return jobs.of_image(source, wish, 5)
+
+
+async def outcome(jobs: Jobs, data: bytes, wish: Wish) -> str:
     """What became of a job; every other exception is a failure of the server."""
     source = BytesSource(data)
-    run = (
-        jobs.of_recording(source, wish, 5)
-        if isinstance(wish, RecordingWish)
-        else jobs.of_image(source, wish, 5)
-    )
+    run = started(jobs, source, wish)
     try:
         async with aclosing(run) as said:
             async for each in said:

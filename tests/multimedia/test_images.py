@@ -1,15 +1,17 @@
 """Images: what they show, what they say of themselves, and how models see them."""
 
 import io
+from pathlib import Path
 
 import grpc
 import pytest
 from PIL import Image
 
+from embedded.stores import EmbeddedStores
 from kari.errors.v1.errors_pb2 import Reason
 from kari.multimedia.v1.multimedia_pb2 import PrepareImageRequest
 from servers.runtime.errors import from_rpc
-from tests.hosting import Somebody
+from tests.hosting import Somebody, hosting, settings_for
 from tests.multimedia.media import Media
 from tests.multimedia.samples import bomb, drawn, photographed, recorded, saved
 
@@ -53,6 +55,18 @@ async def test_exif_is_told_without_the_place(media: Media) -> None:
     assert "52.5" not in str(facts)
     place = (await media.describe(picture, location=True)).facts["location"]
     assert dict(place) == {"latitude": 52.52, "longitude": -13.4}
+
+
+async def test_whoever_runs_kari_may_ask_for_the_place(
+    stores: EmbeddedStores, tmp_path: Path
+) -> None:
+    (tmp_path / "files.toml").write_text("[media]\nocr = false\nlocation = true\n")
+    servers = "multimedia", "file_attachment"
+    async with hosting(settings_for(stores, tmp_path), *servers) as wiring:
+        media = Media(wiring, Somebody())
+        with media.somebody.acts(wiring):
+            facts = (await media.describe(photographed(drawn("Somewhere")))).facts
+    assert dict(facts["location"]) == {"latitude": 52.52, "longitude": -13.4}
 
 
 async def test_columns_are_read_one_after_the_other(media: Media) -> None:

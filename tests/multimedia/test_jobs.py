@@ -39,7 +39,7 @@ def is_zygote(process: psutil.Process) -> bool:
 
 async def sights(jobs: Jobs) -> int:
     """How many pictures a job gave."""
-    async with aclosing(jobs.of_image(PICTURE, WISH, 5)) as said:
+    async with aclosing(jobs.sight(PICTURE, WISH, 5)) as said:
         return len([each async for each in said])
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from kari.errors.v1.errors_pb2 import Reason
 from servers.multimedia.configuration import Media as MediaLimits
-from servers.multimedia.jobs import Jobs
+from servers.multimedia.jobs import Jobs, Queue
 from servers.multimedia.turns import Turn, taken
 from servers.runtime.call import Call, acting
 from servers.runtime.errors import RateLimited
@@ -22,7 +22,7 @@ def calling(seconds: float) -> Call:
 
 def recording(least: float = LONG) -> Turn:
     """One that takes long."""
-    return Turn(LONG, least, margin=20, recording=True)
+    return Turn(Queue.RECORDINGS, LONG, least, margin=20)
 
 
 async def test_seconds_are_counted_from_the_turn_on() -> None:
@@ -68,10 +68,23 @@ async def test_an_image_does_not_wait_for_recordings() -> None:
         async with taken(jobs, recording()):
             behind = asyncio.create_task(_takes(jobs))
             await asyncio.sleep(0)
-            async with taken(jobs, Turn(60, 60, margin=20)) as seconds:
+            async with taken(jobs, Turn(Queue.IMAGES, 60, 60, margin=20)) as seconds:
                 assert seconds == 60
             assert not behind.done()
         await behind
+
+
+async def test_what_a_turn_waits_for_does_not_wait_for_what_is_read() -> None:
+    """All places for reading are taken, and images for models have theirs."""
+    jobs = Jobs(MediaLimits(ocr=False, jobs=2))
+    with acting(calling(2)):
+        reading = Turn(Queue.IMAGES, 60, 1, margin=0)
+        async with taken(jobs, reading), taken(jobs, reading):
+            async with taken(jobs, Turn(Queue.SIGHTS, 20, 1, margin=0)) as seconds:
+                assert seconds > 0
+            with pytest.raises(RateLimited):
+                async with taken(jobs, reading):
+                    raise AssertionError("it has a place")
 
 
 async def _takes(jobs: Jobs) -> None:

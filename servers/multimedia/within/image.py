@@ -1,9 +1,7 @@
-"""Jobs on images: what they show, and how models see them."""
+"""Jobs on images: what they show."""
 
-import io
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import msgspec
 from PIL import Image
@@ -15,26 +13,21 @@ from servers.multimedia.said import (
     LeftOut,
     Passage,
     Progress,
-    Sight,
-    SightWish,
     Value,
     encoded,
 )
 from servers.multimedia.within import exif, ocr
-from servers.multimedia.within.picture import decoded, opened, require_size
+from servers.multimedia.within.picture import decoded, in_words, opened, require_size
 from servers.runtime.limited.failures import Unreadable
 from servers.runtime.limited.job import JobFile
 from servers.runtime.weights import WeightsWrong
-
-QUALITIES = (88, 80, 70, 60)
-SMALLER = 0.75
 
 
 def describe(file: JobFile, request: bytes) -> Iterator[bytes]:
     """Facts, and the text of each page."""
     wish = msgspec.msgpack.decode(request, type=ImageWish)
     until = time.monotonic() + wish.seconds
-    with _told():
+    with in_words():
         picture = opened(file, wish.most_pixels)
         pages = _pages(picture)
         facts = {**_size(picture, pages), **_exif(picture, location=wish.location)}
@@ -49,26 +42,6 @@ def describe(file: JobFile, request: bytes) -> Iterator[bytes]:
         yield from _further(picture, min(pages, wish.most_pages), wish.most_pixels, until)
         if pages > wish.most_pages:
             yield encoded(LeftOut(f"pages after the first {wish.most_pages} were left out"))
-
-
-def prepare(file: JobFile, request: bytes) -> Iterator[bytes]:
-    """The image as models see it: upright, no larger than asked, nothing but pixels."""
-    wish = msgspec.msgpack.decode(request, type=SightWish)
-    with _told():
-        source = opened(file, wish.most_pixels)
-        kind = source.format
-        picture = decoded(source, wish.longest_side)
-    picture.thumbnail((wish.longest_side, wish.longest_side), Image.Resampling.LANCZOS)
-    yield encoded(_fitted(picture, wish.most_bytes, lossless=kind in ("PNG", "GIF", "BMP")))
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """What Pillow raises over a broken picture, as a sentence."""
-    try:
-        yield
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise Unreadable("the picture is broken, or ends before its end") from error
 
 
 def _pages(picture: Image.Image) -> int:
@@ -120,23 +93,3 @@ def _further(picture: Image.Image, pages: int, most_pixels: int, until: float) -
             continue
         yield encoded(Progress(page / pages))
         yield from _read(seen, page)
-
-
-def _fitted(picture: Image.Image, most_bytes: int, *, lossless: bool) -> Sight:
-    if lossless:
-        data = _saved(picture, "PNG", optimize=False)
-        if len(data) <= most_bytes:
-            return Sight(data, "image/png", *picture.size)
-    while True:
-        for quality in QUALITIES:
-            data = _saved(picture, "JPEG", quality=quality)
-            if len(data) <= most_bytes:
-                return Sight(data, "image/jpeg", *picture.size)
-        width, height = (max(1, int(side * SMALLER)) for side in picture.size)
-        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
-
-
-def _saved(picture: Image.Image, kind: str, **options: object) -> bytes:
-    out = io.BytesIO()
-    picture.save(out, kind, **options)
-    return out.getvalue()

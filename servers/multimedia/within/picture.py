@@ -1,6 +1,8 @@
 """Opening pictures: kinds, sizes and orientation, before and while they are decoded."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -64,3 +66,12 @@ def flattened(picture: Image.Image) -> Image.Image:
     flat = Image.new("RGB", picture.size)
     flat.paste(picture.convert("RGB"))
     return flat
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """What Pillow raises over a broken picture, as a sentence: Unreadable."""
+    try:
+        yield
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise Unreadable("the picture is broken, or ends before its end") from error
