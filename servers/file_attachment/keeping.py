@@ -219,7 +219,8 @@ async def _add_file(connection: Connection, who: Principal, arrived: Arrived) ->
     )
     if row["conversation_id"]:
         await connection.execute(QUERIES.use_file, file_id, row["conversation_id"], "")
-    await connection.execute(QUERIES.finish_upload, who.user_id, row["request_id"], file_id)
+    values = who.user_id, row["request_id"], file_id, arrived.sha256
+    await connection.execute(QUERIES.finish_upload, *values)
     return file_id
 
 

@@ -113,7 +113,8 @@ INSERT INTO files (id, user_id, roles, sha256, name, size_bytes, content_type, c
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 
 -- name: finish_upload
-UPDATE uploads SET file_id = $3, updated_at = statement_timestamp()
+-- $1 user, $2 request, $3 file, $4 sha256 of what came: that of the file may become another.
+UPDATE uploads SET file_id = $3, sha256 = $4, updated_at = statement_timestamp()
 WHERE user_id = $1 AND request_id = $2;
 
 -- name: use_file

@@ -17,10 +17,14 @@ class Extracted:
     segments: list[TextChunk] = field(default_factory=list)
     facts: dict[str, object] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
-    pictures: list[int] = field(default_factory=list)
-    """Pages that show something and hold no text, such as scans."""
     no_caption_because: str = ""
     """Why nobody says what a picture shows: its own text may be there all the same."""
+    caption_later: bool = False
+    """Whether somebody may say it in a while."""
+    caption_asked: int = 0
+    """How often it was asked for again."""
+    pictures: list[int] = field(default_factory=list)
+    """Pages that show something and hold no text, such as scans."""
 
     def add(self, piece: bytes) -> None:
         """Takes a piece that a job gave."""

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import grpc
+import structlog
 from google.protobuf.json_format import MessageToDict
 
+from kari.conversation_models.v1.file_pb2 import TextChunk
 from kari.errors.v1.errors_pb2 import Reason
 from kari.multimedia.v1.multimedia_pb2 import DescribeRequest, Description
 from servers.hook_enabled_file.extracted import Extracted
@@ -20,6 +22,8 @@ from servers.runtime.limited import JobFailed, Room, Why
 if TYPE_CHECKING:
     from kari.multimedia.v1.multimedia_pb2_grpc import MultimediaServiceAsyncStub
 
+MOST_CAPTIONS = 3
+"""How often a caption is asked for again, as often as what is away."""
 _CUT = {
     Why.TIME: "the rest was not read: it took longer than it may",
     Why.MEMORY: "the rest was not read: it took more memory than it may",
@@ -27,6 +31,8 @@ _CUT = {
     Why.CRASHED: "the rest was not read: it made the reader crash",
     Why.BROKEN: "the rest was not read: it is broken",
 }
+
+log = structlog.get_logger("kari.hook_enabled_file")
 
 
 MOST_PAGES = 20_000
@@ -59,20 +65,27 @@ class Extracting:
     async def of(self, looked: Looked) -> Extracted:
         """The text of a file. JobFailed if none could be read, Unread from then on; where only the
         rest could not, that is told as left out. Elsewhere if there are pages to be read as
-        pictures, which are when it is asked again."""
+        pictures, which are when it is asked again; Busy while a caption may come in a while: the
+        text is kept."""
         if looked.unread is not None:
             raise Unread(looked.unread.why, looked.unread.sentence, looked.unread.cause)
         if looked.extracted is None:
-            media = reads_media(looked.file.content_type)
-            try:
-                looked.extracted = await (
-                    self._described(looked, caption=True) if media else self._document(looked)
-                )
-            except JobFailed as failed:
-                if failed.why is not Why.ROOM:
-                    looked.unread = failed
-                raise
+            looked.extracted = await self._first(looked)
+        elif looked.extracted.caption_later:
+            await self._caption(looked, looked.extracted)
+        if looked.extracted.caption_later:
+            raise Busy(f"{looked.extracted.no_caption_because}; it is asked for again")
         return looked.extracted
+
+    async def _first(self, looked: Looked) -> Extracted:
+        try:
+            if reads_media(looked.file.content_type):
+                return await self._media(looked)
+            return await self._document(looked)
+        except JobFailed as failed:
+            if failed.why is not Why.ROOM:
+                looked.unread = failed
+            raise
 
     async def _document(self, looked: Looked) -> Extracted:
         """A document's text. Reading it again is cheap beside its pictures: nothing of it is kept
@@ -90,7 +103,7 @@ class Extracting:
     async def _seen(self, looked: Looked) -> Extracted:
         """What is on the pages that are pictures. They are no reason to leave out the others."""
         try:
-            return await self._described(looked, caption=False)
+            return await self._on_pages(looked)
         except JobFailed as failed:
             why = failed.sentence
         except Busy:
@@ -117,16 +130,36 @@ class Extracting:
             found.left_out.append(_CUT[failed.why])
         return found
 
-    async def _described(self, looked: Looked, *, caption: bool) -> Extracted:
-        described = Description()
+    async def _media(self, looked: Looked) -> Extracted:
         # Without a model for captions, or the role, nothing is missing.
-        request = DescribeRequest(
-            file_id=looked.file.id,
-            ocr=True,
-            speech=True,
-            caption=caption,
-            pages=looked.pictures[:MOST_PAGES],
-        )
+        request = DescribeRequest(file_id=looked.file.id, ocr=True, speech=True, caption=True)
+        described = await self._described(looked, request)
+        return _extracted(described)
+
+    async def _on_pages(self, looked: Looked) -> Extracted:
+        pages = looked.pictures[:MOST_PAGES]
+        request = DescribeRequest(file_id=looked.file.id, ocr=True, pages=pages)
+        return _extracted(await self._described(looked, request))
+
+    async def _caption(self, looked: Looked, found: Extracted) -> None:
+        """Asks for the caption alone. Who does not get it is content after a few times: the text
+        that was read is not given up for it."""
+        found.caption_asked += 1
+        try:
+            request = DescribeRequest(file_id=looked.file.id, caption=True)
+            described = await self._described(looked, request)
+        except (Away, JobFailed) as error:
+            log.warning("no caption", file=looked.file.id, error=str(error))
+        else:
+            found.segments = sorted([*found.segments, *described.chunks], key=_page)
+            found.facts |= MessageToDict(described.metadata)
+            found.no_caption_because = described.no_caption_because
+            found.caption_later = described.caption_later
+        if found.caption_asked >= MOST_CAPTIONS:
+            found.caption_later = False
+
+    async def _described(self, looked: Looked, request: DescribeRequest) -> Description:
+        described: Description | None = None
         call = self.multimedia.Describe(request)
         try:
             async for step in call:
@@ -142,9 +175,20 @@ class Extracting:
             raise Away("pictures and recordings cannot be read at the moment") from error
         finally:
             call.cancel()
-        return Extracted(
-            list(described.chunks),
-            MessageToDict(described.metadata),
-            list(described.warnings),
-            no_caption_because=described.no_caption_because,
-        )
+        if described is None:
+            raise Away("pictures and recordings cannot be read at the moment")
+        return described
+
+
+def _page(segment: TextChunk) -> int:
+    return segment.anchor.page
+
+
+def _extracted(described: Description) -> Extracted:
+    return Extracted(
+        list(described.chunks),
+        MessageToDict(described.metadata),
+        list(described.warnings),
+        described.no_caption_because,
+        described.caption_later,
+    )

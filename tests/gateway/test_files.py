@@ -362,8 +362,10 @@ async def test_head_tells_without_bytes(ada: Http, mesh: Mesh) -> None:
         ("text/html", "attachment"),
         ("image/svg+xml", "attachment"),
         ("application/pdf", "attachment"),
+        ("audio/x-mpegurl", "attachment"),
         ("image/png", "inline"),
         ("text/plain", "inline"),
+        ("video/mp4", "inline"),
     ],
 )
 async def test_nothing_in_a_file_runs(ada: Http, mesh: Mesh, content_type: str, shown: str) -> None:
@@ -371,8 +373,12 @@ async def test_nothing_in_a_file_runs(ada: Http, mesh: Mesh, content_type: str, 
     file = mesh.hub.keep('"quoted" \r\nname.html', b"<script>", content_type)
     answer = await ada.get(f"/v1/files/{file.id}/content")
     assert answer.headers["content-disposition"].startswith(f"{shown}; filename*=UTF-8''%22quoted")
+    assert answer.headers["content-disposition"].endswith('; filename="_quoted_ __name.html"')
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["content-security-policy"].startswith("sandbox")
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("sandbox")
+    assert "allow-scripts" not in policy
+    assert "default-src 'none'" in policy
     assert answer.headers["content-type"].startswith(content_type)
 
 

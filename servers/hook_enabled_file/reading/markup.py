@@ -7,7 +7,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from servers.hook_enabled_file import extracted
 from servers.hook_enabled_file.reading.plain import decoded
-from servers.hook_enabled_file.reading.segments import Bounds, segment
+from servers.hook_enabled_file.reading.segments import Bounds, behind, segment
 
 UNSHOWN = ("script", "style", "template", "noscript", "svg", "iframe", "object")
 BLOCKS = frozenset(
@@ -28,6 +28,7 @@ def read(stream: IO[bytes], bounds: Bounds) -> Iterator[bytes]:
         yield extracted.facts({"title": title.text().strip()[:300]})
     for line, text in enumerate(blocks(tree), start=1):
         yield segment(text, line=line)
+    yield from behind(stream, bounds)
 
 
 def blocks(tree: LexborHTMLParser) -> Iterator[str]:

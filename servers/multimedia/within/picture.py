@@ -13,6 +13,9 @@ from servers.runtime.limited.job import JobFile
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "ICO")
 LONGEST_SIDE = 100_000
 """A line of pixels that is longer is no picture."""
+SEVERAL_TIMES = ("WEBP", "AVIF")
+MOST_SEVERAL_TIMES = 60_000_000
+"""Pixels of kinds whose decoders hold a picture four times, at four bytes each."""
 ORIENTATION = 0x0112
 ENOUGH = 1.5
 """Times the pixels that are looked at, from which a picture is made smaller without loss."""
@@ -40,6 +43,8 @@ def opened(file: JobFile, most_pixels: int) -> Image.Image:
 def require_size(picture: Image.Image, most_pixels: int) -> None:
     """Unreadable if a picture has more pixels than are decoded."""
     width, height = picture.size
+    if picture.format in SEVERAL_TIMES:
+        most_pixels = min(most_pixels, MOST_SEVERAL_TIMES)
     if width * height > most_pixels or max(width, height) > LONGEST_SIDE:
         raise Unreadable(
             f"the picture says that it has {width} x {height} pixels; "
