@@ -26,8 +26,9 @@ from kari.errors.v1.errors_pb2 import Reason
 from tests.flow.conftest import QUOTING, RETELLING, Mesh
 from tests.flow.files import Drawer, settled
 from tests.flow.test_tools import results
-from tests.hook_enabled_file.samples import pdf, picture
+from tests.hook_enabled_file.samples import bound, pdf, picture, scans
 from tests.hosting import until
+from tests.multimedia.samples import drawn
 from tests.production_memory.memory import refusal
 from tests.socket_client import SocketClient, login, opened, text_of
 
@@ -72,6 +73,23 @@ async def test_a_file_that_is_named_is_read_for_a_model_without_tools(mesh: Mesh
         assert message.content.startswith("Results: ")
         assert "Aldo Ferrant" in message.content
         assert [use.tool_id for use in message.tools_called] == ["file.read"]
+
+
+async def test_a_scan_is_found_by_a_word_with_its_page(mesh: Mesh) -> None:
+    """Between pages that hold text."""
+    token = await mesh.token()
+    drawer = Drawer(mesh.kari, token)
+    scan = bound(pdf(PAGES[:1]), scans(drawn("Lighthouse keeper")))
+    async with opened(mesh.kari, token) as client:
+        file = await settled(client, await drawer.upload("scan.pdf", scan))
+        assert file.chunks == 2
+
+        async def keeper() -> FileResult | None:
+            frame = await client.ask(search=SearchRequest(query="lighthouse"))
+            return next(iter(frame.result.search.files), None)
+
+        found = await until(keeper)
+    assert (found.name, found.chunk.anchor.page) == ("scan.pdf", 2)
 
 
 async def captain(client: SocketClient) -> FileResult | None:

@@ -1,9 +1,17 @@
 """Pages of PDFs that are pictures."""
 
+import asyncio
+from contextlib import aclosing
+
 import pytest
 
 from kari.errors.v1.errors_pb2 import Reason
+from servers.multimedia.configuration import Media as Limits
+from servers.multimedia.jobs import Jobs
 from servers.multimedia.page_numbers import unread
+from servers.multimedia.said import PagesWish
+from servers.runtime.limited import BytesSource, JobFailed, Why
+from tests.hook_enabled_file.fuzzing import mutants
 from tests.hook_enabled_file.samples import bound, locked_pdf, looping_pdf, pdf, scans
 from tests.multimedia.media import Media
 from tests.multimedia.samples import drawn
@@ -49,6 +57,25 @@ async def test_a_page_that_cannot_be_drawn_is_told(media: Media) -> None:
     """Here because its tree of pages holds itself."""
     told = await media.describe(looping_pdf(), ocr=True)
     assert told.warnings == "page 1 is a picture and was not read: it is broken"
+
+
+async def test_hostile_pdfs_do_the_server_no_harm() -> None:
+    """Truncated and mutated ones: each is read, or its job fails."""
+    whole = scans(drawn("Hi", size=(60, 40), height=12))
+    wish = PagesWish([], most_pixels=1_000_000, most_pages=2, seconds=20)
+    async with Jobs(Limits()).opened() as jobs:
+
+        async def outcome(data: bytes) -> str:
+            try:
+                async with aclosing(jobs.of_pages(BytesSource(data), wish, 20)) as said:
+                    return "read" if [each async for each in said] else "nothing"
+            except JobFailed as failed:
+                return failed.why.value
+
+        samples = [whole, *mutants(whole, 40, seed=6)]
+        found = await asyncio.gather(*map(outcome, samples))
+    assert found[0] == "read"
+    assert not {Why.ROOM, "nothing"} & set(found)
 
 
 def test_pages_are_named_by_spans() -> None:
