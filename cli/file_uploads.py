@@ -86,10 +86,28 @@ async def upload_all(mesh: Mesh, wanted: Sequence[Wanted], user: str, tenant: st
     was refused."""
     code = 0
     for each in wanted:
-        file = await _uploaded(mesh, await _fresh(mesh, each), user, tenant)
-        await mesh.sign_in(user, tenant)
-        code |= _told(await _followed(mesh, file))
+        file = await upload(mesh, each, user, tenant)
+        sys.stdout.write(f"{file.id}  {harmless(file.name)}  {short(FileState, file.state)}\n")
+        code |= int(is_refused(file))
     return code
+
+
+async def upload(mesh: Mesh, wanted: Wanted, user: str, tenant: str) -> File:
+    """A file once it is up and all hooks have looked at it; what they said against it goes to
+    standard error."""
+    file = await _uploaded(mesh, await _fresh(mesh, wanted), user, tenant)
+    await mesh.sign_in(user, tenant)
+    file = await _followed(mesh, file)
+    for report in file.reports:
+        if report.verdict in TOLD:
+            verdict = short(HookVerdict, report.verdict)
+            sys.stderr.write(f"  {report.hook}: {verdict}: {harmless(report.explanation)}\n")
+    return file
+
+
+def is_refused(file: File) -> bool:
+    """Whether nobody may have it."""
+    return file.state == FileState.FILE_STATE_REFUSED
 
 
 async def _fresh(mesh: Mesh, wanted: Wanted) -> Wanted:
@@ -102,7 +120,7 @@ async def _fresh(mesh: Mesh, wanted: Wanted) -> Wanted:
 
 def _in_vain(file: File) -> bool:
     failed = any(report.verdict == HookVerdict.HOOK_VERDICT_FAILED for report in file.reports)
-    return file.state == FileState.FILE_STATE_REFUSED or (file.done and failed)
+    return is_refused(file) or (file.done and failed)
 
 
 async def _uploaded(mesh: Mesh, wanted: Wanted, user: str, tenant: str) -> File:
@@ -168,14 +186,3 @@ async def _followed(mesh: Mesh, file: File) -> File:
     finally:
         call.cancel()
     return file
-
-
-def _told(file: File) -> int:
-    """Prints a file and what was said against it; gives the exit code."""
-    state = short(FileState, file.state)
-    sys.stdout.write(f"{file.id}  {harmless(file.name)}  {state}\n")
-    for report in file.reports:
-        if report.verdict in TOLD:
-            verdict = short(HookVerdict, report.verdict)
-            sys.stderr.write(f"  {report.hook}: {verdict}: {harmless(report.explanation)}\n")
-    return int(file.state == FileState.FILE_STATE_REFUSED)

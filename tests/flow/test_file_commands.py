@@ -177,3 +177,19 @@ async def broken_off(mesh: Mesh, path: Path, data: bytes) -> None:
         await operator.sign_in("demo", "demo")
         response = await operator.hub.UploadFile(iter(steps))
     assert response.received_bytes == len(data)
+
+
+async def test_a_file_goes_with_a_message_of_the_terminal(mesh: Mesh, tmp_path: Path) -> None:
+    """Its text is before the model; with one that is refused nothing is sent."""
+    report, virus = tmp_path / "report.pdf", tmp_path / "virus.txt"
+    report.write_bytes(pdf(["The captain is called Halvorsen."]))
+    virus.write_bytes(EICAR)
+    asked = "--once", "Who is the captain of the report?"
+    code, output = await mesh.kari.command("chat", *asked, "--file", str(report))
+    assert code == 0, output
+    assert "Halvorsen" in str(mesh.upstream.requests[-1])
+    code, output = await mesh.kari.command(
+        "chat", *asked, "--file", str(report), "--file", str(virus)
+    )
+    assert code == 1
+    assert "scan: refused: " in output
