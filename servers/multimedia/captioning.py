@@ -29,7 +29,10 @@ INSTRUCTION = (
 )
 SHOWN = "What the picture shows: "
 """Before a caption among the texts: nobody takes it for words that stand in the picture."""
-UNSEEN = frozenset({Feature.FEATURE_IMAGES, Feature.FEATURE_FULL_CONTEXT})
+UNSEEN = frozenset(
+    # FEATURE_FILES is what model factories of before FEATURE_IMAGES say.
+    {Feature.FEATURE_IMAGES, Feature.FEATURE_FILES, Feature.FEATURE_FULL_CONTEXT}
+)
 """What is said to be missing where an image, or the wish for a caption, did not reach the model."""
 MOST_TOKENS = 300
 LONGEST = 2000
