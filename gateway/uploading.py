@@ -1,6 +1,7 @@
 """Uploads over HTTP: whole ones as forms, and resumable ones by the tus protocol (1.0.0, with its
 extensions creation and termination)."""
 
+import time
 from collections.abc import AsyncIterator, Iterable
 from urllib.parse import quote
 
@@ -173,7 +174,7 @@ async def _steps_of_form(
     request: Request, form: Form, request_id: str
 ) -> AsyncIterator[UploadFileRequest | Chunk]:
     start, begun, ended = UploadFileStart(request_id=request_id), False, False
-    pieces = Pieces()
+    pieces = Pieces(time.monotonic)
     async for chunk in _chunks(request):
         for event in form.feed(chunk):
             match event:
@@ -213,7 +214,7 @@ async def _body_steps(
     """The bytes of a body; they are the last if there are `length` then. Of one that has more
     nothing is kept, as further on."""
     yield UploadFileRequest(start=start)
-    pieces, came, cut = Pieces(), start.offset, False
+    pieces, came, cut = Pieces(time.monotonic), start.offset, False
     try:
         async for chunk in request.stream():
             pieces.add(chunk)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import grpc
 import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from embedded.stores import EmbeddedStores
 from kari.errors.v1.errors_pb2 import Reason
@@ -61,6 +63,57 @@ async def test_an_upload_goes_on_when_a_full_disk_has_room(
             done = await attachment.send(data[safe:], request_id="up", offset=safe)
             assert done.file.sha256 == hashlib.sha256(data).hexdigest()
             assert await attachment.download(done.file.id, for_hooks=True) == data
+
+
+async def test_uploads_leave_a_reserve_of_the_disk_to_everything_else(
+    stores: EmbeddedStores, small_disk: Path
+) -> None:
+    """Refused before the disk is full, and told by health; what is deleted makes room, and the
+    upload goes on where it was."""
+    disk, data, mine = small_disk / "objects", secrets.token_bytes(20 * 2**20), Somebody()
+    rest = disk / "rest"  # what else is kept on this disk
+    settings = settings_for(stores, small_disk).model_copy(
+        update={"objects_reserve_bytes": 6 * 2**20}
+    )
+    async with hosting(settings, "file_attachment") as wiring:
+        attachment = Attachment(wiring, mine)
+        with mine.acts(wiring):
+            first = await attachment.ready(data[: 8 * 2**20])
+            assert await room_by_health(attachment)
+            refused = await refusal(attachment.send(data, request_id="up", size_bytes=len(data)))
+            assert (refused.reason, refused.retryable) == (Reason.REASON_STORE_UNAVAILABLE, True)
+            assert "nearly full" in refused.message
+            rest.write_bytes(bytes(6 * 2**20))  # there is room for it, to the last byte
+            await until(lambda: no_room_by_health(attachment))
+            asked = contract.GetUploadRequest(request_id="up")
+            safe = (await attachment.stub.GetUpload(asked)).received_bytes
+            assert safe == 8 * 2**20
+            rest.unlink()
+            await attachment.stub.DeleteFile(contract.DeleteFileRequest(file_id=first.id))
+            await until(lambda: objects_are(attachment, 2))
+            more = await attachment.send(
+                data[safe : 16 * 2**20], request_id="up", offset=safe, partial=True
+            )
+            assert more.received_bytes == 16 * 2**20
+
+
+async def room_by_health(attachment: Attachment) -> bool:
+    """Whether files can be taken in, by the server's health, which is looked at now and then."""
+    return await told(attachment, "store.objects.room") == HealthCheckResponse.SERVING
+
+
+async def no_room_by_health(attachment: Attachment) -> bool:
+    """Whether it says that they cannot, of all of the store as well."""
+    names = ("store.objects.room", "store.objects")
+    found = [await told(attachment, name) for name in names]
+    return found == [HealthCheckResponse.NOT_SERVING] * 2
+
+
+async def told(attachment: Attachment, service: str) -> int:
+    """The health of a part of the server."""
+    settings = attachment.wiring.settings
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{settings.grpc_port}") as channel:
+        return int((await HealthStub(channel).Check(HealthCheckRequest(service=service))).status)
 
 
 async def test_a_killed_server_leaves_nothing_that_cannot_be_erased(

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-kari/conversation_models/v1/degradation.proto\x12\x1bkari.conversation_models.v1\"S\n\x0b\x44\x65gradation\x12\x35\n\x07\x66\x65\x61ture\x18\x01 \x01(\x0e\x32$.kari.conversation_models.v1.Feature\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t*\xc4\x02\n\x07\x46\x65\x61ture\x12\x17\n\x13\x46\x45\x41TURE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x46\x45\x41TURE_SESSION_BUFFER\x10\x01\x12\x12\n\x0e\x46\x45\x41TURE_RESUME\x10\x02\x12\x1b\n\x17\x46\x45\x41TURE_SEMANTIC_RECALL\x10\x03\x12\x18\n\x14\x46\x45\x41TURE_FULL_CONTEXT\x10\x04\x12\x18\n\x14\x46\x45\x41TURE_CHOSEN_MODEL\x10\x05\x12\x19\n\x15\x46\x45\x41TURE_SHARED_LIMITS\x10\x06\x12\x13\n\x0f\x46\x45\x41TURE_FAN_OUT\x10\x07\x12\x11\n\rFEATURE_VAULT\x10\x08\x12\x1c\n\x18\x46\x45\x41TURE_LONG_TERM_MEMORY\x10\t\x12\x18\n\x14\x46\x45\x41TURE_PAST_THREADS\x10\n\x12\x11\n\rFEATURE_TOOLS\x10\x0b\x12\x11\n\rFEATURE_FILES\x10\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-kari/conversation_models/v1/degradation.proto\x12\x1bkari.conversation_models.v1\"S\n\x0b\x44\x65gradation\x12\x35\n\x07\x66\x65\x61ture\x18\x01 \x01(\x0e\x32$.kari.conversation_models.v1.Feature\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t*\xd9\x02\n\x07\x46\x65\x61ture\x12\x17\n\x13\x46\x45\x41TURE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x46\x45\x41TURE_SESSION_BUFFER\x10\x01\x12\x12\n\x0e\x46\x45\x41TURE_RESUME\x10\x02\x12\x1b\n\x17\x46\x45\x41TURE_SEMANTIC_RECALL\x10\x03\x12\x18\n\x14\x46\x45\x41TURE_FULL_CONTEXT\x10\x04\x12\x18\n\x14\x46\x45\x41TURE_CHOSEN_MODEL\x10\x05\x12\x19\n\x15\x46\x45\x41TURE_SHARED_LIMITS\x10\x06\x12\x13\n\x0f\x46\x45\x41TURE_FAN_OUT\x10\x07\x12\x11\n\rFEATURE_VAULT\x10\x08\x12\x1c\n\x18\x46\x45\x41TURE_LONG_TERM_MEMORY\x10\t\x12\x18\n\x14\x46\x45\x41TURE_PAST_THREADS\x10\n\x12\x11\n\rFEATURE_TOOLS\x10\x0b\x12\x11\n\rFEATURE_FILES\x10\x0c\x12\x13\n\x0f\x46\x45\x41TURE_UPLOADS\x10\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kari.conversation_models.v1
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FEATURE']._serialized_start=164
-  _globals['_FEATURE']._serialized_end=488
+  _globals['_FEATURE']._serialized_end=509
   _globals['_DEGRADATION']._serialized_start=78
   _globals['_DEGRADATION']._serialized_end=161
 # @@protoc_insertion_point(module_scope)

@@ -49,6 +49,8 @@ class _FeatureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feature.Value
     """No tools could be called, or no more of them."""
     FEATURE_FILES: _Feature.ValueType  # 12
     """Files of the message could not be looked at."""
+    FEATURE_UPLOADS: _Feature.ValueType  # 13
+    """Files cannot be uploaded: their store does not answer, or its disk is nearly full."""
 
 class Feature(_Feature, metaclass=_FeatureEnumTypeWrapper):
     """Features that may be missing while chat still answers."""
@@ -79,6 +81,8 @@ FEATURE_TOOLS: Feature.ValueType  # 11
 """No tools could be called, or no more of them."""
 FEATURE_FILES: Feature.ValueType  # 12
 """Files of the message could not be looked at."""
+FEATURE_UPLOADS: Feature.ValueType  # 13
+"""Files cannot be uploaded: their store does not answer, or its disk is nearly full."""
 Global___Feature: _TypeAlias = Feature  # noqa: Y015
 
 @_typing.final
