@@ -3,6 +3,7 @@ extensions creation and termination)."""
 
 import time
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from urllib.parse import quote
 
 from google.protobuf import json_format
@@ -26,7 +27,7 @@ from kari.chat_hub.v1.chat_hub_pb2 import (
 )
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.chunk import Chunk
-from servers.runtime.errors import Conflict, InvalidRequest
+from servers.runtime.errors import Conflict, InvalidRequest, KariError, Unavailable
 from servers.runtime.ids import new_id
 
 FORMS = "/v1/files"
@@ -52,7 +53,12 @@ class Uploading:
         async with self._visitors.admitted(request, "UploadFile") as who:
             await self._limits.upload(who)
             async with self._transfers.place(who):
-                response = await self._send(_form_steps(request, form, request_id))
+                try:
+                    response = await self._send(_form_steps(request, form, request_id))
+                except Unavailable:
+                    if "idempotency-key" not in request.headers:
+                        await self._forget(request_id)
+                    raise
         return _created(response)
 
     async def create(self, request: Request) -> Response:
@@ -132,6 +138,15 @@ class Uploading:
     async def options(self, request: Request) -> Response:
         """`OPTIONS /v1/uploads`: what of the protocol is spoken."""
         return Response(status_code=204, headers=OFFERED)
+
+    async def _forget(self, request_id: str) -> None:
+        """Gives up what nobody can go on with, for nobody knows its id: on a full disk it would
+        take the room that the next one needs."""
+        with suppress(KariError):  # what is left is given up in time
+            known = await self._hub.ask("GetUpload", GetUploadRequest(request_id=request_id))
+            assert isinstance(known, GetUploadResponse)  # noqa: S101  # as the contract says
+            start = UploadFileStart(request_id=request_id, offset=known.received_bytes)
+            await self._send(_listed([start], UploadFileEnd(discard=True)))
 
     async def _progress(self, request: Request) -> GetUploadResponse:
         asked = GetUploadRequest(request_id=request.path_params["upload_id"])

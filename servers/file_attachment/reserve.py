@@ -15,6 +15,8 @@ from servers.runtime.errors import Unavailable
 MOST_BYTES = 1024**3
 SHARE = 20
 """The reserve is a twentieth of the disk, and no more than MOST_BYTES, unless a setting says it."""
+LARGEST_PART = 2 * PART_BYTES
+"""A part is as large as PART_BYTES and the step with which it came to be."""
 
 REFUSED = Counter("kari_chat_file_parts_without_room_total", "Parts that a full disk refused.")
 
@@ -52,8 +54,8 @@ class Reserve:
         return await self._beyond() >= max(before, self._under_way) + size
 
     async def ping(self) -> None:
-        """Unavailable if there is no room for a part."""
-        if await self._beyond() < PART_BYTES:
+        """Unavailable if there may be no room for a part."""
+        if await self._beyond() < LARGEST_PART:
             raise _nearly_full()
 
     async def _beyond(self) -> float:

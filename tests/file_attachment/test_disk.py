@@ -79,7 +79,7 @@ async def test_uploads_leave_a_reserve_of_the_disk_to_everything_else(
         attachment = Attachment(wiring, mine)
         with mine.acts(wiring):
             first = await attachment.ready(data[: 8 * 2**20])
-            assert await room_by_health(attachment)
+            assert await room_by_health(attachment)  # 10 MiB beside the reserve
             refused = await refusal(attachment.send(data, request_id="up", size_bytes=len(data)))
             assert (refused.reason, refused.retryable) == (Reason.REASON_STORE_UNAVAILABLE, True)
             assert "nearly full" in refused.message
