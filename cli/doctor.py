@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from cli.jobs import lasting
+from cli.jobs import lasting, named
 from cli.mesh import NotRunning, connected
 from kari.production_memory.v1.jobs_pb2 import CountJobsRequest, JobCount
 from servers import topology
@@ -235,7 +235,7 @@ def _backlog(counts: Iterable[JobCount], now: float) -> Iterator[Finding]:
     if not waiting:
         yield Finding("jobs", State.OK, "none waits")
         return
-    kinds = ", ".join(f"{each.waiting + each.running} {each.kind}" for each in waiting)
+    kinds = ", ".join(f"{each.waiting + each.running} {named(each.kind)}" for each in waiting)
     oldest = now - min(each.oldest_at.ToNanoseconds() / 1e9 for each in waiting)
     note = f"{kinds} waiting or under way, the oldest for {lasting(oldest)}"
     if oldest < OLD_SECONDS:
@@ -250,7 +250,7 @@ def _set_aside(counts: Iterable[JobCount]) -> Iterator[Finding]:
         if each.failed:
             note = f"{each.failed} set aside, not done"
             way_out = "`kari jobs` says why, `kari jobs retry` tries again"
-            yield Finding(f"{each.kind} jobs", State.DEGRADED, note, way_out)
+            yield Finding(f"jobs: {named(each.kind)}", State.DEGRADED, note, way_out)
 
 
 async def _health(channel: grpc.aio.Channel, service: str) -> int | None:

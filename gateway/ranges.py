@@ -1,12 +1,14 @@
 """Which bytes a request asks for, and the headers of what is sent (RFC 9110, 13 and 14). Pure."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from kari.conversation_models.v1.file_pb2 import File
 
+_NOT_PLAIN = re.compile(r"[^ !#$&'()+,\-.0-9;=@A-Z\[\]^_`a-z{}~]")
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 # Shown in place; everything else is a download. None of these runs anything.
@@ -80,6 +82,14 @@ def headers_of(file: File, span: Span) -> Mapping[str, str]:
 
 
 def disposition(file: File) -> str:
-    """Whether a file is shown in place, and its name (RFC 6266)."""
+    """Whether a file is shown in place, and its name (RFC 6266): as it is, and in ASCII for those
+    who do not read that."""
     kind = "inline" if file.content_type.startswith(_SHOWN) else "attachment"
-    return f"{kind}; filename*=UTF-8''{quote(file.name, safe='')}"
+    return f"{kind}; filename=\"{_plain(file.name)}\"; filename*=UTF-8''{quote(file.name, safe='')}"
+
+
+def _plain(name: str) -> str:
+    """A name in ASCII that every reader of a quoted string takes for the same: letters lose their
+    accents, what else is not plain becomes an underscore, as `%` does, which some decode."""
+    letters = [c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)]
+    return _NOT_PLAIN.sub("_", "".join(letters))
