@@ -142,7 +142,7 @@ async def _running(settings: Settings, mcp_servers: Sequence[str]) -> AsyncItera
             yield found
             if node.name == "code_execution" and (finding := await _code(channel)):
                 yield finding
-            if node.name == "file_attachment" and (finding := await _objects(channel)):
+            if node.name == "file_attachment" and (finding := await objects(channel)):
                 yield finding
             if node.name == "tool_integration" and found.state is not State.OFF:
                 for name in mcp_servers:
@@ -177,7 +177,7 @@ async def _code(channel: grpc.aio.Channel) -> Finding | None:
     return Finding("running code", State.DEGRADED, note, "the log says why; docs/code.md")
 
 
-async def _objects(channel: grpc.aio.Channel) -> Finding | None:
+async def objects(channel: grpc.aio.Channel) -> Finding | None:
     """Whether files can be taken in; nothing if nobody answers."""
     if await _health(channel, "store.objects.room") == health_pb2.HealthCheckResponse.NOT_SERVING:
         note = "no uploads: the disk is nearly full (KARI_OBJECTS_RESERVE_BYTES)"

@@ -9,12 +9,14 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from cli.doctor import Finding, State, objects
 from embedded.stores import EmbeddedStores
 from kari.errors.v1.errors_pb2 import Reason
 from kari.file_attachment.v1 import file_attachment_pb2 as contract
@@ -80,11 +82,15 @@ async def test_uploads_leave_a_reserve_of_the_disk_to_everything_else(
         with mine.acts(wiring):
             first = await attachment.ready(data[: 8 * 2**20])
             assert await room_by_health(attachment)  # 10 MiB beside the reserve
+            assert (await found_by_doctor(attachment)).state is State.OK
             refused = await refusal(attachment.send(data, request_id="up", size_bytes=len(data)))
             assert (refused.reason, refused.retryable) == (Reason.REASON_STORE_UNAVAILABLE, True)
             assert "nearly full" in refused.message
             rest.write_bytes(bytes(6 * 2**20))  # there is room for it, to the last byte
             await until(lambda: no_room_by_health(attachment))
+            finding = await found_by_doctor(attachment)
+            assert finding.state is State.DEGRADED
+            assert "nearly full" in finding.note
             asked = contract.GetUploadRequest(request_id="up")
             safe = (await attachment.stub.GetUpload(asked)).received_bytes
             assert safe == 8 * 2**20
@@ -109,11 +115,24 @@ async def no_room_by_health(attachment: Attachment) -> bool:
     return found == [HealthCheckResponse.NOT_SERVING] * 2
 
 
+def channel_to(attachment: Attachment) -> grpc.aio.Channel:
+    """One as anybody has it."""
+    return grpc.aio.insecure_channel(f"127.0.0.1:{attachment.wiring.settings.grpc_port}")
+
+
 async def told(attachment: Attachment, service: str) -> int:
     """The health of a part of the server."""
-    settings = attachment.wiring.settings
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{settings.grpc_port}") as channel:
-        return int((await HealthStub(channel).Check(HealthCheckRequest(service=service))).status)
+    async with channel_to(attachment) as channel:
+        stub: Any = HealthStub(channel)  # its stubs know the synchronous one only
+        return int((await stub.Check(HealthCheckRequest(service=service))).status)
+
+
+async def found_by_doctor(attachment: Attachment) -> Finding:
+    """What `kari doctor` says of the store."""
+    async with channel_to(attachment) as channel:
+        finding = await objects(channel)
+    assert finding is not None
+    return finding
 
 
 async def test_a_killed_server_leaves_nothing_that_cannot_be_erased(
