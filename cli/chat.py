@@ -3,6 +3,8 @@
 import asyncio
 import secrets
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 import grpc
 from prompt_toolkit import PromptSession
@@ -11,6 +13,7 @@ from prompt_toolkit.history import FileHistory
 from rich.console import Console
 from rich.markdown import Markdown
 
+from cli.file_uploads import Wanted, is_refused, upload
 from cli.mesh import Mesh, NotRunning, connected
 from cli.tool_notes import answered_before, harmless, question, tool_note
 from kari.chat_hub.v1.chat_hub_pb2 import (
@@ -33,10 +36,13 @@ PROMPT = "you> "
 console = Console()
 
 
-def run(once: str | None, conversation_id: str, user: str, tenant: str) -> int:
-    """Chats; gives the exit code: 0, or 1 if the one message was not answered."""
+def run(
+    once: str | None, conversation_id: str, files: Sequence[Path], user: str, tenant: str
+) -> int:
+    """Chats; gives the exit code: 0, or 1 if a file was refused, or the one message not answered.
+    The files go with the first message."""
     try:
-        return asyncio.run(_run(once, conversation_id, user, tenant))
+        return asyncio.run(_run(once, conversation_id, files, user, tenant))
     except NotRunning as error:
         sys.stderr.write(f"{error}\n")
     except grpc.aio.AioRpcError as error:
@@ -46,11 +52,16 @@ def run(once: str | None, conversation_id: str, user: str, tenant: str) -> int:
     return 1
 
 
-async def _run(once: str | None, conversation_id: str, user: str, tenant: str) -> int:
+async def _run(
+    once: str | None, conversation_id: str, files: Sequence[Path], user: str, tenant: str
+) -> int:
     settings = read_settings()
     async with connected(settings) as mesh:
         await mesh.sign_in(user, tenant)
-        terminal = Terminal(mesh, conversation_id)
+        taken = [await upload(mesh, Wanted(path), user, tenant) for path in files]
+        if any(map(is_refused, taken)):
+            return 1
+        terminal = Terminal(mesh, conversation_id, [file.id for file in taken])
         if once is not None:
             return 0 if await terminal.send(once) else 1
         await terminal.talk(FileHistory(str(settings.data / "chat-history")), user, tenant)
@@ -60,9 +71,11 @@ async def _run(once: str | None, conversation_id: str, user: str, tenant: str) -
 class Terminal:
     """One conversation between a person at a terminal and the mesh."""
 
-    def __init__(self, mesh: Mesh, conversation_id: str) -> None:
+    def __init__(self, mesh: Mesh, conversation_id: str, file_ids: Sequence[str] = ()) -> None:
+        """The files go with the first message."""
         self._mesh = mesh
         self._conversation_id = conversation_id
+        self._file_ids = file_ids
         self._wrote = ""
 
     async def talk(self, history: FileHistory, user: str, tenant: str) -> None:
@@ -91,8 +104,11 @@ class Terminal:
                 conversation_id=self._conversation_id,
                 content=text,
                 request_id=secrets.token_hex(16),
+                file_ids=self._file_ids,
             )
         )
+        if response.HasField("turn"):
+            self._file_ids = ()
         self._conversation_id = response.conversation_id
         for result in response.results:
             await self._show_result(result)

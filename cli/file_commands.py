@@ -27,7 +27,8 @@ def upload(
     """Upload the files PATHS and say what was found in them.
 
     After a cut it goes on by itself; the same command again goes on where one that was broken off
-    has stopped. The exit code is 1 if a file was refused.
+    has stopped, and tries a file anew that was refused, or that a hook could not read. The exit
+    code is 1 if a file was refused.
     """
     from cli.file_uploads import Wanted, upload_all
     from cli.tools import run

@@ -14,8 +14,11 @@ from cli.mesh import Mesh
 from cli.tool_notes import harmless
 from kari.chat_hub.v1.chat_hub_pb2 import DownloadFileRequest, GetFileRequest
 from kari.conversation_models.v1.file_pb2 import File
+from servers.runtime.shortening import shortened
 
 STDOUT = Path("-")
+LONGEST_BYTES = 255
+"""Of a name, as file systems take it."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def place(target: Path, file: File) -> Path:
     if not target.is_dir():
         return target
     name = harmless(file.name).replace("/", "_").replace("\\", "_").strip(". ")
-    return target / (name or file.id)
+    return target / (shortened(name, LONGEST_BYTES, LONGEST_BYTES) or file.id)
 
 
 async def _to_stdout(mesh: Mesh, wanted: Wanted, file: File) -> int:
@@ -59,23 +62,32 @@ async def _to_stdout(mesh: Mesh, wanted: Wanted, file: File) -> int:
 
 async def _to_file(mesh: Mesh, wanted: Wanted, file: File, path: Path) -> int:
     part = path.with_name(f".{file.id}.part")
-    with part.open("ab") as out, bar() as progress:
-        if out.tell() > file.size_bytes:
-            out.truncate(0)
-        begin = out.tell()
-        task = progress.add_task(path.name, total=file.size_bytes, completed=begin)
-
-        def came(data: bytes) -> None:
-            progress.advance(task, len(data))
-
-        if begin < file.size_bytes:
-            await _receive(mesh, wanted, begin, out, came)
+    try:
+        await _fill(mesh, wanted, file, part, path.name)
+    finally:
+        if part.exists() and part.stat().st_size == 0 < file.size_bytes:
+            part.unlink()
     if await asyncio.to_thread(_sha256, part) != file.sha256:
         part.unlink()
         return _another()
     os.replace(part, path)
     sys.stdout.write(f"{harmless(str(path))}\n")
     return 0
+
+
+async def _fill(mesh: Mesh, wanted: Wanted, file: File, part: Path, name: str) -> None:
+    """Has what is missing of it come."""
+    with part.open("ab") as out, bar() as progress:
+        if out.tell() > file.size_bytes:
+            out.truncate(0)
+        begin = out.tell()
+        task = progress.add_task(name, total=file.size_bytes, completed=begin)
+
+        def came(data: bytes) -> None:
+            progress.advance(task, len(data))
+
+        if begin < file.size_bytes:
+            await _receive(mesh, wanted, begin, out, came)
 
 
 async def _receive(

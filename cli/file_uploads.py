@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import grpc
@@ -23,6 +23,7 @@ from cli.tool_notes import harmless
 from kari.chat_hub.v1.chat_hub_pb2 import (
     FollowFileRequest,
     GetUploadRequest,
+    GetUploadResponse,
     UploadFileEnd,
     UploadFileRequest,
     UploadFileStart,
@@ -50,13 +51,16 @@ class Wanted:
     path: Path
     conversation_id: str = ""
     strip_metadata: bool = False
+    after: str = ""
+    """File of the try before, of which nothing came."""
 
     def start(self, offset: int) -> UploadFileStart:
-        """The first step from there on. The same file, unchanged, goes on with the same upload."""
+        """The first step from there on. The same file, unchanged, goes on with the same upload;
+        after a try of which nothing came it is another one."""
         path, stat = self.path.resolve(), self.path.stat()
         parts = (path, stat.st_size, stat.st_mtime_ns, self.conversation_id, self.strip_metadata)
         return UploadFileStart(
-            request_id=hashlib.sha256(repr(parts).encode()).hexdigest(),
+            request_id=hashlib.sha256(f"{parts!r}{self.after}".encode()).hexdigest(),
             name=self.path.name.encode(errors="replace").decode(),
             size_bytes=stat.st_size,
             offset=offset,
@@ -82,10 +86,41 @@ async def upload_all(mesh: Mesh, wanted: Sequence[Wanted], user: str, tenant: st
     was refused."""
     code = 0
     for each in wanted:
-        file = await _uploaded(mesh, each, user, tenant)
-        await mesh.sign_in(user, tenant)
-        code |= _told(await _followed(mesh, file))
+        file = await upload(mesh, each, user, tenant)
+        sys.stdout.write(f"{file.id}  {harmless(file.name)}  {short(FileState, file.state)}\n")
+        code |= int(is_refused(file))
     return code
+
+
+async def upload(mesh: Mesh, wanted: Wanted, user: str, tenant: str) -> File:
+    """A file once it is up and all hooks have looked at it; what they said against it goes to
+    standard error."""
+    file = await _uploaded(mesh, await _fresh(mesh, wanted), user, tenant)
+    await mesh.sign_in(user, tenant)
+    file = await _followed(mesh, file)
+    for report in file.reports:
+        if report.verdict in TOLD:
+            verdict = short(HookVerdict, report.verdict)
+            sys.stderr.write(f"  {report.hook}: {verdict}: {harmless(report.explanation)}\n")
+    return file
+
+
+def is_refused(file: File) -> bool:
+    """Whether nobody may have it."""
+    return file.state == FileState.FILE_STATE_REFUSED
+
+
+async def _fresh(mesh: Mesh, wanted: Wanted) -> Wanted:
+    """The first try that is new, under way, or came to a good end: a file that was refused, or of
+    which a hook failed, is looked at anew each time it is wanted."""
+    while (file := (await _progress(mesh, wanted)).file).id and _in_vain(file):
+        wanted = replace(wanted, after=file.id)
+    return wanted
+
+
+def _in_vain(file: File) -> bool:
+    failed = any(report.verdict == HookVerdict.HOOK_VERDICT_FAILED for report in file.reports)
+    return is_refused(file) or (file.done and failed)
 
 
 async def _uploaded(mesh: Mesh, wanted: Wanted, user: str, tenant: str) -> File:
@@ -100,7 +135,7 @@ async def _uploaded(mesh: Mesh, wanted: Wanted, user: str, tenant: str) -> File:
 
         while True:
             try:
-                offset = await _received(mesh, wanted)
+                offset = (await _progress(mesh, wanted)).received_bytes
                 failures, furthest = (0, offset) if offset > furthest else (failures, furthest)
                 response = await mesh.hub.UploadFile(_steps(wanted, offset, sent))
                 sent(size)
@@ -114,14 +149,14 @@ async def _uploaded(mesh: Mesh, wanted: Wanted, user: str, tenant: str) -> File:
             await mesh.sign_in(user, tenant)
 
 
-async def _received(mesh: Mesh, wanted: Wanted) -> int:
-    """Bytes that are safe already."""
+async def _progress(mesh: Mesh, wanted: Wanted) -> GetUploadResponse:
+    """What of it is safe already, and the file it has become."""
     asked = GetUploadRequest(request_id=wanted.start(0).request_id)
     try:
-        return (await mesh.hub.GetUpload(asked)).received_bytes
+        return await mesh.hub.GetUpload(asked)
     except grpc.aio.AioRpcError as error:
         if error.code() is grpc.StatusCode.NOT_FOUND:
-            return 0
+            return GetUploadResponse()
         raise
 
 
@@ -151,14 +186,3 @@ async def _followed(mesh: Mesh, file: File) -> File:
     finally:
         call.cancel()
     return file
-
-
-def _told(file: File) -> int:
-    """Prints a file and what was said against it; gives the exit code."""
-    state = short(FileState, file.state)
-    sys.stdout.write(f"{file.id}  {harmless(file.name)}  {state}\n")
-    for report in file.reports:
-        if report.verdict in TOLD:
-            verdict = short(HookVerdict, report.verdict)
-            sys.stderr.write(f"  {report.hook}: {verdict}: {harmless(report.explanation)}\n")
-    return int(file.state == FileState.FILE_STATE_REFUSED)

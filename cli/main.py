@@ -3,11 +3,12 @@
 import sys
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 import click
 
 from cli.capsule_commands import capsule
-from cli.file_commands import files
+from cli.file_commands import FILE, files
 from servers.runtime.settings import Misconfigured
 
 EPILOG = "Settings are read from the environment (KARI_*); docs/settings.md lists them."
@@ -64,13 +65,16 @@ def token(user: str, tenant: str) -> None:
 @kari.command()
 @click.option("--once", metavar="TEXT", help="Send one message, print the answer, end.")
 @click.option("--conversation", metavar="ID", help="Go on with this conversation.")
+@click.option("--file", "paths", multiple=True, type=FILE, help="Goes with the first message.")
 @click.option("--user", default="demo", show_default=True, help="Name of the user.")
 @click.option("--tenant", default="demo", show_default=True, help="Name of the tenant.")
-def chat(once: str | None, conversation: str | None, user: str, tenant: str) -> None:
+def chat(
+    once: str | None, conversation: str | None, paths: tuple[Path, ...], user: str, tenant: str
+) -> None:
     """Chat in the terminal. /help lists the commands, Ctrl-C stops an answer, Ctrl-D ends."""
     from cli.chat import run
 
-    sys.exit(run(once, conversation or "", user, tenant))
+    sys.exit(run(once, conversation or "", paths, user, tenant))
 
 
 @kari.command()

@@ -3,20 +3,36 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from embedded.fork_server import ForkServer
 from embedded.ports import LOOPBACK
 from embedded.program import Program
 from servers import topology
 from servers.runtime.settings import Placement, Settings
 
+HOME = Path(__file__).parent.parent
+
+
+def fork_server(environment: Mapping[str, str], logs: Path) -> ForkServer:
+    """What the processes of a spread mesh are forked from. They share most of what they import,
+    which takes a second each otherwise, and 40 MB."""
+    argv = (sys.executable, "-m", "embedded.forking", "servers.__main__:main")
+    return ForkServer(Program("fork_server", argv, environment, folder=HOME), logs)
+
 
 def mesh_waves(
-    settings: Settings, environment: Mapping[str, str], worker_ports: Sequence[int] = ()
+    settings: Settings,
+    environment: Mapping[str, str],
+    worker_ports: Sequence[int] = (),
+    forks: ForkServer | None = None,
 ) -> list[list[Program]]:
     """Processes by wave: a wave starts when the one before it answers, and stops before it. When
     spread, callees come before their callers, so that no turn loses a server it still needs. Each
-    of several workers has a port of its own beside the shared ones, which says when it is ready."""
+    of several workers has a port of its own beside the shared ones, which says when it is ready.
+    Those of a spread mesh are forked if there is what `forks` them, and executed otherwise."""
     names = [*(node.name for node in topology.SERVERS), topology.GATEWAY.name]
     if settings.several_workers:
         ports = enumerate(worker_ports, 1)
@@ -28,7 +44,12 @@ def mesh_waves(
         for wave in topology.waves()
     ]
     gateway = topology.GATEWAY.name
-    return [*waves, [_program(gateway, [gateway], environment, _gateway_answers(settings))]]
+    waves.append([_program(gateway, [gateway], environment, _gateway_answers(settings))])
+    if forks is None:
+        return waves
+    return [
+        [replace(one, forked=partial(forks.fork, [one.name])) for one in wave] for wave in waves
+    ]
 
 
 def _worker(
@@ -52,7 +73,7 @@ def _program(
         name=name,
         argv=(sys.executable, "-m", "servers", *parts),
         env=environment,
-        folder=Path(__file__).parent.parent,
+        folder=HOME,
         answers=answers,
     )
 

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 from cli.migrate import migrate
-from cli.programs import mesh_waves
+from cli.programs import fork_server, mesh_waves
 from embedded.errors import StartError
 from embedded.folder import DataFolder
 from embedded.ports import ReservedPort, require_free_port
@@ -76,7 +76,9 @@ async def _start(settings: Settings, folder: DataFolder, stack: AsyncExitStack) 
         **stores.environment(), KARI_PLACEMENT=settings.placement, KARI_DATA=str(folder.path)
     )
     with announced(say, "mesh: starting ..."):
-        for wave in mesh_waves(settings, environment, _worker_ports(settings, stack)):
+        ports = _worker_ports(settings, stack)
+        forks = await stack.enter_async_context(fork_server(environment, folder.logs))
+        for wave in mesh_waves(settings, environment, ports, forks):
             supervisor = Supervisor(folder.logs, say, stop_seconds=settings.drain_seconds + 5)
             await stack.enter_async_context(supervisor)
             await supervisor.start_all(wave)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Self
 
 from embedded.child_log import ChildLog
 from embedded.errors import StartError
-from embedded.program import Program
+from embedded.program import Program, Running
 
 POLL_SECONDS = 0.05
 
@@ -20,7 +20,7 @@ POLL_SECONDS = 0.05
 class Child:
     """A running program. Start it on the main thread: when the thread that did ends, it dies."""
 
-    def __init__(self, program: Program, process: Process, log: ChildLog) -> None:
+    def __init__(self, program: Program, process: Running, log: ChildLog) -> None:
         self.program = program
         self.log = log
         self._process = process
@@ -102,19 +102,25 @@ class Child:
                 send(self.pid, number)
 
 
-async def _spawn(program: Program, log: ChildLog) -> Process:
+async def _spawn(program: Program, log: ChildLog) -> Running:
     try:
-        process = await asyncio.create_subprocess_exec(
-            *program.tethered(),
-            stdin=PIPE if program.feed else DEVNULL,
-            stdout=log.descriptor,
-            stderr=STDOUT,
-            env=program.env,
-            cwd=program.folder,
-            start_new_session=True,
-        )
+        if program.forked is not None:
+            return await program.forked(log.descriptor)
+        return await _execute(program, log.descriptor)
     finally:
         log.close()
+
+
+async def _execute(program: Program, log: int) -> Running:
+    process = await asyncio.create_subprocess_exec(
+        *program.tethered(),
+        stdin=PIPE if program.feed else program.wire.fileno() if program.wire else DEVNULL,
+        stdout=log,
+        stderr=STDOUT,
+        env=program.env,
+        cwd=program.folder,
+        start_new_session=True,
+    )
     if process.stdin:
         process.stdin.write(program.feed)
         process.stdin.close()

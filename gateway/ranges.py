@@ -1,18 +1,22 @@
 """Which bytes a request asks for, and the headers of what is sent (RFC 9110, 13 and 14). Pure."""
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from kari.conversation_models.v1.file_pb2 import File
 
-_NOT_PLAIN = re.compile(r"[^ !#$&'()+,\-.0-9;=@A-Z\[\]^_`a-z{}~]")
+_NOT_PLAIN = re.compile(r"[^ !#-.0-:<-\[\]-~]")
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 # Shown in place; everything else is a download. None of these runs anything.
-_SHOWN = ("image/png", "image/jpeg", "image/gif", "image/webp", "audio/", "video/", "text/plain")
+_SHOWN = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "text/plain")
+# Played in place: a browser makes a page around them that asks for the same address again. It may,
+# as a page of this host: requests of others come without the cookie. It has no scripts.
+_PLAYED = ("audio/", "video/")
+_POLICY = "sandbox; default-src 'none'"
+_POLICY_PLAYED = "sandbox allow-same-origin; default-src 'none'; media-src 'self'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def headers_of(file: File, span: Span) -> Mapping[str, str]:
         "accept-ranges": "bytes",
         **unchanged_headers(file),
         "content-disposition": disposition(file),
-        "content-security-policy": "sandbox; default-src 'none'",
+        "content-security-policy": _POLICY_PLAYED if _is_played(file) else _POLICY,
     }
     if span.partial:
         last = span.offset + length - 1
@@ -82,14 +86,15 @@ def headers_of(file: File, span: Span) -> Mapping[str, str]:
 
 
 def disposition(file: File) -> str:
-    """Whether a file is shown in place, and its name (RFC 6266): as it is, and in ASCII for those
-    who do not read that."""
-    kind = "inline" if file.content_type.startswith(_SHOWN) else "attachment"
-    return f"{kind}; filename=\"{_plain(file.name)}\"; filename*=UTF-8''{quote(file.name, safe='')}"
+    """Whether a file is shown in place, and its name (RFC 6266): in full, and once more for clients
+    that know ASCII alone."""
+    shown = file.content_type.startswith(_SHOWN) or _is_played(file)
+    kind = "inline" if shown else "attachment"
+    plain = _NOT_PLAIN.sub("_", file.name)
+    return f"{kind}; filename*=UTF-8''{quote(file.name, safe='')}; filename=\"{plain}\""
 
 
-def _plain(name: str) -> str:
-    """A name in ASCII that every reader of a quoted string takes for the same: letters lose their
-    accents, what else is not plain becomes an underscore, as `%` does, which some decode."""
-    letters = [c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)]
-    return _NOT_PLAIN.sub("_", "".join(letters))
+def _is_played(file: File) -> bool:
+    """Playlists are not: they have other addresses in them."""
+    kind = file.content_type.lower()
+    return kind.startswith(_PLAYED) and "mpegurl" not in kind

@@ -56,7 +56,7 @@ class Uploading:
                 try:
                     response = await self._send(_form_steps(request, form, request_id))
                 except Unavailable:
-                    if "idempotency-key" not in request.headers:
+                    if not request.headers.get("idempotency-key"):
                         await self._forget(request_id)
                     raise
         return _created(response)

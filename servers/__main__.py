@@ -55,6 +55,7 @@ def require_stores(names: Sequence[str], settings: Settings) -> None:
 
 async def serve(names: Sequence[str], settings: Settings) -> None:
     """Serves the named parts until SIGINT or SIGTERM, then drains and stops."""
+    garbage.hold()
     label = names[0] if len(names) == 1 else "kari"
     PROCESS.info({"worker": str(settings.worker)})
     provider = configure_tracing(settings, label)

@@ -91,7 +91,6 @@ def pytest_collection() -> Generator[None, object, object]:
 
 FLOW = "tests/flow"
 OWN = (
-    "test_approval",
     "test_edges",
     "test_local",
     "test_outages",
@@ -119,7 +118,6 @@ LONGEST = (
     "tests/code_execution/test_hostile.py",
     "tests/multimedia/test_hostile_media.py",
     "tests/production_memory/test_killed.py",
-    "tests/flow/test_approval.py",
     "tests/flow/test_outages.py",
     "tests/flow/test_local.py",
     "tests/chat_orchestrator/test_approval.py",

@@ -6,6 +6,7 @@ import { Composer } from "./composer.js";
 import { ConversationView } from "./conversation.js";
 import { byId, make } from "./elements.js";
 import { Search } from "./search.js";
+import { namesOf } from "./shown_files.js";
 import { Sidebar } from "./sidebar.js";
 import { Socket } from "./socket.js";
 import { feature, problem, sentence } from "./words.js";
@@ -21,10 +22,14 @@ let typingSent = 0;
 let nextPage = "";
 let degradations = [];
 
-const attachments = new Attachments(socket, { changed: () => composer.look() });
+const attachments = new Attachments(socket, {
+  changed: () => composer.look(),
+  took: () => composer.focus(),
+});
 const composer = new Composer({
-  send: (text) => view.send(text, attachments.take()),
+  send,
   held: () => attachments.busy,
+  files: () => attachments.ready,
   stop: () => view.stop(),
   typing,
 });
@@ -191,6 +196,12 @@ async function title(id) {
   if (sidebar.title(id)) return sidebar.title(id);
   const { result } = await socket.ask({ conversation: { conversationId: id } });
   return result.conversation.conversation.title ?? "";
+}
+
+// Without words it is the names of its files: these say what it is about, as its title too.
+function send(text) {
+  const files = attachments.take();
+  view.send(text || namesOf(files), files);
 }
 
 function typing(now) {

@@ -1,7 +1,8 @@
 // Files that are to go with the next message: uploaded at once, looked at, then ready or refused.
 
 import { Chip } from "./chip.js";
-import { byId, make } from "./elements.js";
+import { takeDrops, takePastes } from "./dropping.js";
+import { byId } from "./elements.js";
 import { discard, Upload } from "./upload.js";
 
 const MOST = 20;
@@ -11,10 +12,9 @@ const STRIP = "kari-strip-metadata";
 const list = byId("attachments");
 const note = byId("attachments-note");
 const input = byId("file-input");
-const drop = byId("composer");
 const strip = byId("strip-metadata");
 
-// `on` has changed(). `socket` is asked how the files go through the hooks.
+// `on` has changed(), and took() after files were dropped or pasted. `socket` is asked how the files go through the hooks.
 export class Attachments {
   // Chips with their uploads.
   #chips = new Map();
@@ -33,36 +33,35 @@ export class Attachments {
       this.add(input.files);
       input.value = "";
     };
-    byId("composer-text").addEventListener("paste", (event) => {
-      if (!event.clipboardData.files.length) return;
-      event.preventDefault();
-      this.add(event.clipboardData.files);
-    });
-    drop.ondragover = (event) => {
-      if (!event.dataTransfer.types.includes("Files")) return;
-      event.preventDefault();
-      drop.classList.add("dropping");
+    const drops = {
+      ready: () => !byId("chat").hidden,
+      take: (files, folders) => {
+        this.add(files, folders);
+        this.#on.took();
+      },
     };
-    drop.ondragleave = () => drop.classList.remove("dropping");
-    drop.ondrop = (event) => {
-      event.preventDefault();
-      drop.classList.remove("dropping");
-      this.add(event.dataTransfer.files);
-    };
+    takeDrops(drops);
+    takePastes(drops);
     // A page that goes away for good leaves nothing behind that was never sent.
     addEventListener("pagehide", ({ persisted }) => persisted || this.clear());
   }
 
-  add(files) {
+  // Files, and how many folders there were besides.
+  add(files, folders = 0) {
     const taken = [...files].slice(0, Math.max(MOST - this.#chips.size, 0));
     for (const file of taken) this.#begin(file);
-    this.#tellLeftOut(files.length - taken.length);
+    this.#tellLeftOut(files.length - taken.length, folders);
     this.#changed();
   }
 
   // True while a file is not ready yet.
   get busy() {
     return [...this.#chips.keys()].some((chip) => chip.state === "busy");
+  }
+
+  // True if there is a file that is ready.
+  get ready() {
+    return [...this.#chips.keys()].some((chip) => chip.state === "ready");
   }
 
   // The files that are ready, which are taken off here.
@@ -97,7 +96,8 @@ export class Attachments {
   }
 
   #begin(file) {
-    const chip = new Chip(file.name, () => this.#remove(chip));
+    const on = { remove: () => this.#remove(chip), retry: () => this.#retry(chip) };
+    const chip = new Chip(file, on);
     const upload = new Upload(file, strip.checked, chip);
     this.#chips.set(chip, upload);
     list.append(chip.element);
@@ -115,7 +115,7 @@ export class Attachments {
     try {
       this.#arrived(chip, await this.#chips.get(chip).run());
     } catch (error) {
-      if (this.#chips.has(chip)) chip.fail(error);
+      if (this.#chips.has(chip)) chip.fail(error, error.again);
       this.#changed();
     } finally {
       this.#running -= 1;
@@ -135,9 +135,22 @@ export class Attachments {
 
   #follow(chip) {
     this.#socket.ask({ followFile: { fileId: chip.file.id } }).catch((error) => {
-      if (!error.cut) chip.fail(error);
+      if (!error.cut) chip.fail(error, error.retryable);
       this.#changed();
     });
+  }
+
+  // By its button, which goes: the focus stays with the file.
+  #retry(chip) {
+    chip.begin();
+    chip.focus();
+    this.#changed();
+    if (chip.file) {
+      this.#follow(chip);
+      return;
+    }
+    this.#queue.push(chip);
+    this.#next();
   }
 
   // By its button: the focus goes to the next one, or to where files are chosen.
@@ -155,32 +168,24 @@ export class Attachments {
   }
 
   #takeOff(chip) {
-    chip.element.remove();
+    chip.remove();
     this.#chips.delete(chip);
     this.#tellLeftOut(0);
     this.#changed();
   }
 
-  #tellLeftOut(count) {
+  #tellLeftOut(count, folders = 0) {
     const files = count === 1 ? "1 file was" : `${count} files were`;
-    note.textContent = count ? `At most ${MOST} files go with a message; ${files} left out.` : "";
-    note.hidden = !count;
+    const told = [
+      count ? `At most ${MOST} files go with a message; ${files} left out.` : "",
+      folders ? "Folders are left out; choose the files in them." : "",
+    ];
+    note.textContent = told.filter(Boolean).join(" ");
+    note.hidden = !note.textContent;
   }
 
   #changed() {
     list.hidden = this.#chips.size === 0;
     this.#on.changed();
   }
-}
-
-// Files of a message, as links.
-export function fileLinks(files, conversationId) {
-  return make(
-    "ul",
-    { className: "files", "aria-label": "Files" },
-    ...files.map((file) => {
-      const address = `/v1/files/${file.id}/content?conversation_id=${conversationId}`;
-      return make("li", {}, make("a", { href: address, textContent: file.name, target: "_blank", rel: "noopener" }));
-    }),
-  );
 }

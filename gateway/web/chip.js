@@ -2,13 +2,14 @@
 
 import { button, byId, make } from "./elements.js";
 import { reportLines, underWay, warnings } from "./reports.js";
+import { isPicture } from "./shown_files.js";
 import { sentence } from "./words.js";
 
 const announced = byId("attachments-said");
 // Told aloud at these shares of an upload, not at each percent.
 const TOLD = 0.25;
 
-// `state` is busy, ready or failed; `remove` is called by its button.
+// `state` is busy, ready or failed. `on` has remove() and retry(), which its buttons call.
 export class Chip {
   state = "busy";
   file = null;
@@ -16,15 +17,22 @@ export class Chip {
   #words = make("span", { className: "chip-state" });
   #bar = make("progress", { className: "chip-bar", max: 100, value: 0 });
   #steps = make("ul", { className: "chip-steps" });
+  #preview = null;
   #details;
   #close;
+  #retry;
   #told = 0;
   #said = "";
 
-  constructor(name, remove) {
+  constructor(file, on) {
+    const { name } = file;
     this.#name = name;
-    this.#close = button("×", "chip-close", remove);
+    this.#close = button("×", "chip-close", on.remove);
     this.#close.setAttribute("aria-label", `Remove ${name}`);
+    this.#retry = button("Try again", "chip-retry", on.retry);
+    this.#retry.setAttribute("aria-label", `Try again: ${name}`);
+    this.#retry.hidden = true;
+    if (isPicture(file.type, file.size)) this.#preview = preview(file);
     this.#bar.setAttribute("aria-label", `Upload of ${name}`);
     this.#steps.setAttribute("aria-label", `What was looked at in ${name}`);
     this.#details = make(
@@ -36,9 +44,11 @@ export class Chip {
     this.element = make(
       "li",
       { className: "chip" },
+      this.#preview,
       make("span", { className: "chip-name", textContent: name }),
       this.#bar,
       this.#words,
+      this.#retry,
       this.#close,
       this.#details,
     );
@@ -86,10 +96,27 @@ export class Chip {
     } else this.#tell("busy", underWay(file) || "is being checked");
   }
 
-  fail(error) {
+  // With `again` it can be tried once more.
+  fail(error, again) {
     this.#bar.hidden = true;
     this.#tell("failed", sentence(error));
+    this.#retry.hidden = !again;
     this.#say(sentence(error));
+  }
+
+  // It is tried once more.
+  begin() {
+    this.#retry.hidden = true;
+    this.#told = 0;
+    this.#bar.hidden = this.file !== null;
+    this.#tell("busy", this.file ? "is being checked" : "waits for its turn");
+    this.#say(this.file ? "is being checked" : "is being uploaded again");
+  }
+
+  // It is taken off: its picture takes no memory any more.
+  remove() {
+    if (this.#preview) URL.revokeObjectURL(this.#preview.src);
+    this.element.remove();
   }
 
   focus() {
@@ -107,4 +134,12 @@ export class Chip {
     this.#said = words;
     announced.textContent = `${this.#name}: ${words}`;
   }
+}
+
+// A picture as it lies on this machine; its name stands beside it.
+function preview(file) {
+  const picture = make("img", { className: "chip-picture", alt: "", decoding: "async" });
+  picture.onerror = () => (picture.hidden = true);
+  picture.src = URL.createObjectURL(file);
+  return picture;
 }

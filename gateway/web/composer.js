@@ -10,15 +10,16 @@ const list = byId("suggestions");
 const stop = byId("stop");
 const send = byId("send");
 
-// `on` has send(text), stop(), typing(boolean) and held(): true while a message has to wait.
+// `on` has send(text), stop(), typing(boolean), held(): true while a message has to wait, and files():
+// true if it may go without words.
 export class Composer {
   #commands = [];
   #shown = [];
   #chosen = 0;
-  #held;
+  #on;
 
   constructor(on) {
-    this.#held = on.held;
+    this.#on = on;
     form.onsubmit = (event) => {
       event.preventDefault();
       this.#send(on);
@@ -45,7 +46,7 @@ export class Composer {
 
   // Whether there is something to send by now.
   look() {
-    send.disabled = field.value.trim() === "" || this.#held();
+    send.disabled = !this.#may(field.value.trim());
   }
 
   focus() {
@@ -60,12 +61,16 @@ export class Composer {
 
   #send(on) {
     const text = field.value.trim();
-    if (!text || on.held()) return;
+    if (!this.#may(text)) return;
     field.value = "";
     this.#hide();
     this.#fit();
     on.typing(false);
     on.send(text);
+  }
+
+  #may(text) {
+    return !this.#on.held() && (text !== "" || this.#on.files());
   }
 
   #key(event, on) {

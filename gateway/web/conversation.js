@@ -1,15 +1,15 @@
 // The conversation on screen: what is asked of the socket for it, and what its frames mean.
 
-import { byId, make } from "./elements.js";
+import { make } from "./elements.js";
+import { tell } from "./heading.js";
+import { MessageFiles } from "./message_files.js";
 import { degradationNote, Transcript } from "./transcript.js";
-import { mode, problem } from "./words.js";
+import { problem } from "./words.js";
 
 const PAGE = 30;
 // On the way to a message: large pages, and not faster than a socket may ask.
 const SEEK_PAGE = 200;
 const SEEK_PAUSE = 60;
-const title = byId("title");
-const facts = byId("facts");
 
 // `on` has began(id), changed() and running(boolean).
 export class ConversationView {
@@ -22,7 +22,7 @@ export class ConversationView {
   #begun = false;
   #sought = null;
   #unsent = new Map();
-  #files = new Map();
+  #files = new MessageFiles();
   #generation = 0;
 
   constructor(socket, on) {
@@ -42,7 +42,7 @@ export class ConversationView {
     this.#begun = false;
     this.#unsent.clear();
     this.#transcript.clear();
-    this.#tell(null);
+    tell(null, this.id);
     this.#on.running(false);
     if (!id) this.#invite();
     await this.catchUp();
@@ -68,8 +68,8 @@ export class ConversationView {
   send(content, files = []) {
     const requestId = crypto.randomUUID?.() ?? `${Date.now()}.${Math.random()}`;
     const message = { content, requestId, fileIds: files.map((file) => file.id) };
-    message.article = this.#transcript.sending(content);
-    for (const file of files) this.#files.set(file.id, file);
+    message.article = this.#transcript.sending(content, files);
+    this.#files.add(files);
     this.#deliver(message);
   }
 
@@ -165,13 +165,14 @@ export class ConversationView {
       turn.begin();
       this.#transcript.drawn(turn);
       const again = event.failed.error.retryable && turn.content;
-      this.#problem(turn.article, event.failed.error, again && (() => this.send(turn.content)));
+      this.#problem(turn.article, event.failed.error, again && (() => this.send(turn.content, this.#files.known(turn.fileIds))));
       this.#ended(turn, event.failed.message);
     } else this.#written(turn, event);
   }
 
   #accepted(turn, accepted) {
     turn.content = accepted.message.content;
+    turn.fileIds = accepted.message.fileIds;
     if (turn.asked) this.#transcript.accepted(turn.asked, accepted.message);
     else this.#transcript.merge([accepted.message]);
     this.#showFiles([accepted.message]);
@@ -262,21 +263,14 @@ export class ConversationView {
     }
   }
 
-  // The names of files come from the conversation's list, asked for when one is not known.
   async #showFiles(messages) {
-    const withFiles = messages.filter((message) => message.fileIds?.length);
-    const unknown = withFiles.some((m) => m.fileIds.some((id) => !this.#files.has(id)));
-    if (unknown) {
-      try {
-        const { result } = await this.#ask({ files: { conversationId: this.id, pageSize: 200 } });
-        for (const file of result.files?.files ?? []) this.#files.set(file.id, file);
-      } catch (error) {
-        this.#problem(null, error);
-      }
+    try {
+      await this.#files.learn(messages, (asked) => this.#ask(asked));
+    } catch (error) {
+      this.#problem(null, error);
     }
-    for (const { id, fileIds, conversationId } of withFiles) {
-      const files = fileIds.map((fileId) => this.#files.get(fileId)).filter(Boolean);
-      this.#transcript.files(id, files, conversationId);
+    for (const { id, fileIds, conversationId } of messages) {
+      this.#transcript.files(id, this.#files.known(fileIds), conversationId);
     }
   }
 
@@ -316,18 +310,10 @@ export class ConversationView {
     const generation = this.#generation;
     try {
       const { result } = await this.#ask({ conversation: { conversationId: this.id } });
-      if (generation === this.#generation) this.#tell(result.conversation.conversation);
+      if (generation === this.#generation) tell(result.conversation.conversation, this.id);
     } catch {
       // The title is a convenience; whatever is wrong shows where it matters.
     }
-  }
-
-  #tell(conversation) {
-    title.textContent = conversation?.title || (this.id ? "Untitled" : "New conversation");
-    document.title = conversation?.title ? `${conversation.title} · Kari` : "Kari";
-    const shown = [mode(conversation?.mode), conversation?.model, conversation?.persona?.name];
-    const kept = shown.filter((fact) => fact && fact !== "Chat");
-    facts.replaceChildren(...kept.map((fact) => make("li", { textContent: fact })));
   }
 
   #invite() {

@@ -1,9 +1,9 @@
 // The messages on screen: history, what is being sent, answers that are being written.
 
-import { fileLinks } from "./attachments.js";
+import { articleOf, attach } from "./article.js";
 import { button, byId, make } from "./elements.js";
+import { LiveTurn } from "./live_turn.js";
 import { render } from "./markdown.js";
-import { ToolList } from "./tools.js";
 import { feature, sentence } from "./words.js";
 
 const NEAR = 120;
@@ -76,10 +76,12 @@ export class Transcript {
   }
 
   // A message on its way: shown at once, marked until it is safe.
-  sending(content) {
+  sending(content, files = []) {
     list.querySelector(".empty")?.remove();
     const article = articleOf("user");
     render(article.body, content);
+    article.content = content;
+    attach(article, files, "");
     article.classList.add("sending");
     list.append(article);
     this.toEnd();
@@ -164,8 +166,7 @@ export class Transcript {
   // The files of a message, once.
   files(messageId, files, conversationId) {
     const article = this.#articles.get(messageId);
-    if (!article || !files.length || article.querySelector(".files")) return;
-    article.body.before(fileLinks(files, conversationId));
+    if (article && !article.querySelector(".files")) attach(article, files, conversationId);
   }
 
   // Whether the end is in sight.
@@ -198,7 +199,8 @@ export class Transcript {
 
   #article(message) {
     const article = articleOf(message.role === "MESSAGE_ROLE_USER" ? "user" : "assistant");
-    render(article.body, message.content ?? "");
+    article.content = message.content ?? "";
+    render(article.body, article.content);
     this.#name(article, message);
     return article;
   }
@@ -216,84 +218,6 @@ export class Transcript {
     article.dataset.sequence = message.sequence ?? 0;
     article.tell(message);
   }
-}
-
-// One answer while it is written.
-class LiveTurn {
-  article = null;
-  position = null;
-  over = false;
-  text = "";
-  tools = new ToolList();
-  #frame = 0;
-
-  constructor(id) {
-    this.id = id;
-  }
-
-  begin() {
-    if (this.article) return;
-    this.article = articleOf("assistant");
-    this.article.body.before(this.tools.element);
-    this.article.classList.add("live");
-    this.article.setAttribute("aria-busy", "true");
-  }
-
-  add(text) {
-    this.text += text;
-    this.#frame ||= requestAnimationFrame(() => {
-      this.#frame = 0;
-      render(this.article.body, this.text);
-    });
-  }
-
-  forget() {
-    this.text = "";
-    this.tools.clear();
-    if (this.article) render(this.article.body, "");
-  }
-
-  show(text) {
-    this.begin();
-    cancelAnimationFrame(this.#frame);
-    this.#frame = 0;
-    this.text = text;
-    render(this.article.body, text);
-    return this.article;
-  }
-
-  settle() {
-    if (this.#frame) this.show(this.text);
-    this.tools.settle();
-    this.article?.classList.remove("live");
-    this.article?.setAttribute("aria-busy", "false");
-    const bare = !this.text && this.tools.empty && !this.article?.querySelector(".note");
-    if (bare) this.article?.remove();
-  }
-}
-
-function articleOf(role) {
-  const article = make("article", { className: role });
-  article.append(make("h2", { className: "hidden", textContent: role === "user" ? "You" : "Kari" }));
-  article.body = make("div", { className: "prose" });
-  const meta = make("footer", { className: "meta" });
-  article.append(article.body, meta);
-  article.tell = (message) => {
-    const time = new Date(message.timestamp ?? Date.now());
-    const parts = [message.modelUsed, used(message.toolsCalled), message.partial ? "cut short" : ""].filter(Boolean);
-    const clock = time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-    meta.replaceChildren(
-      ...parts.map((part) => make("span", { textContent: part })),
-      make("time", { textContent: clock, dateTime: time.toISOString(), title: time.toLocaleString() }),
-    );
-  };
-  return article;
-}
-
-// The tools of a stored answer, each once, in words.
-function used(toolsCalled) {
-  const names = [...new Set((toolsCalled ?? []).map((use) => use.toolId))];
-  return names.length ? `with ${names.join(", ")}` : "";
 }
 
 function reference(correlationId) {

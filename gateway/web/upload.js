@@ -1,4 +1,5 @@
-// A file on its way up: a small one as a form, a large one by tus, which goes on after a cut.
+// A file on its way up: a small one as a form, a large one by tus. After a cut both go on by tus, where
+// they stopped.
 
 import { refresh } from "./account.js";
 import { problem } from "./words.js";
@@ -11,15 +12,19 @@ const CHUNK = { ...TUS, "content-type": "application/offset+octet-stream" };
 // In a row without a byte that got through; together some two minutes.
 const MOST_FAILURES = 12;
 const LONGEST_WAIT = 15_000;
+// The file itself is not taken: it would not be the next time either.
+const FINAL = new Set(["REASON_TOO_LARGE", "REASON_FILE_TYPE"]);
 
 export class Upload {
   #file;
   #strip;
   #on;
+  #key = newId();
+  #place = `${UPLOADS}/${this.#key}`;
   #request = null;
+  #begun = false;
   #stopped = false;
   #whole = false;
-  #place = "";
   #received = 0;
   #failures = 0;
 
@@ -30,17 +35,50 @@ export class Upload {
     this.#on = on;
   }
 
-  // The file as Kari has it; an envelope is thrown if it does not take it.
-  run() {
-    return this.#file.size > LARGE ? this.#resumable() : this.#form();
+  // The file as Kari has it; an envelope is thrown if it does not take it, with `again` unless that
+  // is for good: run again, it goes on where it stopped.
+  async run() {
+    this.#failures = 0;
+    for (;;) {
+      try {
+        const file = await this.#once();
+        this.#begun = false;
+        return file;
+      } catch (error) {
+        if (this.#stopped) this.#giveUp();
+        const soon = error.cut || error.reason === "REASON_UPLOAD_LIMIT";
+        if (this.#stopped || !soon || ++this.#failures > MOST_FAILURES) {
+          throw { ...error, again: !FINAL.has(error.reason) };
+        }
+      }
+      this.#on.waiting();
+      await pause(Math.min(500 * 2 ** this.#failures, LONGEST_WAIT));
+      if (this.#stopped) throw problem("It was called off.");
+    }
   }
 
-  // A form that is out already is not called off: its answer names a file that has to go. Of a
-  // large file what has come is erased.
+  // A form that is out already is not called off: its answer names a file that has to go. Of others
+  // what has come is erased.
   stop() {
     this.#stopped = true;
-    if (!this.#whole) this.#request?.abort();
-    if (this.#place) giveUp(this.#place);
+    if (this.#whole) return;
+    this.#request?.abort();
+    this.#giveUp();
+  }
+
+  #giveUp() {
+    if (this.#begun) giveUp(this.#place);
+    this.#begun = false;
+  }
+
+  async #once() {
+    const found = this.#begun ? await this.#found() : null;
+    if (found) return this.#rest(found);
+    this.#begun = true;
+    this.#received = 0;
+    if (this.#file.size <= LARGE) return this.#form();
+    await this.#create();
+    return this.#rest({ offset: 0, id: null });
   }
 
   async #form() {
@@ -48,59 +86,44 @@ export class Upload {
     // Fields count only before the file.
     if (this.#strip) form.append("strip_metadata", "1");
     form.append("file", this.#file);
-    const headers = { "idempotency-key": newId() };
-    const request = await this.#insist(() => this.#ask("POST", FILES, headers, form), false);
+    const request = await this.#ask("POST", FILES, { "idempotency-key": this.#key }, form);
     return parsed(request.responseText).file;
   }
 
-  async #resumable() {
-    const key = newId();
-    this.#place = await this.#insist(() => this.#create(key));
-    const file = await this.#insist(() => this.#rest(this.#place));
-    this.#place = "";
-    return file;
-  }
-
-  async #create(key) {
+  #create() {
     const pairs = { filename: this.#file.name, ...(this.#strip && { strip_metadata: "1" }) };
     const metadata = Object.entries(pairs).map(([name, text]) => `${name} ${inBase64(text)}`);
-    const request = await this.#ask("POST", UPLOADS, {
+    return this.#ask("POST", UPLOADS, {
       ...TUS,
-      "idempotency-key": key,
+      "idempotency-key": this.#key,
       "upload-length": String(this.#file.size),
       "upload-metadata": metadata.join(","),
     });
-    return request.getResponseHeader("location");
+  }
+
+  // How far it is; null if nothing of it is there.
+  async #found() {
+    try {
+      const found = await this.#ask("HEAD", this.#place, TUS);
+      const offset = Number(found.getResponseHeader("upload-offset"));
+      return { offset, id: found.getResponseHeader("kari-file-id") };
+    } catch (error) {
+      if (error.status === 404) return null;
+      throw error;
+    }
   }
 
   // What is not there yet, in one request: each further one has all that is there read again.
-  async #rest(place) {
-    const found = await this.#ask("HEAD", place, TUS);
-    const offset = Number(found.getResponseHeader("upload-offset"));
+  async #rest({ offset, id }) {
     if (offset > this.#received) this.#failures = 0;
     this.#received = offset;
-    let id = found.getResponseHeader("kari-file-id");
     if (!id) {
-      const headers = { ...CHUNK, "upload-offset": String(offset) };
-      const request = await this.#ask("PATCH", place, headers, this.#file.slice(offset));
+      const length = String(this.#file.size);
+      const headers = { ...CHUNK, "upload-offset": String(offset), "upload-length": length };
+      const request = await this.#ask("PATCH", this.#place, headers, this.#file.slice(offset));
       id = request.getResponseHeader("kari-file-id");
     }
     return parsed((await this.#ask("GET", `${FILES}/${id}`)).responseText).file;
-  }
-
-  // Tries a step again while too much is on its way and, if it can go on, after a cut; later each time.
-  async #insist(step, goesOn = true) {
-    for (;;) {
-      try {
-        return await step();
-      } catch (error) {
-        const again = error.reason === "REASON_UPLOAD_LIMIT" || (goesOn && error.cut);
-        if (this.#stopped || !again || ++this.#failures > MOST_FAILURES) throw error;
-        this.#on.waiting();
-        await pause(Math.min(500 * 2 ** this.#failures, LONGEST_WAIT));
-        if (this.#stopped) throw error;
-      }
-    }
   }
 
   async #ask(method, address, headers = {}, body = null) {
@@ -112,7 +135,8 @@ export class Upload {
     if (request.status >= 200 && request.status < 300) return request;
     const told = parsed(request.responseText);
     const elsewhere = told.reason === "REASON_UPLOAD_OFFSET";
-    throw { ...told, cut: request.status === 0 || request.status >= 500 || elsewhere };
+    const cut = request.status === 0 || request.status >= 500 || elsewhere;
+    throw { ...told, status: request.status, cut };
   }
 
   // XMLHttpRequest: fetch does not tell how much was sent. One that was cut has the status 0.
@@ -126,7 +150,10 @@ export class Upload {
         this.#on.progress(Math.min((before + loaded) / Math.max(this.#file.size, 1), 1));
       };
       request.upload.onload = () => (this.#whole = method === "POST" && address === FILES);
-      request.onloadend = () => resolve(request);
+      request.onloadend = () => {
+        this.#whole = false;
+        resolve(request);
+      };
       request.open(method, address);
       for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
       request.send(body);

@@ -2,9 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any, TypeVar
-
-from google.protobuf.message import Message
+from typing import Any
 
 from kari.chat_hub.v1 import chat_hub_pb2 as hub
 from kari.chat_hub.v1.chat_hub_pb2_grpc import ChatHubServiceServicer
@@ -15,8 +13,7 @@ from servers.chat_hub.token_life import while_valid
 from servers.runtime.call import principal
 from servers.runtime.chunk import Chunk
 from servers.runtime.grpc_types import Context
-
-M = TypeVar("M", bound=Message)
+from servers.runtime.restating import restated
 
 
 class Files(ChatHubServiceServicer):
@@ -34,21 +31,21 @@ class Files(ChatHubServiceServicer):
         if not isinstance(first, Chunk):
             await self._require_participant(first.start.conversation_id)
         response = await self._peers.files.Upload(_passed_on(first, request_iterator))
-        return _same(response, hub.UploadFileResponse)
+        return restated(response, hub.UploadFileResponse)
 
     async def GetUpload(
         self, request: hub.GetUploadRequest, context: Context
     ) -> hub.GetUploadResponse:
         """How far an upload has come."""
-        response = await self._peers.files.GetUpload(_same(request, hooks.GetUploadRequest))
-        return _same(response, hub.GetUploadResponse)
+        response = await self._peers.files.GetUpload(restated(request, hooks.GetUploadRequest))
+        return restated(response, hub.GetUploadResponse)
 
     async def DownloadFile(
         self, request: hub.DownloadFileRequest, context: Context
     ) -> AsyncGenerator[hub.DownloadFileResponse, None]:
         """The bytes of a file."""
         await self._require_participant(request.conversation_id)
-        call = self._peers.files.Download(_same(request, hooks.DownloadRequest))
+        call = self._peers.files.Download(restated(request, hooks.DownloadRequest))
         try:
             async for step in call:
                 if step.HasField("file"):
@@ -61,7 +58,7 @@ class Files(ChatHubServiceServicer):
     async def GetFile(self, request: hub.GetFileRequest, context: Context) -> hub.GetFileResponse:
         """One file."""
         await self._require_participant(request.conversation_id)
-        response = await self._peers.files.GetFile(_same(request, hooks.GetFileRequest))
+        response = await self._peers.files.GetFile(restated(request, hooks.GetFileRequest))
         return hub.GetFileResponse(file=response.file)
 
     async def ListFiles(
@@ -69,14 +66,14 @@ class Files(ChatHubServiceServicer):
     ) -> hub.ListFilesResponse:
         """A page of files."""
         await self._require_participant(request.conversation_id)
-        response = await self._peers.files.ListFiles(_same(request, hooks.ListFilesRequest))
-        return _same(response, hub.ListFilesResponse)
+        response = await self._peers.files.ListFiles(restated(request, hooks.ListFilesRequest))
+        return restated(response, hub.ListFilesResponse)
 
     async def DeleteFile(
         self, request: hub.DeleteFileRequest, context: Context
     ) -> hub.DeleteFileResponse:
         """Deletes a file."""
-        response = await self._peers.files.DeleteFile(_same(request, hooks.DeleteFileRequest))
+        response = await self._peers.files.DeleteFile(restated(request, hooks.DeleteFileRequest))
         return hub.DeleteFileResponse(erased=response.erased)
 
     async def ListHooks(
@@ -84,14 +81,14 @@ class Files(ChatHubServiceServicer):
     ) -> hub.ListHooksResponse:
         """The hooks, in their order."""
         response = await self._peers.files.ListHooks(hooks.ListHooksRequest())
-        return _same(response, hub.ListHooksResponse)
+        return restated(response, hub.ListHooksResponse)
 
     async def ListReaders(
         self, request: hub.ListReadersRequest, context: Context
     ) -> hub.ListReadersResponse:
         """What reads pictures and recordings."""
         response = await self._peers.files.ListReaders(hooks.ListReadersRequest())
-        return _same(response, hub.ListReadersResponse)
+        return restated(response, hub.ListReadersResponse)
 
     async def FollowFile(
         self, request: hub.FollowFileRequest, context: Context
@@ -105,7 +102,7 @@ class Files(ChatHubServiceServicer):
     async def _changes(
         self, request: hub.FollowFileRequest
     ) -> AsyncGenerator[hub.FollowFileResponse, None]:
-        call = self._peers.files.FollowFile(_same(request, hooks.FollowFileRequest))
+        call = self._peers.files.FollowFile(restated(request, hooks.FollowFileRequest))
         try:
             async for change in call:
                 yield hub.FollowFileResponse(file=change.file, done=change.done)
@@ -128,11 +125,4 @@ async def _passed_on(
 
 
 def _passed(step: hub.UploadFileRequest | Chunk) -> hooks.UploadRequest | Chunk:
-    return step if isinstance(step, Chunk) else _same(step, hooks.UploadRequest)
-
-
-def _same(message: Message, kind: type[M]) -> M:
-    """The same fields as a message of another package: the contracts number them alike. A field
-    that this one does not have would have a meaning there."""
-    message.DiscardUnknownFields()
-    return kind.FromString(message.SerializeToString())
+    return step if isinstance(step, Chunk) else restated(step, hooks.UploadRequest)

@@ -13,6 +13,7 @@ from kari.errors.v1.errors_pb2 import Reason
 from kari.file_attachment.v1.file_attachment_pb2 import UploadStart
 from servers.file_attachment.limits import Allowed
 from servers.file_attachment.naming import cleaned
+from servers.file_attachment.repeating import require_same_start
 from servers.file_attachment.rows import unknown_file
 from servers.file_attachment.tables import QUERIES
 from servers.runtime.call import Principal
@@ -67,10 +68,7 @@ class Admitting:
         async with (await self._database.get()).transaction(who.tenant_id) as connection:
             await connection.execute(QUERIES.lock_quota)
             row = await _begun(connection, start, who, writer)
-            if row["replaces"] != start.replaces_file_id:
-                raise Conflict(
-                    Reason.REASON_REQUEST_ID_REUSED, "another upload of yours has this id"
-                )
+            require_same_start(start, row)
             if row["file_id"] or row["digest"]:
                 return row
             if 0 < row["size_bytes"] < row["received_bytes"]:

@@ -33,6 +33,8 @@ class Arrived:
     sha256: str
     content_type: str
     size_bytes: int
+    gone: str = ""
+    """Prefix of bytes that are known by this digest and are not in the store any more."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,12 @@ class Keeping:
             await connection.execute(QUERIES.lock_bytes, arrived.sha256)
             own = await self._require_room(connection, who, arrived)
             known = not await keep_bytes(
-                connection, arrived.sha256, who.user_id, row["request_id"], row["prefix"]
+                connection,
+                arrived.sha256,
+                who.user_id,
+                row["request_id"],
+                row["prefix"],
+                arrived.gone,
             )
             file_id = await _add_file(connection, who, arrived)
             file = await _file(connection, file_id)
@@ -83,6 +90,11 @@ class Keeping:
         database = await self._database.get()
         row = await database.row(who.tenant_id, QUERIES.file, file_id)
         return visible_to(row, who.user_id, conversation_id)
+
+    async def known(self, who: Principal, sha256: str) -> Record | None:
+        """Where the tenant's bytes of a digest lie, if it has them."""
+        database = await self._database.get()
+        return await database.row(who.tenant_id, QUERIES.bytes_known, sha256)
 
     async def readable(
         self, file_id: str, who: Principal, conversation_id: str, *, for_hooks: bool
@@ -172,13 +184,21 @@ async def drop_bytes(connection: Connection, sha256: str) -> None:
 
 
 async def keep_bytes(
-    connection: Connection, sha256: str, user_id: str, request_id: str, prefix: str
+    connection: Connection,
+    sha256: str,
+    user_id: str,
+    request_id: str,
+    prefix: str,
+    gone: str = "",
 ) -> bool:
-    """Whether the bytes of an upload are new; if not, those that have just come wait to be
+    """Whether the bytes of an upload are new, or come for those below a prefix that are gone: the
+    files that have them can be read again then. If neither, those that have just come wait to be
     erased."""
-    new = await connection.fetchval(QUERIES.keep_bytes, sha256, user_id, request_id)
+    new = await connection.fetchval(QUERIES.keep_bytes, sha256, user_id, request_id, gone)
     if new is None:
         await connection.execute(QUERIES.add_erasure, prefix)
+    elif gone:
+        await connection.execute(QUERIES.add_erasure, gone)
     return new is not None
 
 
@@ -199,7 +219,8 @@ async def _add_file(connection: Connection, who: Principal, arrived: Arrived) ->
     )
     if row["conversation_id"]:
         await connection.execute(QUERIES.use_file, file_id, row["conversation_id"], "")
-    await connection.execute(QUERIES.finish_upload, who.user_id, row["request_id"], file_id)
+    values = who.user_id, row["request_id"], file_id, arrived.sha256
+    await connection.execute(QUERIES.finish_upload, *values)
     return file_id
 
 

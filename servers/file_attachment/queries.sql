@@ -92,11 +92,18 @@ SELECT EXISTS (SELECT FROM blobs WHERE sha256 = $1) AS tenant,
   EXISTS (SELECT FROM files WHERE sha256 = $1 AND user_id = $2) AS own;
 
 -- name: keep_bytes
--- $1 sha256, $2 user, $3 request. No row if the tenant has them.
-INSERT INTO blobs (sha256, size_bytes, prefix, part_names, part_sizes)
+-- $1 sha256, $2 user, $3 request, $4 prefix below which the tenant's are gone. No row if the tenant
+-- has them.
+INSERT INTO blobs AS b (sha256, size_bytes, prefix, part_names, part_sizes)
 SELECT $1, received_bytes, prefix, part_names, part_sizes FROM uploads
 WHERE user_id = $2 AND request_id = $3
-ON CONFLICT (tenant_id, sha256) DO NOTHING RETURNING sha256;
+ON CONFLICT (tenant_id, sha256) DO UPDATE SET prefix = excluded.prefix,
+  part_names = excluded.part_names, part_sizes = excluded.part_sizes WHERE b.prefix = $4
+RETURNING sha256;
+
+-- name: bytes_known
+-- Where the tenant's bytes of a digest lie.
+SELECT prefix, part_names FROM blobs WHERE sha256 = $1;
 
 -- name: add_file
 -- $1 id, $2 user, $3 roles, $4 sha256, $5 name, $6 size, $7 type, $8 conversation, $9 strip,
@@ -106,7 +113,8 @@ INSERT INTO files (id, user_id, roles, sha256, name, size_bytes, content_type, c
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 
 -- name: finish_upload
-UPDATE uploads SET file_id = $3, updated_at = statement_timestamp()
+-- $1 user, $2 request, $3 file, $4 sha256 of what came: that of the file may become another.
+UPDATE uploads SET file_id = $3, sha256 = $4, updated_at = statement_timestamp()
 WHERE user_id = $1 AND request_id = $2;
 
 -- name: use_file

@@ -16,6 +16,7 @@ from servers.file_attachment.admitting import REFUSALS, Admitting, taken_over
 from servers.file_attachment.edges import PutDown
 from servers.file_attachment.keeping import Keeping
 from servers.file_attachment.limits import Limits
+from servers.file_attachment.repeating import require_same_bytes
 from servers.file_attachment.room import Room
 from servers.file_attachment.steps import Overtaken, Silent, steps_while_heard
 from servers.file_attachment.store import Objects
@@ -63,6 +64,8 @@ class Receiving:
             writer = secrets.token_hex(8)
             row = await self._admitting.begin(start, who, allowed, writer)
             if row["file_id"] or row["digest"]:
+                if not row["replaces"]:
+                    await require_same_bytes(steps, start, row)
                 return await self._finished(row, who)
             _require_place(start, row)
             upload = Upload(

@@ -16,6 +16,9 @@ class Objects(Protocol):
     async def read(self, key: str, start: int, length: int) -> bytes:
         """Bytes of an object. NotFound if there is no such object."""
 
+    async def names(self, prefix: str) -> frozenset[str]:
+        """Of the objects below a prefix that ends with a slash, what follows it in their keys."""
+
     async def drop(self, key: str) -> None:
         """Erases one object, if it is there."""
 

@@ -64,6 +64,14 @@ class StoredObjects:
         with _our_errors():
             return bytes(await self._store.get_range_async(key, start=start, length=length))
 
+    async def names(self, prefix: str) -> frozenset[str]:
+        """What is there below a prefix."""
+        found = set[str]()
+        with _our_errors():
+            async for some in self._store.list(prefix=prefix):
+                found.update(str(each["path"]).removeprefix(prefix) for each in some)
+        return frozenset(found)
+
     async def drop(self, key: str) -> None:
         """Erases one object."""
         with _our_errors(), suppress(FileNotFoundError):

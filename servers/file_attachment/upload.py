@@ -136,10 +136,23 @@ class Upload:
             return UploadResponse(received_bytes=self._received)
         kind = await asyncio.to_thread(content_type, edges.first, edges.last)
         self._allowed.require_type(kind)
-        arrived = Arrived(row, self._writer, digest, kind, self._received)
+        gone = await self._gone(digest)
+        arrived = Arrived(row, self._writer, digest, kind, self._received, gone)
         file, own = await self._keeping.keep(self._who, arrived)
         log.info("file received", file=file.id, size=file.size_bytes, type=kind)
         return UploadResponse(file=file, received_bytes=self._received, deduplicated=own)
+
+    async def _gone(self, digest: str) -> str:
+        """Prefix of the tenant's bytes of this digest, if they are not all in the store any more:
+        what has come must not be thrown away for them."""
+        known = await self._keeping.known(self._who, digest)
+        if known is None:
+            return ""
+        there = await self._objects.names(folder(self._who.tenant_id, known["prefix"]))
+        if there.issuperset(known["part_names"]):
+            return ""
+        log.error("bytes were gone and have come again", sha256=digest, prefix=known["prefix"])
+        return str(known["prefix"])
 
     async def _add(self, data: memoryview) -> None:
         self._gathered.add(data)

@@ -42,8 +42,8 @@ METRICS, MOST_METRICS = "metrics", 20
 class CapsuleHook:
     """A guard refuses what its capsule refuses, and closes a file when the run fails; another one
     marks it, in the file's metadata under its own name. Warnings of a run are in the explanation,
-    what it measured in the metadata. The capsule runs as the user of the file,
-    with the roles of the upload."""
+    what it measured in the metadata. The capsule runs as the user of the file, with the roles of
+    the upload."""
 
     name: str
     kind: HookKind.ValueType

@@ -81,7 +81,12 @@ async def _streamed(
         # It hangs up on what is too large, after saying so.
         writer.close()
     async with asyncio.timeout(ANSWER_SECONDS):
-        answer = await reader.read(ANSWER_BYTES)
+        answer = b""
+        # It may come in pieces.
+        while b"\0" not in answer and len(answer) < ANSWER_BYTES:
+            if not (more := await reader.read(ANSWER_BYTES)):
+                break
+            answer += more
     return answer.decode(errors="replace").strip("\0\n ")
 
 

@@ -19,6 +19,10 @@ class Extracted:
     left_out: list[str] = field(default_factory=list)
     no_caption_because: str = ""
     """Why nobody says what a picture shows: its own text may be there all the same."""
+    caption_later: bool = False
+    """Whether somebody may say it in a while."""
+    caption_asked: int = 0
+    """How often it was asked for again."""
 
     def add(self, piece: bytes) -> None:
         """Takes a piece that a job gave."""

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import grpc
+import structlog
 from google.protobuf.json_format import MessageToDict
 
+from kari.conversation_models.v1.file_pb2 import TextChunk
 from kari.errors.v1.errors_pb2 import Reason
 from kari.multimedia.v1.multimedia_pb2 import DescribeRequest, Description
 from servers.hook_enabled_file.extracted import Extracted
@@ -20,6 +22,8 @@ from servers.runtime.limited import JobFailed, Room, Why
 if TYPE_CHECKING:
     from kari.multimedia.v1.multimedia_pb2_grpc import MultimediaServiceAsyncStub
 
+MOST_CAPTIONS = 3
+"""How often a caption is asked for again, as often as what is away."""
 _CUT = {
     Why.TIME: "the rest was not read: it took longer than it may",
     Why.MEMORY: "the rest was not read: it took more memory than it may",
@@ -28,10 +32,17 @@ _CUT = {
     Why.BROKEN: "the rest was not read: it is broken",
 }
 
+log = structlog.get_logger("kari.hook_enabled_file")
+
+
+class Unread(JobFailed):
+    """The text could not be read, as a hook has told that came before."""
+
 
 @dataclass(frozen=True)
 class Extracting:
-    """Reads a file once for all hooks that want its text."""
+    """Reads a file once for all hooks that want its text, also one that cannot be read: trying may
+    take minutes."""
 
     room: Room
     multimedia: "MultimediaServiceAsyncStub"
@@ -47,12 +58,28 @@ class Extracting:
         return reads_media(content_type)
 
     async def of(self, looked: Looked) -> Extracted:
-        """The text of a file. JobFailed if none could be read; where only the rest could not, that
-        is told as left out."""
+        """The text of a file. JobFailed if none could be read, Unread from then on; where only the
+        rest could not, that is told as left out. Busy while a caption may come in a while: the text
+        is kept."""
+        if looked.unread is not None:
+            raise Unread(looked.unread.why, looked.unread.sentence, looked.unread.cause)
         if looked.extracted is None:
-            media = reads_media(looked.file.content_type)
-            looked.extracted = await (self._described(looked) if media else self._read(looked))
+            looked.extracted = await self._first(looked)
+        elif looked.extracted.caption_later:
+            await self._caption(looked, looked.extracted)
+        if looked.extracted.caption_later:
+            raise Busy(f"{looked.extracted.no_caption_because}; it is asked for again")
         return looked.extracted
+
+    async def _first(self, looked: Looked) -> Extracted:
+        try:
+            if reads_media(looked.file.content_type):
+                return await self._media(looked)
+            return await self._read(looked)
+        except JobFailed as failed:
+            if failed.why is not Why.ROOM:
+                looked.unread = failed
+            raise
 
     async def _read(self, looked: Looked) -> Extracted:
         found = Extracted()
@@ -70,10 +97,37 @@ class Extracting:
             found.left_out.append(_CUT[failed.why])
         return found
 
-    async def _described(self, looked: Looked) -> Extracted:
-        described = Description()
+    async def _media(self, looked: Looked) -> Extracted:
         # Without a model for captions, or the role, nothing is missing.
         request = DescribeRequest(file_id=looked.file.id, ocr=True, speech=True, caption=True)
+        described = await self._described(looked, request)
+        return Extracted(
+            list(described.chunks),
+            MessageToDict(described.metadata),
+            list(described.warnings),
+            described.no_caption_because,
+            described.caption_later,
+        )
+
+    async def _caption(self, looked: Looked, found: Extracted) -> None:
+        """Asks for the caption alone. Who does not get it is content after a few times: the text
+        that was read is not given up for it."""
+        found.caption_asked += 1
+        try:
+            request = DescribeRequest(file_id=looked.file.id, caption=True)
+            described = await self._described(looked, request)
+        except (Away, JobFailed) as error:
+            log.warning("no caption", file=looked.file.id, error=str(error))
+        else:
+            found.segments = sorted([*found.segments, *described.chunks], key=_page)
+            found.facts |= MessageToDict(described.metadata)
+            found.no_caption_because = described.no_caption_because
+            found.caption_later = described.caption_later
+        if found.caption_asked >= MOST_CAPTIONS:
+            found.caption_later = False
+
+    async def _described(self, looked: Looked, request: DescribeRequest) -> Description:
+        described: Description | None = None
         call = self.multimedia.Describe(request)
         try:
             async for step in call:
@@ -89,9 +143,10 @@ class Extracting:
             raise Away("pictures and recordings cannot be read at the moment") from error
         finally:
             call.cancel()
-        return Extracted(
-            list(described.chunks),
-            MessageToDict(described.metadata),
-            list(described.warnings),
-            described.no_caption_because,
-        )
+        if described is None:
+            raise Away("pictures and recordings cannot be read at the moment")
+        return described
+
+
+def _page(segment: TextChunk) -> int:
+    return segment.anchor.page

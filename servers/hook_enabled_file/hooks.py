@@ -10,7 +10,7 @@ from servers.runtime.durations import duration
 
 if TYPE_CHECKING:
     from servers.hook_enabled_file.extracted import Extracted
-    from servers.runtime.limited import Source
+    from servers.runtime.limited import JobFailed, Source
 
 GUARD, ENRICH = HookKind.HOOK_KIND_GUARD, HookKind.HOOK_KIND_ENRICH
 RUNNING = HookVerdict.HOOK_VERDICT_RUNNING
@@ -69,10 +69,14 @@ class Looked:
     """Within it calls are made for the file's user, however long it has waited."""
     extracted: "Extracted | None" = None
     """Its text, once a hook has read it."""
+    unread: "JobFailed | None" = None
+    """Why it could not be read, once a hook has found that out."""
 
     def forget(self, *, replaced: bool) -> None:
         """Lets go of a long text, which is read again when it is needed; and of any text of bytes
         that were replaced, with what the file told of its maker."""
+        if replaced:
+            self.unread = None
         if self.extracted is not None and (replaced or self.extracted.characters > KEPT):
             self.extracted = None
 

@@ -2,30 +2,20 @@
 reads or writes slowly holds the other side back."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from google.protobuf.message import Message
+from typing import TYPE_CHECKING, Any
 
 from kari.file_attachment.v1 import file_attachment_pb2 as kept
 from kari.hook_enabled_file.v1 import hook_enabled_file_pb2 as contract
 from kari.production_memory.v1.production_memory_pb2 import DropFileRequest, ShareFilesRequest
 from servers.hook_enabled_file.claims import Claims
 from servers.runtime.chunk import Chunk
+from servers.runtime.restating import restated
 
 if TYPE_CHECKING:
     from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceAsyncStub
     from kari.production_memory.v1.production_memory_pb2_grpc import (
         ProductionMemoryServiceAsyncStub,
     )
-
-M = TypeVar("M", bound=Message)
-
-
-def same(kind: type[M], message: Message) -> M:
-    """A message of one contract as that of the other, field by field the same. What the caller's
-    contract does not have does not go on: it may mean something further on."""
-    message.DiscardUnknownFields()
-    return kind.FromString(message.SerializeToString())
 
 
 class Passing:
@@ -53,13 +43,13 @@ class Passing:
             call.cancel()
         if response.file.id and not response.file.done:
             self._claims.soon(response.file.id)
-        return same(contract.UploadResponse, response)
+        return restated(response, contract.UploadResponse)
 
     async def download(
         self, request: contract.DownloadRequest
     ) -> AsyncGenerator[contract.DownloadResponse, None]:
         """Passes the bytes of a file on; the next ones are asked for when these are taken."""
-        call = self._files.Download(same(kept.DownloadRequest, request))
+        call = self._files.Download(restated(request, kept.DownloadRequest))
         try:
             async for step in call:
                 if step.WhichOneof("step") == "file":
@@ -81,14 +71,14 @@ class Passing:
 
     async def attach(self, request: contract.AttachFilesRequest) -> contract.AttachFilesResponse:
         """Ties files to a conversation; with a message, their text can be found there as well."""
-        response = await self._files.AttachFiles(same(kept.AttachFilesRequest, request))
+        response = await self._files.AttachFiles(restated(request, kept.AttachFilesRequest))
         if request.message_id:
             await self._memory.ShareFiles(
                 ShareFilesRequest(
                     file_ids=request.file_ids, conversation_id=request.conversation_id
                 )
             )
-        return same(contract.AttachFilesResponse, response)
+        return restated(response, contract.AttachFilesResponse)
 
 
 async def _passed_on(
@@ -98,6 +88,6 @@ async def _passed_on(
         if isinstance(step, Chunk):
             yield step
         elif step.WhichOneof("step") == "start":
-            yield kept.UploadRequest(start=same(kept.UploadStart, step.start))
+            yield kept.UploadRequest(start=restated(step.start, kept.UploadStart))
         else:
-            yield kept.UploadRequest(end=same(kept.UploadEnd, step.end))
+            yield kept.UploadRequest(end=restated(step.end, kept.UploadEnd))

@@ -79,7 +79,8 @@ class Queue(StrEnum):
 
 def queue_of(hook: Hook, looked: Looked) -> Queue:
     """Where a hook waits for its turn with a file. One that has its text need not listen to it."""
-    if looked.extracted is None and hook.listens(looked):
+    found = looked.extracted
+    if hook.listens(looked) and (found is None or found.caption_later):
         image = looked.file.content_type.startswith("image/")
         return Queue.IMAGES if image else Queue.RECORDINGS
     return Queue.LARGE if looked.file.size_bytes > LARGE_BYTES else Queue.SHORT

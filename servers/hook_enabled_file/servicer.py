@@ -10,9 +10,10 @@ from kari.hook_enabled_file.v1.hook_enabled_file_pb2_grpc import HookEnabledFile
 from kari.multimedia.v1 import multimedia_pb2 as media
 from servers.hook_enabled_file.following import Following
 from servers.hook_enabled_file.hooks import Hook
-from servers.hook_enabled_file.passing import Passing, same
+from servers.hook_enabled_file.passing import Passing
 from servers.runtime.chunk import Chunk
 from servers.runtime.grpc_types import Context
+from servers.runtime.restating import restated
 
 if TYPE_CHECKING:
     from kari.file_attachment.v1.file_attachment_pb2_grpc import FileAttachmentServiceAsyncStub
@@ -46,8 +47,8 @@ class HookEnabledFile(HookEnabledFileServiceServicer):
         self, request: contract.GetUploadRequest, context: Context
     ) -> contract.GetUploadResponse:
         """How far an upload has come."""
-        response = await self._files.GetUpload(same(kept.GetUploadRequest, request))
-        return same(contract.GetUploadResponse, response)
+        response = await self._files.GetUpload(restated(request, kept.GetUploadRequest))
+        return restated(response, contract.GetUploadResponse)
 
     async def Download(
         self, request: contract.DownloadRequest, context: Context
@@ -60,15 +61,15 @@ class HookEnabledFile(HookEnabledFileServiceServicer):
         self, request: contract.GetFileRequest, context: Context
     ) -> contract.GetFileResponse:
         """One file."""
-        response = await self._files.GetFile(same(kept.GetFileRequest, request))
+        response = await self._files.GetFile(restated(request, kept.GetFileRequest))
         return contract.GetFileResponse(file=response.file)
 
     async def ListFiles(
         self, request: contract.ListFilesRequest, context: Context
     ) -> contract.ListFilesResponse:
         """A page of files."""
-        response = await self._files.ListFiles(same(kept.ListFilesRequest, request))
-        return same(contract.ListFilesResponse, response)
+        response = await self._files.ListFiles(restated(request, kept.ListFilesRequest))
+        return restated(response, contract.ListFilesResponse)
 
     async def DeleteFile(
         self, request: contract.DeleteFileRequest, context: Context
@@ -101,7 +102,7 @@ class HookEnabledFile(HookEnabledFileServiceServicer):
     ) -> contract.ListReadersResponse:
         """What reads pictures and recordings."""
         response = await self._multimedia.ListReaders(media.ListReadersRequest())
-        return same(contract.ListReadersResponse, response)
+        return restated(response, contract.ListReadersResponse)
 
 
 async def _shown(hook: Hook) -> contract.Hook:

@@ -15,7 +15,7 @@ from kari.production_memory.v1.production_memory_pb2 import (
 from kari.summarizer.v1.summarizer_pb2 import Passage, SummarizeRequest
 from servers.hook_enabled_file.chunking import chunks
 from servers.hook_enabled_file.extracted import told
-from servers.hook_enabled_file.extracting import Extracting
+from servers.hook_enabled_file.extracting import Extracting, Unread
 from servers.hook_enabled_file.hooks import ENRICH, PARTIAL, PASSED, SKIPPED, Looked, Outcome
 from servers.hook_enabled_file.kinds import reads_media
 from servers.hook_enabled_file.rooms import room_unavailable
@@ -39,6 +39,7 @@ TOGETHER = 100
 MOST_PIECES = 20_000
 """As many as production_memory keeps of a file."""
 NO_TEXT = "there is no text in it"
+NOT_READ = "its text could not be read"
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,10 @@ class Summary:
 
     async def look(self, looked: Looked) -> Outcome:
         """Summarizes the beginning."""
-        found = await self.extracting.of(looked)
+        try:
+            found = await self.extracting.of(looked)
+        except Unread:
+            return Outcome(SKIPPED, NOT_READ)
         texts = _beginning(found.segments)
         if not texts:
             return Outcome(SKIPPED, NO_TEXT)
@@ -142,6 +146,8 @@ class Index:
         except JobFailed as failed:
             if failed.why is not Why.ROOM:
                 await self._keep(looked, [])
+            if isinstance(failed, Unread):
+                return Outcome(SKIPPED, NOT_READ)
             raise
         pieces = await asyncio.to_thread(
             lambda: list(islice(chunks(found.segments), MOST_PIECES + 1))

@@ -15,6 +15,7 @@ from servers.multimedia.configuration import Caption
 from servers.multimedia.metrics import EXTERNAL, timed
 from servers.multimedia.said import Facts, Passage, Sight
 from servers.runtime.call import Principal
+from servers.runtime.errors import from_rpc
 from servers.runtime.labelled import labelled
 
 if TYPE_CHECKING:
@@ -36,7 +37,12 @@ LONGEST = 2000
 
 
 class NoCaption(Exception):
-    """Nobody said what an image shows. The message is one sentence for people."""
+    """Nobody said what an image shows. The message is one sentence for people; `later` if somebody
+    may say it in a while."""
+
+    def __init__(self, sentence: str, *, later: bool = False) -> None:
+        super().__init__(sentence)
+        self.later = later
 
 
 class Captioning:
@@ -89,7 +95,8 @@ class Captioning:
         except grpc.aio.AioRpcError as error:
             log.warning("no caption", code=error.code().name, model=self.caption.model)
             labelled(EXTERNAL, "caption", "failed").inc()
-            raise NoCaption(f"no caption: {self.caption.model} did not answer") from error
+            why = f"no caption: {self.caption.model} did not answer"
+            raise NoCaption(why, later=from_rpc(error).may_retry) from error
         if said is None:
             labelled(EXTERNAL, "caption", "failed").inc()
             raise NoCaption(f"no caption: {self.caption.model} did not take the image")

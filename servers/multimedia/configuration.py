@@ -24,6 +24,8 @@ class Media(BaseModel):
     memory_megabytes: int = Field(1500, ge=200)
     megapixels: float = Field(100, gt=0, le=1000)
     pages: int = Field(20, ge=1)
+    location: bool = False
+    """Whether the place where a picture was taken is told, in its metadata."""
     minutes: float = Field(60, gt=0)
     frames: int = Field(8, ge=1, le=100)
     image_seconds: float = Field(60, gt=0)

@@ -43,6 +43,9 @@ MOST_BYTES = 1_500_000
 """Of an image as models see it."""
 MARGIN_SECONDS = 20.0
 """What is left of a call's time when a job has to be at its end."""
+CLOSING_SECONDS = 5.0
+"""What is left of a call's time when a speech service has to have answered: who waited for it to
+the end of the call would lose what was heard before."""
 PREPARE_SECONDS = 20.0
 LEAST_PREPARE_SECONDS = 3.0
 PREPARE_MARGIN_SECONDS = 1.0
@@ -127,7 +130,7 @@ class Describing:
         async with taken(self._jobs, Turn(Queue.IMAGES, most, most, MARGIN_SECONDS)) as seconds:
             wish = ImageWish(
                 ocr=request.ocr and self._media.ocr,
-                location=request.location,
+                location=request.location or self._media.location,
                 most_pixels=self._most_pixels,
                 most_pages=self._media.pages,
                 seconds=seconds,
@@ -153,7 +156,7 @@ class Describing:
         ):
             async for each in said:
                 if isinstance(each, Sound):
-                    for heard in await self._hearing.heard(each):
+                    for heard in await self._hearing.heard(each, left_of_call(CLOSING_SECONDS)):
                         yield heard
                 else:
                     yield each
@@ -161,7 +164,7 @@ class Describing:
     def _recording_wish(self, request: DescribeRequest, by: str, seconds: float) -> RecordingWish:
         return RecordingWish(
             ocr=request.ocr and self._media.ocr,
-            location=request.location,
+            location=request.location or self._media.location,
             speech=by,
             language=self._hearing.speech.language,
             whisper_folder=str(self._hearing.folder or ""),
@@ -183,10 +186,13 @@ class Describing:
                     gathered.add(said)
         except NoCaption as none:
             gathered.no_caption_because = str(none)
+            gathered.caption_later = none.later
         except JobFailed as failed:
             gathered.no_caption_because = f"no caption: {failed.sentence}"
+            gathered.caption_later = failed.why is Why.ROOM
         except (RateLimited, TimeoutError):
             gathered.no_caption_because = "no caption: there was no time left for it"
+            gathered.caption_later = True
 
     @property
     def _most_pixels(self) -> int:

@@ -14,6 +14,7 @@ class Gathered:
         self._passages: list[Passage] = []
         self._left_out: dict[str, None] = {}
         self.no_caption_because = ""
+        self.caption_later = False
 
     @property
     def knows_nothing(self) -> bool:
@@ -37,6 +38,7 @@ class Gathered:
             chunks=[_chunk(index, passage) for index, passage in enumerate(ordered)],
             warnings=list(self._left_out),
             no_caption_because=self.no_caption_because,
+            caption_later=self.caption_later,
         )
         described.metadata.update(self._facts)
         return described

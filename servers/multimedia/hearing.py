@@ -1,5 +1,6 @@
 """Who hears what is said in a recording: this machine, a service, or nobody."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from servers.runtime.weights import WeightsWrong
 WAY_OUT = (
     "`make run EXTRAS=speech` installs it, or `[speech] base_url` of files.toml names a service"
 )
-NOT_ANSWERING = "the speech service did not answer"
 
 
 class Hearing:
@@ -40,11 +40,16 @@ class Hearing:
             return f"the speech service takes the role {self.speech.role}"
         return f"{self._local_problem()}: {WAY_OUT}"
 
-    async def heard(self, sound: Sound) -> list[Passage | Facts | LeftOut]:
-        """What a part says, as the service hears it."""
-        answer = await self._service.transcribe(sound)
+    async def heard(self, sound: Sound, seconds: float | None) -> list[Passage | Facts | LeftOut]:
+        """What a part says, as the service hears it within so many seconds."""
+        left_out = f"speech from {sound.begins:.0f} s to {sound.ends:.0f} s is left out"
+        try:
+            async with asyncio.timeout(seconds):
+                answer = await self._service.transcribe(sound)
+        except TimeoutError:
+            return [LeftOut(f"time was over before the speech service had answered: {left_out}")]
         if answer is None:
-            return [LeftOut(f"{NOT_ANSWERING}: speech from {sound.begins:.0f} s on is left out")]
+            return [LeftOut(f"the speech service did not answer: {left_out}")]
         return list(_said(answer, sound))
 
     async def close(self) -> None:

@@ -1,5 +1,7 @@
 """Speech to text by a service that speaks OpenAI's `/audio/transcriptions`."""
 
+import asyncio
+
 import aiohttp
 import msgspec
 import structlog
@@ -26,6 +28,9 @@ class SpeechService:
         try:
             with timed("speech"):
                 answer = await self._ask(sound)
+        except asyncio.CancelledError:
+            labelled(EXTERNAL, "speech", "left").inc()
+            raise
         except (
             aiohttp.ClientError,
             TimeoutError,
@@ -49,7 +54,7 @@ class SpeechService:
         async with self._opened().post(
             url, data=self._form(sound), headers=self._headers, allow_redirects=False
         ) as response:
-            body = await response.content.read(MOST_BYTES)
+            body = await _whole(response.content)
             if response.status != 200:
                 log.warning("the speech service refused", status=response.status)
                 return None
@@ -70,3 +75,11 @@ class SpeechService:
                 timeout=aiohttp.ClientTimeout(total=self._speech.timeout_seconds)
             )
         return self._session
+
+
+async def _whole(content: aiohttp.StreamReader) -> bytes:
+    """An answer, up to its bound: it comes in pieces."""
+    body = bytearray()
+    while len(body) < MOST_BYTES and (piece := await content.read(MOST_BYTES - len(body))):
+        body += piece
+    return bytes(body)

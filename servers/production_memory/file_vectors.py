@@ -4,24 +4,20 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import grpc
-
-from kari.model_factory.v1.model_factory_pb2 import EmbedRequest
 from servers.production_memory.embedded_text import OWN_CHARACTERS
+from servers.production_memory.embedding import vectors_of
 from servers.production_memory.file_job import FileJob
 from servers.production_memory.store import ChunkVector, VectorStore
 from servers.production_memory.tables import FILES
 from servers.production_memory.writes import written
-from servers.runtime.errors import from_rpc
 from servers.runtime.postgres import Database
 from servers.runtime.resources import Resource
 
 if TYPE_CHECKING:
     from kari.model_factory.v1.model_factory_pb2_grpc import ModelFactoryServiceAsyncStub
 
-EMBED_SECONDS = 30.0
-MOST_TEXTS = 64
-"""Texts of one call: less than a second of the embedder's, so that others get their turn."""
+MOST_PIECES = 64
+"""Pieces that are written together, for which their files are locked."""
 
 
 class FileVectors:
@@ -48,8 +44,8 @@ class FileVectors:
             wanted[job.tenant_id].update(dict.fromkeys(job.chunk_ids))
         for tenant_id, ids in wanted.items():
             in_order = list(ids)
-            for first in range(0, len(in_order), MOST_TEXTS):
-                await self._bring(tenant_id, in_order[first : first + MOST_TEXTS])
+            for first in range(0, len(in_order), MOST_PIECES):
+                await self._bring(tenant_id, in_order[first : first + MOST_PIECES])
         for job in jobs:
             if job.dropped_ids:
                 store = await self._vectors.get()
@@ -80,15 +76,7 @@ class FileVectors:
         rows = await database.rows(tenant_id, FILES.texts_of_chunks, list(ids), OWN_CHARACTERS)
         texts = {row["id"]: _text(row["name"], row["beginning"]) for row in rows}
         wanted = {id_: text for id_, text in texts.items() if text}
-        if not wanted:
-            return {}
-        try:
-            response = await self._models.Embed(
-                EmbedRequest(texts=list(wanted.values())), timeout=EMBED_SECONDS
-            )
-        except grpc.aio.AioRpcError as error:
-            raise from_rpc(error) from error
-        found = [embedding.values for embedding in response.embeddings]
+        found = await vectors_of(self._models, list(wanted.values()))
         return dict(zip(wanted, found, strict=True))
 
 

@@ -16,7 +16,6 @@ from servers.production_memory.file_chunk import (
 )
 from servers.production_memory.file_job import FileJob
 from servers.production_memory.file_vectors import FileVectors
-from servers.production_memory.importing import JOB_MESSAGES
 from servers.production_memory.jobs import Jobs
 from servers.production_memory.message import storable
 from servers.production_memory.tables import FILES, one
@@ -27,6 +26,7 @@ from servers.runtime.errors import KariError
 from servers.runtime.postgres import Connection, Database
 from servers.runtime.resources import Resource
 
+JOB_PIECES = 50
 PAGE_BYTES = 1024 * 1024
 DEFAULT_LIMIT = 20
 VECTOR_SECONDS = 2.0
@@ -120,7 +120,11 @@ class Files:
         pieces: int = await connection.fetchval(FILES.keep_chunks, request.file_id, *columns)
         if request.conversation_id:
             await share(connection, [request.file_id], request.conversation_id, who.user_id)
-        await self._jobs.enqueue(connection, *_jobs(who.tenant_id, columns[0]))
+        ids, places = columns[:2]
+        firsts = range(0, len(ids), JOB_PIECES)
+        jobs = [FileJob(who.tenant_id, tuple(ids[at : at + JOB_PIECES])) for at in firsts]
+        behind = [places[at] // JOB_PIECES for at in firsts]
+        await self._jobs.enqueue(connection, *jobs, places=behind)
         return pieces
 
     async def _erase_now(self, job: FileJob) -> None:
@@ -137,8 +141,3 @@ async def share(
 ) -> None:
     """Lets the participants of a conversation find files, within the caller's transaction."""
     await connection.execute(FILES.share_files, list(file_ids), conversation_id, user_id)
-
-
-def _jobs(tenant_id: str, ids: Sequence[str]) -> list[FileJob]:
-    firsts = range(0, len(ids), JOB_MESSAGES)
-    return [FileJob(tenant_id, tuple(ids[first : first + JOB_MESSAGES])) for first in firsts]

@@ -1,6 +1,7 @@
 """The queue of jobs: pgqueuer's, in this server's schema."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Protocol, cast
 
 import asyncpg
@@ -29,14 +30,16 @@ class Jobs:
     def __init__(self) -> None:
         self._woken: dict[str, asyncio.Event] = {}
 
-    async def enqueue(self, connection: Connection, *jobs: Job) -> None:
-        """Adds jobs with one statement: they exist if the transaction commits."""
+    async def enqueue(self, connection: Connection, *jobs: Job, places: Sequence[int] = ()) -> None:
+        """Adds jobs with one statement: they exist if the transaction commits. With places, what
+        stands at the second waits for all that stand at the first, whoever's they are: so the
+        beginnings of all files come before the end of a large one."""
         queue = Queries(AsyncpgDriver(cast(asyncpg.Connection, connection)))
         headers = {"correlation_id": current().correlation_id}
         await queue.enqueue(
             [job.entrypoint for job in jobs],
             [job.payload() for job in jobs],
-            [0] * len(jobs),
+            [-place for place in places] or [0] * len(jobs),
             headers=[headers] * len(jobs),
         )
 

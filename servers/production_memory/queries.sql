@@ -285,7 +285,9 @@ WHERE id = ANY($1::bigint[]) AND status = 'picked';
 -- name: put_behind
 -- $1 job, $2 how long it waits, $3 attempts that count. Behind all others of its kind.
 UPDATE pgqueuer SET status = 'queued', queue_manager_id = NULL, updated = now(),
-  priority = priority - 1, attempts = attempts + $3, execute_after = now() + $2::interval
+  priority = (SELECT min(priority) - 1 FROM pgqueuer AS other
+    WHERE other.entrypoint = pgqueuer.entrypoint),
+  attempts = attempts + $3, execute_after = now() + $2::interval
 WHERE id = $1 AND status = 'picked';
 
 -- name: count_jobs

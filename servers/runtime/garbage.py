@@ -10,8 +10,15 @@ import gc
 YOUNG, MIDDLE, OLD = 50_000, 20, 100
 
 
+def hold() -> None:
+    """To be called before everything is loaded: looking through it again and again takes a tenth of
+    the time that it takes to load it."""
+    gc.disable()
+
+
 def settle() -> None:
     """To be called once, when everything is loaded."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, MIDDLE, OLD)
+    gc.enable()

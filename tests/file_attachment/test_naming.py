@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.file_attachment.naming import LONGEST, cleaned
+from servers.file_attachment.naming import LONGEST, LONGEST_BYTES, cleaned
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,13 @@ from servers.file_attachment.naming import LONGEST, cleaned
         ("Ärger über Öl.docx", "Ärger über Öl.docx"),
         ("x" * 4096 + ".pdf", "x" * (LONGEST - 4) + ".pdf"),
         ("x" * 4096, "x" * LONGEST),
+        ("\u0416" * 150 + ".pdf", "\u0416" * 115 + ".pdf"),
+        ("\u732b" * 200, "\u732b" * 78),
+        ("x" + "\U0001f44b\U0001f3fd" * 50 + ".png", "x" + "\U0001f44b\U0001f3fd" * 28 + ".png"),
+        (
+            "a" + "\u0e01\u0e33" * 3 + "\u0e01\u0e49" * 60,
+            "a" + "\u0e01\u0e33" * 3 + "\u0e01\u0e49" * 36,
+        ),
     ],
 )
 def test_a_name_is_cleaned(given_name: str, shown: str) -> None:
@@ -34,5 +41,6 @@ def test_no_name_is_a_path_or_moves_a_cursor(name: str) -> None:
     """Whatever it was."""
     shown = cleaned(name)
     assert 0 < len(shown) <= LONGEST
+    assert len(shown.encode()) <= LONGEST_BYTES
     assert not {"/", "\\", "\n", "\0", "\u202e"} & set(shown)
     assert shown not in (".", "..")

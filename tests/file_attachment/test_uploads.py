@@ -119,6 +119,27 @@ async def test_a_finished_upload_repeated_gives_the_same_file(attachment: Attach
     assert again.file.id == first.file.id
 
 
+async def test_an_id_is_that_of_one_file(attachment: Attachment) -> None:
+    """Other bytes under it are refused, and change nothing; so is another announcement."""
+    first = await attachment.send(b"once", request_id="one")
+    for data, said in (
+        (b"ones", {}),
+        (b"once more", {}),
+        (b"on", {}),
+        (b"", {"size_bytes": 5, "partial": True}),
+        (b"", {"sha256": "0" * 64, "partial": True}),
+    ):
+        refused = await refusal(attachment.send(data, request_id="one", **said))
+        assert refused.reason == Reason.REASON_REQUEST_ID_REUSED
+    again = await attachment.send(b"once", request_id="one", size_bytes=4)
+    rest = await attachment.send(b"", request_id="one", offset=4)
+    assert {again.file.id, rest.file.id} == {first.file.id}
+    assert await attachment.download(first.file.id, for_hooks=True) == b"once"
+    await attachment.send(b"", request_id="two", size_bytes=10, partial=True)
+    other = await refusal(attachment.send(b"", request_id="two", size_bytes=11, partial=True))
+    assert other.reason == Reason.REASON_REQUEST_ID_REUSED
+
+
 async def test_the_same_bytes_are_kept_once_a_tenant(attachment: Attachment) -> None:
     """Two uploads at once of the same bytes are two files over the same objects."""
     data = secrets.token_bytes(100_000)
@@ -395,3 +416,20 @@ async def test_what_fails_behind_the_first_bytes_is_told_as_it_was(attachment: A
         await send(attachment.stub.Upload, breaks())
     got = await attachment.stub.GetUpload(contract.GetUploadRequest(request_id=start.request_id))
     assert not got.HasField("file")
+
+
+async def test_bytes_that_were_lost_come_again_for_all_files_that_have_them(
+    attachment: Attachment,
+) -> None:
+    """After a disk that failed, say: what is uploaded again is not thrown away for them."""
+    data = secrets.token_bytes(5 * 2**20)
+    lost = await attachment.ready(data)
+    for each in list(attachment.objects()):
+        each.unlink()
+    assert (await refusal(attachment.download(lost.id))).reason == Reason.REASON_FILE_NOT_FOUND
+    again = await attachment.ready(data)
+    assert await attachment.download(again.id) == data
+    assert await attachment.download(lost.id) == data
+    for file in (lost, again):
+        await attachment.stub.DeleteFile(contract.DeleteFileRequest(file_id=file.id))
+    await until(lambda: objects_are(attachment, 0))

@@ -1,14 +1,16 @@
 """`kari files` against a running mesh."""
 
 import json
+import os
 import secrets
 from pathlib import Path
 
 from cli.file_uploads import Wanted
 from cli.mesh import connected
-from kari.chat_hub.v1.chat_hub_pb2 import UploadFileEnd, UploadFileRequest
+from kari.chat_hub.v1.chat_hub_pb2 import UploadFileEnd, UploadFileRequest, UploadFileStart
 from tests.flow.conftest import Mesh
 from tests.hook_enabled_file.samples import EICAR, pdf, picture
+from tests.hosting import until
 
 
 async def files(mesh: Mesh, *words: str) -> tuple[int, str]:
@@ -56,6 +58,67 @@ async def test_a_refused_file_is_exit_code_1(mesh: Mesh, tmp_path: Path) -> None
     code, output = await files(mesh, "upload", str(path))
     assert code == 1
     assert "scan: refused: " in output
+    # Though it has not changed: who tries again hopes that the rules have.
+    code, again = await files(mesh, "upload", str(path))
+    assert code == 1
+    assert named(again) != named(output)
+    code, told = await files(mesh, "download", named(again), str(tmp_path / "came.txt"))
+    assert (code, "was refused" in told) == (1, True), told
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def named(output: str) -> str:
+    """The file that the output names."""
+    return next(word for word in output.split() if word.startswith("file_"))
+
+
+async def test_the_same_file_again_is_the_same_until_it_is_removed(
+    mesh: Mesh, tmp_path: Path
+) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text(f"The same words again: {secrets.token_hex(20)}.")
+    first = await uploaded(mesh, path)
+    assert await uploaded(mesh, path) == first
+    assert (await files(mesh, "remove", first))[0] == 0
+    assert await uploaded(mesh, path) != first
+
+
+async def test_a_file_that_could_not_be_read_is_tried_anew(mesh: Mesh, tmp_path: Path) -> None:
+    """It is ready, and was uploaded; what reads it may be there by now."""
+    path = tmp_path / "broken.pdf"
+    path.write_bytes(b"%PDF-1.7\n" + secrets.token_bytes(2000))
+    code, output = await files(mesh, "upload", str(path))
+    assert (code, "text: failed: " in output) == (0, True), output
+    assert await uploaded(mesh, path) != named(output)
+
+
+async def test_a_long_name_fits_into_the_folder(mesh: Mesh, tmp_path: Path) -> None:
+    """File systems count bytes, of which most alphabets take several a letter."""
+    path = tmp_path / "notes.txt"
+    path.write_text(f"Words: {secrets.token_hex(20)}.")
+    data = path.read_bytes()
+    start = UploadFileStart(request_id=secrets.token_hex(8), name="\u0416" * 200 + ".txt")
+    steps = [
+        UploadFileRequest(start=start),
+        UploadFileRequest(data=data),
+        UploadFileRequest(end=UploadFileEnd()),
+    ]
+    async with connected(mesh.settings) as operator:
+        await operator.sign_in("demo", "demo")
+        file = (await operator.hub.UploadFile(iter(steps))).file
+    below = tmp_path / "below"
+    below.mkdir()
+    code, output = await until(lambda: came_down(mesh, file.id, below))
+    assert code == 0, output
+    (came,) = below.iterdir()
+    assert came.read_bytes() == data
+    assert came.name.endswith("\u0416.txt")
+
+
+async def came_down(mesh: Mesh, file_id: str, target: Path) -> tuple[int, str] | None:
+    """What the command says of a download, once the file may be read."""
+    code, output = await files(mesh, "download", file_id, str(target))
+    return None if code and "still being looked at" in output else (code, output)
 
 
 async def test_metadata_is_taken_out_of_a_file(mesh: Mesh, tmp_path: Path) -> None:
@@ -114,3 +177,19 @@ async def broken_off(mesh: Mesh, path: Path, data: bytes) -> None:
         await operator.sign_in("demo", "demo")
         response = await operator.hub.UploadFile(iter(steps))
     assert response.received_bytes == len(data)
+
+
+async def test_a_file_goes_with_a_message_of_the_terminal(mesh: Mesh, tmp_path: Path) -> None:
+    """Its text is before the model; with one that is refused nothing is sent."""
+    report, virus = tmp_path / "report.pdf", tmp_path / "virus.txt"
+    report.write_bytes(pdf(["The captain is called Halvorsen."]))
+    virus.write_bytes(EICAR)
+    asked = "--once", "Who is the captain of the report?"
+    code, output = await mesh.kari.command("chat", *asked, "--file", str(report))
+    assert code == 0, output
+    assert "Halvorsen" in str(mesh.upstream.requests[-1])
+    code, output = await mesh.kari.command(
+        "chat", *asked, "--file", str(report), "--file", str(virus)
+    )
+    assert code == 1
+    assert "scan: refused: " in output

@@ -6,6 +6,7 @@ import io
 import json
 import secrets
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import grpc
@@ -215,6 +216,31 @@ async def test_a_form_that_was_cut_goes_on_by_tus(mesh: Mesh) -> None:
         async with session.get(f"/v1/files/{file_id}") as answer:
             file = (await answer.json())["file"]
     assert file["sha256"] == hashlib.sha256(data).hexdigest()
+
+
+async def test_a_key_is_that_of_one_file(mesh: Mesh) -> None:
+    """The same form again gives the same file, though its metadata went; another is refused."""
+    drawer = Drawer(mesh.kari, await login(mesh.kari))
+    key = {"idempotency-key": secrets.token_hex(8)}
+    photo, other = picture("JPEG", exif=True), picture("PNG")
+
+    async def sent(data: bytes) -> tuple[int, Any]:
+        form = aiohttp.FormData({"strip_metadata": "1"})
+        form.add_field("file", io.BytesIO(data), filename="photo.jpg")
+        return await drawer.request("POST", "/v1/files", data=form, headers=key)
+
+    async def stripped() -> bool:
+        _, found = await drawer.request("GET", f"/v1/files/{first['file']['id']}")
+        return bool(found["file"]["sha256"] != hashlib.sha256(photo).hexdigest())
+
+    status, first = await sent(photo)
+    assert status == 201
+    await until(stripped)
+    status, again = await sent(photo)
+    assert (status, again["file"]["id"]) == (201, first["file"]["id"])
+    for data in (other, photo[:-1], photo + b"more"):
+        status, refused = await sent(data)
+        assert (status, refused["reason"]) == (409, "REASON_REQUEST_ID_REUSED")
 
 
 async def cut_form(mesh: Mesh, token: str, key: str, data: bytes) -> None:

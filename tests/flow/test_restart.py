@@ -10,20 +10,22 @@ import pytest
 import pytest_asyncio
 
 from kari.chat_hub.v1.chat_hub_pb2 import (
+    AnswerApprovalRequest,
     FollowTurnRequest,
     ListConversationsRequest,
     ListMessagesRequest,
 )
-from kari.conversation_models.v1.turn_pb2 import StreamPosition
+from kari.conversation_models.v1.turn_pb2 import StreamPosition, TurnState
 from kari.edge.v1.frames_pb2 import Ack, ClientFrame
 from kari.errors.v1.errors_pb2 import Reason
 from tests.flow.conftest import OBEDIENT, SLOW, models_file
-from tests.flow.test_approval import AWAITING, answer, asking
-from tests.flow.test_tools import results
+from tests.flow.test_tools import CONVERT, results
 from tests.hosting import until
 from tests.running import Kari
 from tests.socket_client import SocketClient, kinds_of, login, opened
 from tests.upstream.server import Upstream
+
+AWAITING = TurnState.TURN_STATE_AWAITING_APPROVAL
 
 
 def restartable(folder: Path, upstream: Upstream, *, spread: bool) -> Kari:
@@ -70,10 +72,23 @@ async def together(
         yield kari
 
 
+async def asking(client: SocketClient) -> tuple[Ack, str, StreamPosition]:
+    """A turn that waits for its user: its ack, the call, the place of the question."""
+    ack, frame_id = await client.say(CONVERT, model=OBEDIENT)
+    event = (await client.until(frame_id, "approval_requested"))[-1]
+    return ack, event.approval_requested.call.id, event.position
+
+
+def answer(ack: Ack, call_id: str) -> AnswerApprovalRequest:
+    """Yes."""
+    return AnswerApprovalRequest(turn_id=ack.turn.id, call_id=call_id, approved=True)
+
+
 @dataclass
 class Risen:
-    """A Kari of which every process was killed in a turn and while a turn waited for its user, and
-    that was started again. The places are how far the turns were read."""
+    """A Kari of which every process was killed in a turn, while a turn waited for its user, and
+    right after another one had its answer; and that was started again. The places are how far the
+    turns were read."""
 
     kari: Kari
     story: Ack
@@ -81,6 +96,7 @@ class Risen:
     question: Ack
     call_id: str
     question_place: StreamPosition
+    answered: Ack
 
 
 @pytest.fixture(scope="module", params=["together", "spread"])
@@ -97,13 +113,16 @@ async def risen(placed: Kari) -> Risen:
     async with opened(kari, await login(kari)) as client:
         await until(lambda: calculates(client), 60)
         question, call_id, question_place = await asking(client)
+        answered, answered_call, _ = await asking(client)
         story, frame_id = await client.say("long story", model=SLOW)
         frame = await client.answer_to(frame_id)
         while not frame.turn_event.HasField("delta"):
             frame = await client.answer_to(frame_id)
+        place = frame.turn_event.position
+        await client.ask(answer_approval=answer(answered, answered_call))
         await kari.kill_all()
     await kari.start()
-    return Risen(kari, story, frame.turn_event.position, question, call_id, question_place)
+    return Risen(kari, story, place, question, call_id, question_place, answered)
 
 
 async def test_a_server_that_dies_is_started_again(spread: Kari) -> None:
@@ -180,6 +199,18 @@ async def test_a_question_outlives_every_process(risen: Risen) -> None:
     assert told[:2] == ["approval_answered", "tool_started"]
     assert [result.success for result in results(events)] == [True]
     assert "3000" in events[-1].completed.message.content
+
+
+async def test_an_answer_right_before_everything_is_killed_leads_the_turn_on(risen: Risen) -> None:
+    """Answered and killed at once."""
+    ack = risen.answered
+    async with opened(risen.kari, await login(risen.kari)) as client:
+        resume = FollowTurnRequest(turn_id=ack.turn.id)
+        events = await client.events(await client.send(ClientFrame(resume=resume)))
+        again = await client.ask(answer_approval=answer(ack, "call_" + "0" * 32))
+    # Which one depends on how far it came: a call that may have run is not made again.
+    assert events[-1].WhichOneof("event") in ("completed", "failed")
+    assert again.error.reason == Reason.REASON_CALL_NOT_FOUND
 
 
 async def stopped(kari: Kari, how: signal.Signals) -> None:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Page
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect
 
 from tests.gateway.scripted_identity import PASSWORD
 
@@ -77,3 +77,10 @@ async def say(page: Page, text: str) -> None:
     """Writes a message and sends it."""
     await page.get_by_label("Message", exact=True).fill(text)
     await page.keyboard.press("Enter")
+
+
+async def attach(page: Page, name: str, data: bytes, kind: str = "text/plain") -> None:
+    """Chooses a file, as by the dialog, once the page is signed in."""
+    await expect(page.get_by_label("Message", exact=True)).to_be_visible()
+    file = {"name": name, "mimeType": kind, "buffer": data}
+    await page.locator("#file-input").set_input_files(file)  # type: ignore[arg-type]

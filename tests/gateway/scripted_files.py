@@ -4,6 +4,7 @@
 
 import asyncio
 import hashlib
+import mimetypes
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -39,12 +40,15 @@ class ScriptedFiles(ChatHubServiceServicer):
         self.said: list[HookReport] = []
         self.cut_at = 0
         """After so many bytes an upload is cut, once."""
+        self.stays_away = False
+        """From that cut on, until this is false again, nothing of uploads answers."""
 
     async def UploadFile(
         self, request_iterator: AsyncIterator[hub.UploadFileRequest], context: Context
     ) -> hub.UploadFileResponse:
         """Keeps what comes; a call without an end finishes nothing."""
         start = (await anext(request_iterator, hub.UploadFileRequest())).start
+        self._require_here()
         if max(start.size_bytes, start.expected_bytes) > LARGEST:
             raise InvalidRequest(Reason.REASON_TOO_LARGE, "the file is too large")
         upload = self.uploads.setdefault(start.request_id, Upload(start))
@@ -55,7 +59,7 @@ class ScriptedFiles(ChatHubServiceServicer):
             upload.data += step.data
             if self.cut_at and len(upload.data) >= self.cut_at:
                 self.cut_at = 0
-                raise Unavailable(Reason.REASON_STORE_UNAVAILABLE, "the disk is away")
+                raise _away()
             if step.end.discard:
                 del self.uploads[start.request_id]
                 return hub.UploadFileResponse()
@@ -67,7 +71,8 @@ class ScriptedFiles(ChatHubServiceServicer):
         received = len(upload.data)
         if end.partial:
             return hub.UploadFileResponse(received_bytes=received)
-        upload.file = upload.file or self.keep(upload.start.name, bytes(upload.data))
+        name, data = upload.start.name, bytes(upload.data)
+        upload.file = upload.file or self.keep(name, data, _type_of(name))
         return hub.UploadFileResponse(file=upload.file, received_bytes=received)
 
     def keep(self, name: str, data: bytes, content_type: str = "text/plain") -> File:
@@ -91,6 +96,7 @@ class ScriptedFiles(ChatHubServiceServicer):
         self, request: hub.GetUploadRequest, context: Context
     ) -> hub.GetUploadResponse:
         """How far one is."""
+        self._require_here()
         upload = self.uploads.get(request.request_id)
         if upload is None:
             raise _unknown()
@@ -147,10 +153,23 @@ class ScriptedFiles(ChatHubServiceServicer):
         file.reports.extend(self.said)
         yield hub.FollowFileResponse(file=file, done=True)
 
+    def _require_here(self) -> None:
+        if self.stays_away and not self.cut_at:
+            raise _away()
+
     def _file(self, file_id: str) -> tuple[File, bytes]:
         if file_id not in self.files:
             raise _unknown()
         return self.files[file_id]
+
+
+def _type_of(name: str) -> str:
+    guessed = mimetypes.guess_type(name)[0] or ""
+    return guessed if guessed.startswith("image/") else "text/plain"
+
+
+def _away() -> Unavailable:
+    return Unavailable(Reason.REASON_STORE_UNAVAILABLE, "the disk is away")
 
 
 def _unknown() -> NotFound:

@@ -7,17 +7,10 @@ from pathlib import Path
 from playwright.async_api import Page, expect
 
 from kari.conversation_models.v1.file_pb2 import HookReport, HookVerdict
-from tests.gateway.browser import NEEDS_CHROMIUM, say
+from tests.gateway.browser import NEEDS_CHROMIUM, attach, say
 from tests.gateway.mesh import Mesh
 
 pytestmark = NEEDS_CHROMIUM
-
-
-async def attach(page: Page, name: str, data: bytes) -> None:
-    """Chooses a file, as by the dialog, once the page is signed in."""
-    await expect(page.get_by_label("Message", exact=True)).to_be_visible()
-    file = {"name": name, "mimeType": "text/plain", "buffer": data}
-    await page.locator("#file-input").set_input_files(file)  # type: ignore[arg-type]
 
 
 async def eventually(holds: Callable[[], bool]) -> None:

@@ -6,8 +6,10 @@ import email.policy
 import gzip
 import io
 import lzma
+import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 
@@ -153,6 +155,72 @@ def zipped(files: Mapping[str, bytes], *, method: int = zipfile.ZIP_DEFLATED) ->
         for name, data in files.items():
             packed.writestr(name, data)
     return out.getvalue()
+
+
+def unlisted(files: Mapping[str, bytes], *, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A zip file without its list: nothing but local headers says what is in it."""
+    data = zipped(files, method=method)
+    return data[: data.index(b"PK\x01\x02")]
+
+
+def streamed(data: bytes) -> bytes:
+    """A file as writers of streams put it into a zip file: its sizes stand behind it."""
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    packed = packer.compress(data) + packer.flush()
+    head = struct.pack("<4sHHHIIIIHH", b"PK\x03\x04", 20, 8, 8, 0, 0, 0, 0, 1, 0)
+    sizes = struct.pack("<4sIII", b"PK\x07\x08", zlib.crc32(data), len(packed), len(data))
+    return head + b"a" + packed + sizes
+
+
+def left_out(data: bytes) -> bytes:
+    """A zip file of two, of which its list names the first alone."""
+    whole = zipped({"a": b"how do you do?", "b": data})
+    first = whole.index(b"PK\x01\x02")
+    second = whole.index(b"PK\x01\x02", first + 4)
+    record = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 1, 1, second - first, first, 0)
+    return whole[:second] + record
+
+
+def longer(data: bytes, behind: bytes) -> bytes:
+    """A zip file whose list says that a packed file goes on where something else begins."""
+    begins = zipped({"a": data})
+    first = begins.index(b"PK\x01\x02")
+    entry, size = bytearray(begins[first:]), first - 31 + len(behind)
+    entry[20:24] = size.to_bytes(4, "little")
+    end = entry.index(b"PK\x05\x06")
+    entry[end + 16 : end + 20] = (first + len(behind)).to_bytes(4, "little")
+    head = bytearray(begins[:first])
+    head[6], head[18:22] = 8, bytes(4)  # its size stands behind it
+    return bytes(head + behind + entry)
+
+
+def shorter(data: bytes, size: int) -> bytes:
+    """A zip file whose list says that a file ends after so many bytes."""
+    whole = bytearray(zipped({"a": data}))
+    entry = whole.index(b"PK\x01\x02")
+    whole[entry + 16 : entry + 20] = zlib.crc32(data[:size]).to_bytes(4, "little")
+    whole[entry + 24 : entry + 28] = size.to_bytes(4, "little")
+    return bytes(whole)
+
+
+def seven_zip() -> bytes:
+    """An empty archive of 7z, its header under its CRC."""
+    start = bytes(20)
+    return b"7z\xbc\xaf\x27\x1c\0\4" + zlib.crc32(start).to_bytes(4, "little") + start
+
+
+def rar_4(crc: int | None = None) -> bytes:
+    """The beginning of an archive of RAR 4, with its main header."""
+    main = struct.pack("<BHHHI", 0x73, 0, 13, 0, 0)
+    said = zlib.crc32(main) & 0xFFFF if crc is None else crc
+    return b"Rar!\x1a\x07\0" + said.to_bytes(2, "little") + main
+
+
+def rar_5(crc: int | None = None) -> bytes:
+    """The beginning of an archive of RAR 5, with its main header."""
+    main = b"\x03\x01\0\0"
+    said = zlib.crc32(main) if crc is None else crc
+    return b"Rar!\x1a\x07\1\0" + said.to_bytes(4, "little") + main
 
 
 def tarred(files: Mapping[str, bytes], mode: str = "w") -> bytes:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from kari.conversation_models.v1.audit_pb2 import AuditEntry, AuditOutcome
-from kari.conversation_models.v1.file_pb2 import FileState
+from kari.conversation_models.v1.file_pb2 import FileState, HookVerdict
 from kari.errors.v1.errors_pb2 import Reason
 from kari.hook_enabled_file.v1 import hook_enabled_file_pb2 as contract
 from servers.runtime.ids import new_id
@@ -16,6 +16,7 @@ from tests.production_memory.memory import refusal
 
 READY, REFUSED = FileState.FILE_STATE_READY, FileState.FILE_STATE_REFUSED
 QUARANTINED = FileState.FILE_STATE_QUARANTINED
+SKIPPED = HookVerdict.HOOK_VERDICT_SKIPPED
 
 
 async def test_a_document_is_read_summarized_and_indexed(intake: Intake) -> None:
@@ -123,6 +124,14 @@ async def test_a_broken_document_is_marked_and_can_be_read(intake: Intake) -> No
     assert verdicts(file)["text"] == "failed"
     assert report(file, "text").explanation == "the PDF is broken: it cannot be opened"
     assert not file.chunks
+
+
+async def test_what_cannot_be_read_is_tried_and_told_once(intake: Intake) -> None:
+    """Trying may take as long as it may."""
+    file = await intake.take(b"%PDF-1.7\n" + bytes(500), "broken.pdf")
+    for hook in ("summary", "index"):
+        told = report(file, hook)
+        assert (told.verdict, told.explanation) == (SKIPPED, "its text could not be read")
 
 
 async def test_pages_beyond_the_bound_are_told(intake: Intake) -> None:

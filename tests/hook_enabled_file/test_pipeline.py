@@ -20,10 +20,20 @@ from kari.multimedia.v1.multimedia_pb2_grpc import MultimediaServiceStub
 from servers.hook_enabled_file import hooks
 from servers.hook_enabled_file.extracting import Extracting
 from servers.hook_enabled_file.following import Following
-from servers.hook_enabled_file.hooks import ENRICH, FAILED, GUARD, PASSED, Away, Busy, Outcome
+from servers.hook_enabled_file.hooks import (
+    ENRICH,
+    FAILED,
+    GUARD,
+    PARTIAL,
+    PASSED,
+    Away,
+    Busy,
+    Outcome,
+)
 from servers.hook_enabled_file.news import News
 from servers.hook_enabled_file.pipeline import Pipeline
-from servers.hook_enabled_file.plan import LARGE_BYTES
+from servers.hook_enabled_file.plan import LARGE_BYTES, Queue, queue_of
+from servers.hook_enabled_file.text import Text
 from servers.hook_enabled_file.trying import WAITS, Trying
 from servers.runtime.audit_trail import AuditTrail
 from servers.runtime.errors import Internal, Unavailable
@@ -33,7 +43,7 @@ from tests.file_attachment.attachment import Attachment
 from tests.hook_enabled_file import samples
 from tests.hook_enabled_file.intake import Intake, steps, verdicts
 from tests.hook_enabled_file.odd_hooks import Odd, Waiting, claim, looked, pipeline
-from tests.hook_enabled_file.peers import BUSY
+from tests.hook_enabled_file.peers import BUSY, LATE, NEVER
 from tests.hosting import until
 from tests.production_memory.memory import refusal
 from tests.stream_processor.conditions import metric
@@ -106,6 +116,39 @@ async def test_readers_that_are_busy_are_not_away(intake: Intake, room: Room) ->
     file.file.id = BUSY
     with pytest.raises(Busy):
         await Extracting(room, stub).of(file)
+
+
+async def test_a_caption_that_had_no_room_is_asked_for_again(intake: Intake, room: Room) -> None:
+    """For itself alone: what was read stays, and is there with it."""
+    text, file, told = text_of(intake, room), looked(content_type="image/png"), list[str]()
+    file.file.id, file.tell = LATE, told.append
+    with pytest.raises(Busy):
+        await text.look(file)
+    assert queue_of(text, file) is Queue.IMAGES
+    outcome = await Trying(lambda _: (), busy_seconds=0).look(text, file)
+    assert outcome.metadata["caption"] == "a shop"
+    assert outcome.explanation == "one word was not read"
+    assert file.extracted is not None
+    assert [segment.text[:6] for segment in file.extracted.segments] == ["A sign", "What t"]
+
+
+async def test_a_caption_that_never_has_room_is_given_up(intake: Intake, room: Room) -> None:
+    """After a few times: the text of the picture does not wait for it."""
+    file, told = looked(content_type="image/png"), list[str]()
+    file.file.id, file.tell = NEVER, told.append
+    outcome = await Trying(lambda _: (), busy_seconds=0).look(text_of(intake, room), file)
+    assert outcome.verdict == PARTIAL
+    assert outcome.explanation == "one word was not read; no caption: still nobody"
+    assert [each for each in told if "is asked for again" in each] == [
+        "no caption: nobody answers; it is asked for again",
+        *["no caption: still nobody; it is asked for again"] * 2,
+    ]
+
+
+def text_of(intake: Intake, room: Room) -> Text:
+    """The hook that reads pictures."""
+    stub = intake.wiring.stub("hook_enabled_file", "multimedia", MultimediaServiceStub)
+    return Text(Extracting(room, stub))
 
 
 async def test_a_guard_that_fails_closes_a_file(intake: Intake) -> None:

@@ -171,8 +171,14 @@ async def test_texts_of_other_kinds_are_read_as_they_are(
     assert [s.text for s in found.segments] == data.decode().strip().split("\n\n")
 
 
-async def test_more_characters_than_are_read_are_told(room: Room) -> None:
-    found = await read(room, b"word " * 1000, "text/plain", characters=1000)
+@pytest.mark.parametrize(
+    ("content_type", "before"),
+    [("text/plain", b""), ("text/html", b"<p>"), ("message/rfc822", b"Subject: words\n\n")],
+)
+async def test_more_characters_than_are_read_are_told(
+    room: Room, content_type: str, before: bytes
+) -> None:
+    found = await read(room, before + b"word " * 1000, content_type, characters=1000)
     assert sum(len(s.text) for s in found.segments) <= 1000
     assert found.left_out == ["only the first 1000 bytes were read"]
 

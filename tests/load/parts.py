@@ -33,7 +33,8 @@ USERS = 20
 
 
 async def starts() -> Figures:
-    """First start, second start, memory at rest with the local model warm, opening a socket."""
+    """First start, second start, memory at rest with the local model warm, opening a socket; and a
+    start of a spread mesh, with the CPU that all its processes have used by then."""
     with tempfile.TemporaryDirectory() as folder:
         kari = Kari.at(Path(folder) / "data", KARI_MESSAGES_PER_MINUTE="100000")
         first = await _started(kari)
@@ -46,9 +47,17 @@ async def starts() -> Figures:
             sockets = await _socket_times(kari)
         finally:
             await kari.stop()
+        kari.spread = True
+        apart = await _started(kari)
+        watched = Watched(kari, {})
+        spent, memory = watched.cpu(), watched.memory()
+        await kari.stop()
     return {
         "first_start_s": first,
         "second_start_s": second,
+        "spread_start_s": apart,
+        "spread_cpu_s": sum(spent.values()),
+        "spread_rss_mb": sum(memory.values()),
         "rss_mb": {**rest, "all": sum(rest.values())},
         "open_ms": spread(sockets),
     }

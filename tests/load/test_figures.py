@@ -105,6 +105,7 @@ def test_stages_are_means_between_two_looks_at_the_metrics() -> None:
     ("words", "part"),
     [
         (("/x/python", "-m", "servers", "chat_hub"), "kari"),
+        (("/x/python", "-m", "embedded.forking", "servers.__main__:main"), "kari"),
         (("/var/lib/kari/postgres-18/bin/postgres", "-D", "."), "postgres"),
         (("postgres: kari kari 127.0.0.1(5) idle",), "postgres"),
         (("/x/valkey-server", "*:0"), "valkey"),

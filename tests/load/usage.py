@@ -7,13 +7,15 @@ import psutil
 
 from tests.running import Kari
 
+FORKING = "embedded.forking"
+"""Of the servers of a spread mesh, and of what they are forked from."""
 STORES = {"postgres": "postgres", "valkey": "valkey", "milvus": "milvus"}
 
 
 def part_of(words: Iterable[str]) -> str:
     """What a process of Kari is, by its command line."""
     line = " ".join(words)
-    if " servers " in f" {line} ":
+    if " servers " in f" {line} " or FORKING in line:
         return "kari"
     return next((part for word, part in STORES.items() if word in line), "supervisor")
 

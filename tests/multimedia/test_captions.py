@@ -1,12 +1,17 @@
 """Captions by a model that sees: only by configuration and role."""
 
+import asyncio
 import base64
 import io
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from embedded.stores import EmbeddedStores
+from servers.multimedia.describing import MARGIN_SECONDS
+from servers.runtime.call import acting
 from tests.hosting import Somebody, hosting, settings_for
 from tests.multimedia.conftest import FILES
 from tests.multimedia.media import Media
@@ -55,6 +60,38 @@ async def test_a_model_that_does_not_answer_is_told(media: Media, eyes: Upstream
     assert "Words" in told.text
     assert "did not answer" in told.no_caption_because
     assert not told.warnings
+
+
+async def test_a_caption_for_which_no_time_was_left_may_come_later(
+    media: Media, eyes: Upstream
+) -> None:
+    """Asked for alone, it comes."""
+    eyes.scripts["seer"] = [Script(chunks=("A sign.",))]
+    allowed = Media(media.wiring, Somebody(roles=MAY))
+    with allowed.somebody.acts(allowed.wiring) as call:
+        file = await allowed.files.upload(saved(drawn("Words")), "a.png")
+        ends = asyncio.get_running_loop().time() + MARGIN_SECONDS
+        with acting(replace(call, deadline=ends)):
+            told = await allowed.told(file.id, caption=True, ocr=True)
+        again = await allowed.told(file.id, caption=True)
+    assert "Words" in told.text
+    assert "no time left" in told.no_caption_because
+    assert told.description.caption_later
+    assert again.text == "What the picture shows: A sign."
+    assert not again.description.caption_later
+
+
+@pytest.mark.parametrize(("status", "later"), [(503, True), (400, False)])
+async def test_who_is_away_may_say_it_later(
+    media: Media, eyes: Upstream, status: int, later: bool
+) -> None:
+    """Who does not take the image will not take it later either."""
+    eyes.scripts["seer"] = [Script(status=status)]
+    allowed = Media(media.wiring, Somebody(roles=MAY))
+    with allowed.somebody.acts(allowed.wiring):
+        told = await allowed.describe(saved(drawn("Words")), caption=True)
+    assert told.no_caption_because
+    assert told.description.caption_later is later
 
 
 async def test_who_was_not_shown_the_image_says_nothing_of_it(media: Media, eyes: Upstream) -> None:

@@ -1,15 +1,17 @@
 """Images: what they show, what they say of themselves, and how models see them."""
 
 import io
+from pathlib import Path
 
 import grpc
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter, ImageOps
 
+from embedded.stores import EmbeddedStores
 from kari.errors.v1.errors_pb2 import Reason
 from kari.multimedia.v1.multimedia_pb2 import PrepareImageRequest
 from servers.runtime.errors import from_rpc
-from tests.hosting import Somebody
+from tests.hosting import Somebody, hosting, settings_for
 from tests.multimedia.media import Media
 from tests.multimedia.samples import bomb, drawn, photographed, recorded, saved
 
@@ -55,6 +57,18 @@ async def test_exif_is_told_without_the_place(media: Media) -> None:
     assert dict(place) == {"latitude": 52.52, "longitude": -13.4}
 
 
+async def test_whoever_runs_kari_may_ask_for_the_place(
+    stores: EmbeddedStores, tmp_path: Path
+) -> None:
+    (tmp_path / "files.toml").write_text("[media]\nocr = false\nlocation = true\n")
+    servers = "multimedia", "file_attachment"
+    async with hosting(settings_for(stores, tmp_path), *servers) as wiring:
+        media = Media(wiring, Somebody())
+        with media.somebody.acts(wiring):
+            facts = (await media.describe(photographed(drawn("Somewhere")))).facts
+    assert dict(facts["location"]) == {"latitude": 52.52, "longitude": -13.4}
+
+
 async def test_columns_are_read_one_after_the_other(media: Media) -> None:
     picture = Image.new("RGB", (1500, 420), "white")
     for left, words in ((0, "Left"), (760, "Right")):
@@ -62,6 +76,24 @@ async def test_columns_are_read_one_after_the_other(media: Media) -> None:
         picture.paste(drawn(*lines, size=(720, 400), height=36), (left, 0))
     text = (await media.describe(saved(picture), ocr=True)).text
     assert text.index("Left column has three") < text.index("Right column has one")
+
+
+async def test_a_page_that_was_photographed_askew_is_read_line_by_line(media: Media) -> None:
+    """Its lines fall by more than stands between them."""
+    lines = [f"Line {number} was written straight across the page" for number in ("one", "two")]
+    lines += ["and stands beside nothing else", "until the last one comes"]
+    page = drawn(*lines, size=(900, 260), height=32)
+    askew = page.rotate(-4, Image.Resampling.BICUBIC, expand=True, fillcolor="gray")
+    told = await media.describe(saved(askew.filter(ImageFilter.GaussianBlur(1)), "JPEG"), ocr=True)
+    assert told.text.splitlines() == lines
+
+
+async def test_small_text_on_a_dark_screen_is_read(media: Media) -> None:
+    """Of ten pixels, on one of 1920 x 1080."""
+    lines = ["The quick brown fox jumps over the lazy dog", "and the dog does not mind"]
+    screen = ImageOps.invert(drawn(*lines, size=(1920, 1080), height=10))
+    told = await media.describe(saved(screen), ocr=True)
+    assert told.text.splitlines() == lines
 
 
 async def test_pages_of_a_scan_have_their_numbers(media: Media) -> None:

@@ -1,5 +1,6 @@
 """Speech to text: by a service, by configuration and role, or by a model on this machine."""
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 from importlib.util import find_spec
@@ -12,6 +13,8 @@ import pytest_asyncio
 from embedded.stores import EmbeddedStores
 from servers.multimedia import configured
 from servers.multimedia.configuration import configuration_of
+from servers.runtime.call import Call, acting, principal
+from servers.runtime.ids import new_correlation_id
 from servers.runtime.settings import Misconfigured, Settings
 from tests.hosting import Somebody, hosting, settings_for
 from tests.multimedia.media import Media
@@ -58,7 +61,7 @@ async def server(
 @pytest_asyncio.fixture(loop_scope="session")
 async def media(server: Media, service: Transcriber) -> AsyncIterator[Media]:
     """It in the hands of somebody who may have recordings sent out."""
-    service.answers, service.heard = [{"text": "hello"}], []
+    service.answers, service.heard, service.seconds = [{"text": "hello"}], [], 0.0
     mine = Media(server.wiring, Somebody(roles=MAY))
     with mine.somebody.acts(mine.wiring):
         yield mine
@@ -118,6 +121,29 @@ async def test_a_service_that_fails_is_a_warning(
     assert "did not answer" in told.warnings
     assert "SECRET" not in told.warnings
     assert not told.text
+
+
+async def test_a_long_answer_is_read_to_its_end(media: Media, service: Transcriber) -> None:
+    """It comes in more than one piece."""
+    segment = {"start": 0.0, "end": 1.0, "text": "word " * 40}
+    service.answers = [{"text": "", "segments": [segment] * 5000}]
+    told = await media.describe(recorded(2), speech=True)
+    assert not told.warnings
+    assert len(told.text) > 900_000
+
+
+async def test_who_answers_after_the_call_is_told_as_late(
+    media: Media, service: Transcriber
+) -> None:
+    """The service is within its own time: what was heard before is not lost with the call."""
+    service.seconds = 60.0
+    ends = asyncio.get_running_loop().time() + 8
+    file = await media.files.upload(recorded(2))
+    with acting(Call(new_correlation_id(), principal=principal(), deadline=ends)):
+        told = await media.told(file.id, speech=True)
+    assert told.facts["duration_seconds"] == pytest.approx(2)
+    assert "time was over before the speech service had answered" in told.warnings
+    assert "speech from 0 s to 2 s is left out" in told.warnings
 
 
 async def test_what_is_too_long_is_left_out_and_told(media: Media, service: Transcriber) -> None:

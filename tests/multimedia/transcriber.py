@@ -1,5 +1,6 @@
 """A scripted speech service: `POST /v1/audio/transcriptions`, as OpenAI's."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -21,6 +22,8 @@ class Transcriber:
     def __init__(self) -> None:
         self.answers: list[dict[str, Any] | int | bytes] = [{"text": "hello"}]
         self.heard: list[Heard] = []
+        self.seconds = 0.0
+        """How long it takes over each."""
         self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.1)
 
     @property
@@ -47,7 +50,9 @@ class Transcriber:
         assert isinstance(file, web.FileField)
         fields = {name: value for name, value in form.items() if isinstance(value, str)}
         authorization = request.headers.get("authorization", "")
-        self.heard.append(Heard(fields, file.file.read(), authorization))
+        with file.file:  # a caller that leaves would have it stay open
+            self.heard.append(Heard(fields, file.file.read(), authorization))
+        await asyncio.sleep(self.seconds)
         answer = self.answers[min(len(self.heard), len(self.answers)) - 1]
         if isinstance(answer, int):
             return web.json_response({"error": {"message": "SECRET"}}, status=answer)

@@ -23,8 +23,9 @@ from servers.wiring import contract_of
 
 
 class Embedder(model_factory_pb2_grpc.ModelFactoryServiceServicer):
-    """Says no while `failure` is set, and to texts that contain `refused`. Counts its calls. Texts
-    in `similar` have that cosine with the text beside it."""
+    """Says no while `failure` is set, and to texts that contain `refused`. Counts its calls, and
+    keeps the texts of which it gave vectors. Texts in `similar` have that cosine with the text
+    beside it."""
 
     def __init__(self) -> None:
         self.similar: dict[str, tuple[str, float]] = {}
@@ -35,6 +36,7 @@ class Embedder(model_factory_pb2_grpc.ModelFactoryServiceServicer):
         self.refused = ""
         self.refusal: KariError | None = None
         self.batches: list[int] = []
+        self.texts: list[str] = []
 
     async def Embed(  # noqa: N802  # the contract's name
         self, request: EmbedRequest, context: Context
@@ -45,6 +47,7 @@ class Embedder(model_factory_pb2_grpc.ModelFactoryServiceServicer):
             raise self.failure
         if self.refusal is not None and any(self.refused in text for text in request.texts):
             raise self.refusal
+        self.texts += request.texts
         embeddings = [Embedding(values=self._values(text)) for text in request.texts]
         return EmbedResponse(embeddings=embeddings, model="test")
 

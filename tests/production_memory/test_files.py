@@ -6,7 +6,10 @@ import pytest
 
 from kari.conversation_models.v1.file_pb2 import Anchor, SheetRow, TextChunk
 from kari.errors.v1.errors_pb2 import Reason
+from servers.production_memory.embedding import MOST_TEXTS
 from servers.production_memory.file_chunk import MOST_CHARACTERS, MOST_CHUNKS
+from servers.production_memory.files import JOB_PIECES
+from servers.runtime.errors import Unavailable
 from servers.runtime.ids import new_id
 from tests.hosting import until
 from tests.production_memory.filed import (
@@ -247,3 +250,22 @@ async def test_a_policy_guards_every_method(memory: Memory) -> None:
     with nobody.somebody.acts(nobody.wiring):
         envelope = await refusal(chunks_of(nobody.wiring, new_id("file")))
         assert envelope.reason == Reason.REASON_ROLE_MISSING
+
+
+async def test_a_small_file_does_not_wait_for_the_end_of_a_large_one(memory: Memory) -> None:
+    """And neither is more text than a call has time for."""
+    memory.embedder.failure = Unavailable(Reason.REASON_SERVER_UNAVAILABLE, "away")
+    calls = len(memory.embedder.batches)
+    large = [f"page {number}" for number in range(4 * JOB_PIECES)]
+    await indexed(memory.wiring, *large, name="large.pdf")
+    await indexed(memory.wiring, "a word", name="small.txt")
+    memory.embedder.failure = None
+
+    order, small, last = memory.embedder.texts, "a word\nsmall.txt", f"{large[-1]}\nlarge.pdf"
+
+    async def done() -> bool:
+        return small in order and last in order
+
+    await until(done, 60)
+    assert order.index(small) < order.index(last)
+    assert max(memory.embedder.batches[calls:]) <= MOST_TEXTS

@@ -5,10 +5,12 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from servers.runtime.limited import frames
 from servers.runtime.limited.failures import Unreadable
 from servers.runtime.limited.job import JobFile
 
@@ -115,3 +117,29 @@ def kill_sibling(file: JobFile, request: bytes) -> Iterator[bytes]:
     """Looks whether it could end a process."""
     os.kill(int(request), 0)
     yield b"could"
+
+
+def fork(file: JobFile, request: bytes) -> Iterator[bytes]:
+    """Makes a process that would outlive everybody."""
+    if not os.fork():
+        os.setsid()
+        time.sleep(1000)
+    yield b"forked"
+
+
+def threads(file: JobFile, request: bytes) -> Iterator[bytes]:
+    """Has threads do its work, as libraries do."""
+    found: list[int] = []
+    working = [threading.Thread(target=found.append, args=(n,)) for n in range(3)]
+    for each in working:
+        each.start()
+    for each in working:
+        each.join()
+    yield str(sorted(found)).encode()
+
+
+def ask(file: JobFile, request: bytes) -> Iterator[bytes]:
+    """Asks for more of the file than there is room for, past its reader."""
+    wire: socket.socket = vars(file)["_wire"]
+    wire.sendall(frames.frame(frames.READ, request))
+    yield wire.recv(9)

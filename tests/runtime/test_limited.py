@@ -12,7 +12,15 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from servers.runtime.limited import BytesSource, JobFailed, Limits, Room, Why, zygote_process
+from servers.runtime.limited import (
+    BytesSource,
+    JobFailed,
+    Limits,
+    Room,
+    Why,
+    frames,
+    zygote_process,
+)
 from tests.hosting import until
 from tests.running import ROOT
 
@@ -92,7 +100,8 @@ async def test_a_job_has_no_secrets_of_the_server(
 
 
 async def test_a_job_reaches_nothing(room: Room, tmp_path: Path) -> None:
-    """No network, no program, no file outside of libraries, none to write, no other process."""
+    """No network, no program, no file outside of libraries, none to write, no other process, and
+    none that it makes: it would outlive the server."""
     if not {"seccomp", "landlock"} <= set(await room.ready()):
         pytest.skip("this kernel has neither")
     secret = tmp_path / "secret"
@@ -105,9 +114,26 @@ async def test_a_job_reaches_nothing(room: Room, tmp_path: Path) -> None:
         ("secrets", str(ROOT / "pyproject.toml").encode()),
         ("kill_sibling", str(os.getpid()).encode()),
         ("kill_parent", b""),
+        ("fork", b""),
     ):
         failed = await failure(room, function, request)
         assert (function, "PermissionError" in failed.cause) == (function, True)
+
+
+async def test_a_job_may_have_threads(room: Room) -> None:
+    assert await room.whole(f"{JOBS}:threads", FILE) == b"[0, 1, 2]"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [frames.RANGE.pack(0, frames.MOST_READ + 1), b"", b"x" * 5],
+    ids=["much", "none", "odd"],
+)
+async def test_a_job_asks_for_little_of_its_file_at_a_time(room: Room, asked: bytes) -> None:
+    """The server would have to hold it, and the store to look for it."""
+    failed = await failure(room, "ask", asked)
+    assert failed.why is Why.CRASHED
+    assert "asked for" in failed.cause
 
 
 async def test_who_goes_away_ends_the_job(room: Room) -> None:

@@ -2,24 +2,17 @@
 
 Every member is unpacked as a stream and counted: what headers say of sizes is not believed.
 Members are looked through on the way, with the rules of `scan` or for a tenant's words, and
-archives within them opened in turn.
+archives within them opened in turn, and what begins within them or is left out of their lists.
 """
 
-import bz2
-import gzip
 import io
 import json
-import lzma
 import tarfile
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Iterator, Sequence
 from typing import IO, cast
 
-import yara_x
-
-from servers.hook_enabled_file.reading import mail_parts
+from servers.hook_enabled_file.reading import hidden, mail_parts
 from servers.hook_enabled_file.reading.containers import (
     MAIL_BYTES,
     NOT_A_ZIP,
@@ -32,17 +25,26 @@ from servers.hook_enabled_file.reading.containers import (
 )
 from servers.hook_enabled_file.reading.counting import Count, Limits, Refused
 from servers.hook_enabled_file.reading.joined import Joined, exactly
-from servers.hook_enabled_file.reading.scanning import OVERLAP, carried, matches, tell
+from servers.hook_enabled_file.reading.local_headers import (
+    Unlisted,
+    begins_at,
+    header_at,
+    require_no_overlap,
+)
+from servers.hook_enabled_file.reading.seeing import STEP, through
 from servers.hook_enabled_file.reading.unopened import IMAGE_BYTES, image
+from servers.hook_enabled_file.reading.unpacking import BROKEN, Unpacked, unpacking
 from servers.hook_enabled_file.reading.wording import Words, is_office
 from servers.runtime.limited.job import JobFile
 
-STEP = 256 * 1024
-WINDOW = 4 * 1024 * 1024
 NESTED_BYTES = 64 * 1024 * 1024
 """An archive within an archive is held in memory to be opened, and so is a mail; a larger one is
 refused."""
-_BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError, RuntimeError, ValueError, IndexError)
+SEARCHED = frozenset({"zip", "mail"})
+"""Kinds within which others may hide. The rest is read to its end, or not looked into."""
+_BROKEN = (*BROKEN, RuntimeError, IndexError)
+Found = Sequence[tuple[int, str]]
+"""Offsets and kinds of what begins within a file."""
 
 
 def look(file: JobFile, request: bytes) -> Iterator[bytes]:
@@ -58,8 +60,8 @@ def look(file: JobFile, request: bytes) -> Iterator[bytes]:
     walk = _Walk(Count(file.size, Limits(**asked.get("limits", {}))), words)
     refused, kinds = "", kinds_of(stream, name, asked.get("content_type", ""))
     try:
-        for kind in kinds:
-            walk.archive(stream, kind, name, 1, is_read=bool(asked.get("is_read")))
+        found_in = hidden.searched(stream) if SEARCHED.issuperset(kinds) else []
+        walk.opened(stream, kinds, name, 1, found_in, is_read=bool(asked.get("is_read")))
     except Refused as why:
         refused = str(why)
     count = walk.count
@@ -76,51 +78,123 @@ class _Walk:
         self.count = count
         self._words = words
 
-    def archive(
-        self, stream: IO[bytes], kind: str, name: str, depth: int, *, is_read: bool = False
+    def opened(
+        self,
+        stream: IO[bytes],
+        kinds: Sequence[str],
+        name: str,
+        depth: int,
+        found: Found,
+        *,
+        is_read: bool = False,
     ) -> None:
-        """Looks into an archive; Refused if it must not be let through."""
-        self.count.require_depth(depth)
-        stream.seek(0)
-        if kind == "zip":
-            self._zip(stream, name, depth, is_read)
-        elif kind == "tar":
+        """Looks into a file as all that it is, and into what begins within it; Refused if it must
+        not be let through."""
+        unlisted: Unlisted | None = None
+        for kind in kinds:
+            self.count.require_depth(depth)
+            stream.seek(0)
+            if kind == "zip":
+                unlisted = self._zip(stream, name, depth, is_read)
+            else:
+                self._archive(stream, kind, name, depth)
+        if SEARCHED.issuperset(kinds):
+            self._hidden(stream, found, name, depth, unlisted)
+
+    def _archive(self, stream: IO[bytes], kind: str, name: str, depth: int) -> None:
+        if kind == "tar":
             self._tar(stream, depth)
         elif kind == "mail":
             self._mail(stream, depth)
         elif kind in STREAMS:
-            self._member(_unpacking(stream, kind), name, depth)
+            self._member(unpacking(stream, kind), name, depth)
         else:
             self.count.unknown(kind)
             self._missed(name)
 
-    def _zip(self, stream: IO[bytes], name: str, depth: int, is_read: bool) -> None:
+    def _zip(self, stream: IO[bytes], name: str, depth: int, is_read: bool) -> Unlisted:
+        """Looks into what is listed; what is not is left."""
         try:
-            packed = zipfile.ZipFile(stream)
+            infos = zipfile.ZipFile(stream).infolist()
         except NOT_A_ZIP as error:
             raise Refused("the zip file is broken") from error
-        infos = packed.infolist()
-        _require_no_overlap(infos)
+        require_no_overlap(infos)
         # The text of a document is not that of its members.
         office = self._words is not None and is_office(info.filename for info in infos)
         for info in infos:
             self.count.file()
-            if info.is_dir():
+            if info.is_dir() and not info.compress_size:
                 continue
             if info.flag_bits & 1:
                 self.count.encrypted()
                 self._missed(info.filename)
                 continue
-            try:
-                with packed.open(info) as member:
-                    self._member(member, info.filename, depth, text=not office)
-            except (zipfile.BadZipFile, NotImplementedError, *_BROKEN) as error:
-                raise Refused("a file within the zip file is broken") from error
+            self._listed(stream, info, depth, text=not office)
         if office and not is_read and self._words is not None:
             stream.seek(0)
             self._words.document(name, stream.read(NESTED_BYTES))
+        try:
+            return Unlisted(stream, infos)
+        except _BROKEN as error:
+            raise Refused("a file within the zip file is broken") from error
 
-    def _tar(self, stream: IO[bytes], depth: int) -> None:
+    def _listed(self, stream: IO[bytes], info: zipfile.ZipInfo, depth: int, *, text: bool) -> None:
+        try:
+            at = begins_at(stream, info)
+            member = Unpacked(stream, at, info.compress_size, info.compress_type, info.CRC)
+            self._member(cast("IO[bytes]", member), info.filename, depth, text=text)
+        except (NotImplementedError, *_BROKEN) as error:
+            raise Refused("a file within the zip file is broken") from error
+        if member.hides:
+            raise Refused(f"something is hidden behind {info.filename[:100]} in the zip file")
+
+    def _hidden(
+        self, stream: IO[bytes], found: Found, name: str, depth: int, unlisted: Unlisted | None
+    ) -> None:
+        """Looks into what begins within a file; of a zip file, what its list leaves out."""
+        end = 0
+        for at, kind in found:
+            if at < end or (unlisted is not None and at not in unlisted):
+                continue
+            self.count.require_depth(depth)
+            if kind == "tar":
+                end = self._tar(stream, depth, at)
+            elif kind == "zip":
+                end = self._local(stream, at, depth, listed=unlisted is not None)
+            else:
+                self.count.hidden(kind, at)
+                self._missed(name)
+
+    def _local(self, stream: IO[bytes], at: int, depth: int, *, listed: bool) -> int:
+        """Looks into what a local header stands before. Offset of its end."""
+        header = header_at(stream, at)
+        name = header.name.decode("utf-8", "replace")
+        self.count.file()
+        try:
+            member = Unpacked(stream, header.begins, header.packed, header.method)
+        except NotImplementedError:
+            self.count.hidden("zip", at)
+            self._missed(name)
+            return at
+        if header.encrypted:
+            self.count.encrypted()
+            self._missed(name)
+            return at
+        before = self.count.unpacked
+        self._member(cast("IO[bytes]", member), name, depth)
+        if not member.broken:
+            return member.ends
+        if listed:
+            raise Refused(f"{name[:100]}, which the list of the zip file leaves out, is broken")
+        # Parts of a document may stand between those of what is packed in it.
+        if self.count.unpacked > before:
+            self.count.cut()
+        return at
+
+    def _tar(self, stream: IO[bytes], depth: int, at: int = 0) -> int:
+        """Looks into a tar file. Offset of its end; Refused if anything stands behind one that has
+        the file for itself."""
+        stream.seek(at)
         try:
             with tarfile.open(fileobj=stream, mode="r:") as packed:
                 for info in packed:
@@ -132,10 +206,13 @@ class _Walk:
                 stream.seek(packed.offset)
         except (tarfile.TarError, *_BROKEN) as error:
             raise Refused("the tar file is broken") from error
+        if at:
+            return packed.offset
         # Here it ended for tarfile; tar goes on to the next header that it finds.
         while data := stream.read(STEP):
             if data.count(0) != len(data):
                 raise Refused("something is hidden behind the end of a tar file, or it is broken")
+        return packed.offset
 
     def _mail(self, stream: IO[bytes], depth: int) -> None:
         if stream.seek(0, io.SEEK_END) > MAIL_BYTES:
@@ -154,95 +231,62 @@ class _Walk:
 
     def _member(self, member: IO[bytes], name: str, depth: int, *, text: bool = True) -> None:
         """Counts a member, looks through it, opens it if it is an archive."""
+        search = hidden.Search()
         try:
             start = exactly(member, START_BYTES)
             if (kind := kind_of(start)) in STREAMS:
                 self._stream(start, member, kind, name, depth)
                 return
             kept, tail, size = io.BytesIO(), b"", 0
-            for data in self._through(start, member, name):
+            for data in through(start, member, name, self.count, self._words):
                 size += len(data)
                 tail = (tail + data)[-TAIL_BYTES:]
+                search.feed(data)
                 if size <= NESTED_BYTES:
                     kept.write(data)
         except _BROKEN as error:
             raise Refused("a packed file is broken") from error
-        if size <= NESTED_BYTES:
-            self._whole(kept, kind, name, depth, text)
+        found = search.end()
+        if isinstance(member, Unpacked) and member.broken:
+            self._missed(name)
+        elif size <= NESTED_BYTES:
+            self._whole(kept, kind, name, depth, found, text=text)
         elif kind or ZIP_END in tail or image(bytes(kept.getbuffer()[:IMAGE_BYTES]), tail):
             raise Refused("an archive within the archive is too large to look into")
-        elif text:
+        else:
+            self._large(name, found, text=text)
+
+    def _large(self, name: str, found: Found, *, text: bool) -> None:
+        """What is too large to be held, and begins as no archive."""
+        for at, kind in found:
+            if kind in ("tar", "zip"):
+                raise Refused(
+                    f"{name[:100]} is too large to look into what it holds: upload it alone"
+                )
+            self.count.hidden(kind, at)
+        if text or found:
             self._missed(name)
 
-    def _whole(self, kept: io.BytesIO, kind: str, name: str, depth: int, text: bool) -> None:
+    def _whole(
+        self, kept: io.BytesIO, kind: str, name: str, depth: int, found: Found, *, text: bool
+    ) -> None:
         """What is not too large to be held."""
-        kinds = kinds_of(cast("IO[bytes]", kept), name)
+        stream = cast("IO[bytes]", kept)
+        kinds = kinds_of(stream, name)
         if self._words is not None and text and not kind and "mail" not in kinds:
             self._words.document(name, kept.getvalue())
-        for each in kinds:
-            self.archive(cast("IO[bytes]", kept), each, name, depth + 1)
+        self.opened(stream, kinds, name, depth + 1, found)
 
     def _stream(self, start: bytes, rest: IO[bytes], kind: str, name: str, depth: int) -> None:
         """A packed stream is unpacked as it comes, to its end: what stands behind it is hidden."""
         self.count.require_depth(depth + 1)
         joined = Joined(start, rest, self.count)
-        self._member(_unpacking(cast("IO[bytes]", joined), kind), name, depth + 1)
+        self._member(unpacking(cast("IO[bytes]", joined), kind), name, depth + 1)
         while joined.read(STEP):
             pass
         if ZIP_END in joined.tail:
             raise Refused("an archive is hidden behind another one")
 
-    def _through(self, start: bytes, member: IO[bytes], name: str) -> Iterator[bytes]:
-        """The bytes of a member, counted; each window of them is looked through, with its beginning
-        before it."""
-        see, head = self._seeing(start, name), b""
-        window, data = bytearray(), start
-        while data:
-            self.count.add(len(data))
-            yield data
-            window += data
-            if len(window) >= WINDOW:
-                see(head + window)
-                head = start
-                del window[:-OVERLAP]
-            data = member.read(STEP)
-        see(head + window)
-
-    def _seeing(self, start: bytes, name: str) -> Callable[[bytes], None]:
-        if self._words is not None:
-            return self._words.see
-        scanner = _carried_scanner()
-        tell(scanner, start, name)
-        return lambda window: _scan(scanner, window)
-
     def _missed(self, name: str) -> None:
         if self._words is not None:
             self._words.missed(name)
-
-
-def _require_no_overlap(infos: list[zipfile.ZipInfo]) -> None:
-    """Bombs have many members share the same packed bytes."""
-    end = -1
-    for info in sorted(infos, key=lambda info: info.header_offset):
-        if info.header_offset < end:
-            raise Refused("files within the zip file share their bytes, as bombs do")
-        end = info.header_offset + 30 + info.compress_size
-
-
-def _scan(scanner: yara_x.Scanner, window: bytes) -> None:
-    for reason in matches(scanner, window).values():
-        raise Refused(f"a file within the archive: {reason}")
-
-
-@cache
-def _carried_scanner() -> yara_x.Scanner:
-    return yara_x.Scanner(carried("scan"))
-
-
-def _unpacking(stream: IO[bytes], kind: str) -> IO[bytes]:
-    if kind == "gz":
-        return cast("IO[bytes]", gzip.GzipFile(fileobj=stream))
-    if kind == "bz2":
-        return cast("IO[bytes]", bz2.BZ2File(stream))
-    # Without a limit a few bytes have the decoder take gigabytes.
-    return cast("IO[bytes]", lzma.LZMAFile(stream))

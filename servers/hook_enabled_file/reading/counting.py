@@ -59,6 +59,19 @@ class Count:
             raise Refused(f"archives of the type {kind} cannot be looked into")
         self.notes.append(f"an archive of the type {kind} was not looked into")
 
+    def hidden(self, kind: str, at: int) -> None:
+        """An archive of a type that is not looked into, which begins within a file."""
+        if self.limits.unknown == "refuse":
+            raise Refused(
+                f"an archive of the type {kind} is hidden in it, at byte {at}, and cannot be "
+                "looked into: upload what it holds by itself, or as a zip file"
+            )
+        self.notes.append(f"an archive of the type {kind} within it was not looked into")
+
+    def cut(self) -> None:
+        """A packed file within a file that is no archive, which cannot be unpacked to its end."""
+        self.notes.append("something packed within it is broken: its beginning was looked through")
+
     def encrypted(self) -> None:
         """A member that is encrypted."""
         if self.limits.encrypted == "refuse":

@@ -11,7 +11,7 @@ from selectolax.lexbor import LexborHTMLParser
 from servers.hook_enabled_file import extracted
 from servers.hook_enabled_file.reading.markup import UNSHOWN
 from servers.hook_enabled_file.reading.plain import decoded
-from servers.hook_enabled_file.reading.segments import Bounds, segment
+from servers.hook_enabled_file.reading.segments import Bounds, behind, segment
 
 HEADERS = ("From", "To", "Cc", "Date", "Subject")
 MOST_PARTS = 500
@@ -21,7 +21,8 @@ _NO_HEADER = (ValueError, LookupError, AttributeError, TypeError)
 
 def read(stream: IO[bytes], bounds: Bounds) -> Iterator[bytes]:
     """The headers first, then each text part; what is attached is named, not read."""
-    message = email.message_from_bytes(stream.read(bounds.characters), policy=email.policy.default)
+    data = stream.read(bounds.characters)
+    message = email.message_from_bytes(data, policy=email.policy.default)
     headers = [f"{name}: {value}" for name in HEADERS if (value := _header(message, name))]
     if subject := _header(message, "Subject"):
         yield extracted.facts({"title": subject[:300]})
@@ -30,7 +31,7 @@ def read(stream: IO[bytes], bounds: Bounds) -> Iterator[bytes]:
         yield segment("\n".join(headers), line=line)
     attached, twice = list[str](), _said_twice(message)
     for number, part in enumerate(message.walk()):
-        if number > MOST_PARTS:
+        if number >= MOST_PARTS:
             yield extracted.left_out(f"only the first {MOST_PARTS} parts were read")
             break
         if part.is_multipart():
@@ -45,6 +46,7 @@ def read(stream: IO[bytes], bounds: Bounds) -> Iterator[bytes]:
     if attached:
         yield segment(f"Attached: {', '.join(attached)}", line=line + 1)
         yield extracted.left_out(f"{len(attached)} attached files were named, not read")
+    yield from behind(stream, bounds)
 
 
 def _said_twice(message: EmailMessage) -> list[MIMEPart]:

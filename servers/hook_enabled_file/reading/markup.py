@@ -7,7 +7,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from servers.hook_enabled_file import extracted
 from servers.hook_enabled_file.reading.plain import decoded
-from servers.hook_enabled_file.reading.segments import Bounds, segment
+from servers.hook_enabled_file.reading.segments import Bounds, behind, segment
 
 UNSHOWN = ("script", "style", "template", "noscript", "svg", "iframe", "object")
 BLOCKS = frozenset(
@@ -27,10 +27,10 @@ def read(stream: IO[bytes], bounds: Bounds) -> Iterator[bytes]:
     if title is not None and title.text().strip():
         yield extracted.facts({"title": title.text().strip()[:300]})
     tree.strip_tags(list(UNSHOWN))
-    if tree.body is None:
-        return
-    for line, text in enumerate(_blocks(tree.body), start=1):
+    blocks = _blocks(tree.body) if tree.body is not None else ()
+    for line, text in enumerate(blocks, start=1):
         yield segment(text, line=line)
+    yield from behind(stream, bounds)
 
 
 def _blocks(body: LexborNode) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import IO
 import charset_normalizer
 
 from servers.hook_enabled_file import extracted
-from servers.hook_enabled_file.reading.segments import Bounds, segment
+from servers.hook_enabled_file.reading.segments import Bounds, behind, segment
 
 LINES = 20
 """Lines that make a piece at most: whole enough for sentences, short enough to be found again."""
@@ -24,7 +24,6 @@ _MARKS = (
 def read(stream: IO[bytes], bounds: Bounds) -> Iterator[bytes]:
     """A piece a paragraph, or so many lines of one."""
     data = stream.read(bounds.characters)
-    rest = bool(stream.read(1))
     lines = decoded(data).splitlines()
     yield extracted.facts({"lines": len(lines)})
     first, held = 1, list[str]()
@@ -37,8 +36,7 @@ def read(stream: IO[bytes], bounds: Bounds) -> Iterator[bytes]:
             held.append(line)
     if held:
         yield segment("\n".join(held), line=first)
-    if rest:
-        yield extracted.left_out(f"only the first {bounds.characters} bytes were read")
+    yield from behind(stream, bounds)
 
 
 def decoded(data: bytes) -> str:

@@ -83,4 +83,4 @@ def _read(picture: Image.Image, seconds: float, said: set[str]) -> Iterator[byte
                 said.add(text)
                 yield encoded(Passage(f"On screen: {text}", seconds=seconds))
     except WeightsWrong:
-        said.add("")
+        yield encoded(LeftOut(ocr.NOT_INSTALLED))

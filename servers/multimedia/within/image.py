@@ -75,7 +75,7 @@ def _read(picture: Image.Image, page: int) -> Iterator[bytes]:
         for text in gathered(ocr.paragraphs_in(picture)):
             yield encoded(Passage(text, page=page))
     except WeightsWrong:
-        yield encoded(LeftOut("text in pictures is not read here: its models are not installed"))
+        yield encoded(LeftOut(ocr.NOT_INSTALLED))
 
 
 def _further(picture: Image.Image, pages: int, most_pixels: int, until: float) -> Iterator[bytes]:

@@ -4,12 +4,9 @@ store of vectors."""
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import grpc
-
-from kari.model_factory.v1.model_factory_pb2 import EmbedRequest
+from servers.production_memory import embedding
 from servers.production_memory.store import VectorStore
 from servers.production_memory.vault.tables import QUERIES
-from servers.runtime.errors import from_rpc
 from servers.runtime.postgres import Database
 from servers.runtime.resources import Resource
 
@@ -53,8 +50,4 @@ class Nearness:
 
     async def vectors_of(self, texts: Sequence[str]) -> list[Sequence[float]]:
         """The vectors of texts, in order."""
-        try:
-            response = await self._models.Embed(EmbedRequest(texts=texts))
-        except grpc.aio.AioRpcError as error:
-            raise from_rpc(error) from error
-        return [embedding.values for embedding in response.embeddings]
+        return await embedding.vectors_of(self._models, texts)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
+_CLONE_THREAD = 0x10000
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _BENEATH = 1
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
@@ -69,9 +70,10 @@ def confine(readable: Sequence[str] = ()) -> list[str]:
 
 
 def part_from_others() -> None:
-    """Has a job reach no process but its own with signals, where the kernel can see to that. The
-    zygote has to reach its jobs, so this is for each of them."""
-    _seccomp_signals()
+    """Has a job reach no process but its own with signals, and make none, where the kernel can see
+    to that: one in a session of its own would outlive all others. The zygote has to reach its jobs
+    and to make them, so this is for each of them."""
+    _seccomp_processes()
     if _LIBC.syscall(_CREATE_RULESET, None, 0, 1) >= 6:
         attributes = struct.pack("QQQ", 0, 0, _SCOPED)
         ruleset = _LIBC.syscall(_CREATE_RULESET, attributes, len(attributes), 0)
@@ -130,7 +132,7 @@ def _seccomp() -> bool:
     return True
 
 
-def _seccomp_signals() -> None:
+def _seccomp_processes() -> None:
     seccomp = _library()
     if seccomp is None:
         return
@@ -139,13 +141,19 @@ def _seccomp_signals() -> None:
         _forbid(rules, name)
     # To itself, as abort() does.
     _forbid(rules, "tgkill", seccomp.Arg(0, seccomp.NE, os.getpid()))
+    for name in ("fork", "vfork"):
+        _forbid(rules, name)
+    # Threads may be made. What clone3 is asked for lies in memory, where no rule can look:
+    # libraries take clone where there is none.
+    _forbid(rules, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, _CLONE_THREAD, 0))
+    _forbid(rules, "clone3", number=errno.ENOSYS)
     rules.load()
 
 
-def _forbid(rules: Any, name: str, *arguments: Any) -> None:
+def _forbid(rules: Any, name: str, *arguments: Any, number: int = errno.EPERM) -> None:
     seccomp = _library()
     with suppress(OSError, RuntimeError, ValueError):  # a name that this machine does not have
-        rules.add_rule(seccomp.ERRNO(errno.EPERM), name, *arguments)
+        rules.add_rule(seccomp.ERRNO(number), name, *arguments)
 
 
 @cache

@@ -13,6 +13,8 @@ READ, DATA, PIECE, END = b"R", b"D", b"P", b"E"
 UNREADABLE, BROKEN, MEMORY = b"U", b"B", b"M"
 LARGEST = 64 * 1024 * 1024
 """No frame is longer."""
+MOST_READ = 4 * 1024 * 1024
+"""Bytes that a job may ask for at once: whoever asks for it holds them for it."""
 
 
 def frame(kind: bytes, data: bytes = b"") -> bytes:

@@ -133,8 +133,7 @@ async def _next(job: Job, source: Source, deadline: float) -> bytes | None:
             while True:
                 kind, data = await job.receive()
                 if kind == frames.READ:
-                    offset, length = frames.RANGE.unpack(data)
-                    await job.send(frames.DATA, await source.read(offset, length))
+                    await job.send(frames.DATA, await source.read(*_range(data, source.size)))
                 elif kind == frames.PIECE:
                     return data
                 elif kind == frames.END:
@@ -143,6 +142,16 @@ async def _next(job: Job, source: Source, deadline: float) -> bytes | None:
                     raise _said(kind, data)
     except TimeoutError as late:
         raise JobFailed(Why.TIME) from late
+
+
+def _range(data: bytes, size: int) -> tuple[int, int]:
+    """What a job asks for; one that was taken over by its file may ask for anything."""
+    if len(data) != frames.RANGE.size:
+        raise JobFailed(Why.CRASHED, cause="it asked for no range")
+    offset, length = frames.RANGE.unpack(data)
+    if length > frames.MOST_READ or offset + length > size:
+        raise JobFailed(Why.CRASHED, cause=f"it asked for {length} bytes at {offset} of {size}")
+    return offset, length
 
 
 def _said(kind: bytes, data: bytes) -> JobFailed:

@@ -34,8 +34,11 @@ def main(fd: int, words: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who asks
     control = socket.socket(fileno=fd)
     end = words.index("--") if "--" in words else len(words)
+    # Modules are no garbage; looking through them again and again takes a tenth of the time.
+    gc.disable()
     for module in words[:end]:
         import_module(module)
+    gc.enable()
     confined = confine(words[end + 1 :])
     gc.collect()
     gc.freeze()

@@ -126,6 +126,10 @@ class ZygoteProcess:
             if self._control is None:
                 raise ConnectionError("the zygote is gone")
             socket.send_fds(self._control, [json.dumps(told).encode()], [its.fileno()])
+        except BlockingIOError as busy:
+            own.close()
+            del self._ended[told["job"]]  # type: ignore[arg-type]  # an int among others
+            raise JobFailed(Why.ROOM, cause="the zygote has not heard of earlier jobs") from busy
         except OSError as gone:
             own.close()
             self._lost()
@@ -143,7 +147,8 @@ class ZygoteProcess:
             return 0
         if self._control is not None and not future.done():
             try:
-                self._control.send(json.dumps({"job": job.number}).encode())
+                told = json.dumps({"job": job.number}).encode()
+                await asyncio.get_running_loop().sock_sendall(self._control, told)
             except OSError:
                 self._lost()
         try:

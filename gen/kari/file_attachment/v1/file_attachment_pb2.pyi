@@ -100,7 +100,7 @@ class UploadStart(_message.Message):
     REPLACES_FILE_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of the upload, new for each file. After a cut the same id goes on at `offset`; one that ended gives
-    the same file again.
+    the same file again, and other bytes under it are refused.
     """
     name: _builtins.str
     """Name that the uploader gives it; cleaned for display."""

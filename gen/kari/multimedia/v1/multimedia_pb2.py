@@ -28,7 +28,7 @@ from kari.conversation_models.v1 import file_pb2 as kari_dot_conversation__model
 from kari.policy.v1 import policy_pb2 as kari_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#kari/multimedia/v1/multimedia.proto\x12\x12kari.multimedia.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a&kari/conversation_models/v1/file.proto\x1a\x1bkari/policy/v1/policy.proto\"~\n\x0f\x44\x65scribeRequest\x12+\n\x07\x66ile_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^file_[0-9a-f]{32}$\x12\x0b\n\x03ocr\x18\x02 \x01(\x08\x12\x0f\n\x07\x63\x61ption\x18\x03 \x01(\x08\x12\x0e\n\x06speech\x18\x04 \x01(\x08\x12\x10\n\x08location\x18\x05 \x01(\x08\"g\n\x10\x44\x65scribeResponse\x12\x12\n\x08progress\x18\x01 \x01(\x01H\x00\x12\x36\n\x0b\x64\x65scription\x18\x02 \x01(\x0b\x32\x1f.kari.multimedia.v1.DescriptionH\x00\x42\x07\n\x05\x65vent\"\x9e\x01\n\x0b\x44\x65scription\x12\x36\n\x06\x63hunks\x18\x01 \x03(\x0b\x32&.kari.conversation_models.v1.TextChunk\x12)\n\x08metadata\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08warnings\x18\x03 \x03(\t\x12\x1a\n\x12no_caption_because\x18\x04 \x01(\t\"\x9c\x01\n\x13PrepareImageRequest\x12+\n\x07\x66ile_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^file_[0-9a-f]{32}$\x12 \n\x0clongest_side\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x80 (\x00\x12\x36\n\x0f\x63onversation_id\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^conv_[0-9a-f]{32}$\xd8\x01\x01\"l\n\x14PrepareImageResponse\x12\x11\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x42\x03\x80\x01\x01\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\x12\r\n\x05width\x18\x03 \x01(\x05\x12\x0e\n\x06height\x18\x04 \x01(\x05\x12\x0c\n\x04name\x18\x05 \x01(\t\"\x14\n\x12ListReadersRequest\"B\n\x13ListReadersResponse\x12+\n\x07readers\x18\x01 \x03(\x0b\x32\x1a.kari.multimedia.v1.Reader\"F\n\x06Reader\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tavailable\x18\x02 \x01(\x08\x12\x1b\n\x13unavailable_because\x18\x03 \x01(\t2\x86\x03\n\x11MultimediaService\x12r\n\x08\x44\x65scribe\x12#.kari.multimedia.v1.DescribeRequest\x1a$.kari.multimedia.v1.DescribeResponse\"\x19\x90\x02\x01\xa2\xbb\x18\x12\n\tchat.user\x1a\x03\x08\xd8\x04 \x01\x30\x01\x12{\n\x0cPrepareImage\x12\'.kari.multimedia.v1.PrepareImageRequest\x1a(.kari.multimedia.v1.PrepareImageResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x1e \x01\x12x\n\x0bListReaders\x12&.kari.multimedia.v1.ListReadersRequest\x1a\'.kari.multimedia.v1.ListReadersResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#kari/multimedia/v1/multimedia.proto\x12\x12kari.multimedia.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a&kari/conversation_models/v1/file.proto\x1a\x1bkari/policy/v1/policy.proto\"~\n\x0f\x44\x65scribeRequest\x12+\n\x07\x66ile_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^file_[0-9a-f]{32}$\x12\x0b\n\x03ocr\x18\x02 \x01(\x08\x12\x0f\n\x07\x63\x61ption\x18\x03 \x01(\x08\x12\x0e\n\x06speech\x18\x04 \x01(\x08\x12\x10\n\x08location\x18\x05 \x01(\x08\"g\n\x10\x44\x65scribeResponse\x12\x12\n\x08progress\x18\x01 \x01(\x01H\x00\x12\x36\n\x0b\x64\x65scription\x18\x02 \x01(\x0b\x32\x1f.kari.multimedia.v1.DescriptionH\x00\x42\x07\n\x05\x65vent\"\xb5\x01\n\x0b\x44\x65scription\x12\x36\n\x06\x63hunks\x18\x01 \x03(\x0b\x32&.kari.conversation_models.v1.TextChunk\x12)\n\x08metadata\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08warnings\x18\x03 \x03(\t\x12\x1a\n\x12no_caption_because\x18\x04 \x01(\t\x12\x15\n\rcaption_later\x18\x05 \x01(\x08\"\x9c\x01\n\x13PrepareImageRequest\x12+\n\x07\x66ile_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^file_[0-9a-f]{32}$\x12 \n\x0clongest_side\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x80 (\x00\x12\x36\n\x0f\x63onversation_id\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^conv_[0-9a-f]{32}$\xd8\x01\x01\"l\n\x14PrepareImageResponse\x12\x11\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x42\x03\x80\x01\x01\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\x12\r\n\x05width\x18\x03 \x01(\x05\x12\x0e\n\x06height\x18\x04 \x01(\x05\x12\x0c\n\x04name\x18\x05 \x01(\t\"\x14\n\x12ListReadersRequest\"B\n\x13ListReadersResponse\x12+\n\x07readers\x18\x01 \x03(\x0b\x32\x1a.kari.multimedia.v1.Reader\"F\n\x06Reader\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tavailable\x18\x02 \x01(\x08\x12\x1b\n\x13unavailable_because\x18\x03 \x01(\t2\x86\x03\n\x11MultimediaService\x12r\n\x08\x44\x65scribe\x12#.kari.multimedia.v1.DescribeRequest\x1a$.kari.multimedia.v1.DescribeResponse\"\x19\x90\x02\x01\xa2\xbb\x18\x12\n\tchat.user\x1a\x03\x08\xd8\x04 \x01\x30\x01\x12{\n\x0cPrepareImage\x12\'.kari.multimedia.v1.PrepareImageRequest\x1a(.kari.multimedia.v1.PrepareImageResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x1e \x01\x12x\n\x0bListReaders\x12&.kari.multimedia.v1.ListReadersRequest\x1a\'.kari.multimedia.v1.ListReadersResponse\"\x18\x90\x02\x01\xa2\xbb\x18\x11\n\tchat.user\x1a\x02\x08\x05 \x01\x1a\x06\xa2\xbb\x18\x02\x08\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,17 +58,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DESCRIBERESPONSE']._serialized_start=315
   _globals['_DESCRIBERESPONSE']._serialized_end=418
   _globals['_DESCRIPTION']._serialized_start=421
-  _globals['_DESCRIPTION']._serialized_end=579
-  _globals['_PREPAREIMAGEREQUEST']._serialized_start=582
-  _globals['_PREPAREIMAGEREQUEST']._serialized_end=738
-  _globals['_PREPAREIMAGERESPONSE']._serialized_start=740
-  _globals['_PREPAREIMAGERESPONSE']._serialized_end=848
-  _globals['_LISTREADERSREQUEST']._serialized_start=850
-  _globals['_LISTREADERSREQUEST']._serialized_end=870
-  _globals['_LISTREADERSRESPONSE']._serialized_start=872
-  _globals['_LISTREADERSRESPONSE']._serialized_end=938
-  _globals['_READER']._serialized_start=940
-  _globals['_READER']._serialized_end=1010
-  _globals['_MULTIMEDIASERVICE']._serialized_start=1013
-  _globals['_MULTIMEDIASERVICE']._serialized_end=1403
+  _globals['_DESCRIPTION']._serialized_end=602
+  _globals['_PREPAREIMAGEREQUEST']._serialized_start=605
+  _globals['_PREPAREIMAGEREQUEST']._serialized_end=761
+  _globals['_PREPAREIMAGERESPONSE']._serialized_start=763
+  _globals['_PREPAREIMAGERESPONSE']._serialized_end=871
+  _globals['_LISTREADERSREQUEST']._serialized_start=873
+  _globals['_LISTREADERSREQUEST']._serialized_end=893
+  _globals['_LISTREADERSRESPONSE']._serialized_start=895
+  _globals['_LISTREADERSRESPONSE']._serialized_end=961
+  _globals['_READER']._serialized_start=963
+  _globals['_READER']._serialized_end=1033
+  _globals['_MULTIMEDIASERVICE']._serialized_start=1036
+  _globals['_MULTIMEDIASERVICE']._serialized_end=1426
 # @@protoc_insertion_point(module_scope)

@@ -98,9 +98,14 @@ class Description(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     NO_CAPTION_BECAUSE_FIELD_NUMBER: _builtins.int
+    CAPTION_LATER_FIELD_NUMBER: _builtins.int
     no_caption_because: _builtins.str
     """Why nobody says what an image shows, in one sentence, where somebody was to be asked; else empty. Not among
     the warnings: the text that it holds itself may be there all the same.
+    """
+    caption_later: _builtins.bool
+    """Whether one may come of asking for the caption alone in a while: there was no room or no time left for it, or
+    who says it was away.
     """
     @_builtins.property
     def chunks(self) -> _containers.RepeatedCompositeFieldContainer[_file_pb2.TextChunk]:
@@ -121,10 +126,11 @@ class Description(_message.Message):
         metadata: _struct_pb2.Struct | None = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
         no_caption_because: _builtins.str = ...,
+        caption_later: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunks", b"chunks", "metadata", b"metadata", "no_caption_because", b"no_caption_because", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caption_later", b"caption_later", "chunks", b"chunks", "metadata", b"metadata", "no_caption_because", b"no_caption_because", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
