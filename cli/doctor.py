@@ -250,7 +250,7 @@ def _set_aside(counts: Iterable[JobCount]) -> Iterator[Finding]:
         if each.failed:
             note = f"{each.failed} set aside, not done"
             way_out = "`kari jobs` says why, `kari jobs retry` tries again"
-            yield Finding(f"jobs: {named(each.kind)}", State.DEGRADED, note, way_out)
+            yield Finding(f"{each.kind} jobs", State.DEGRADED, note, way_out)
 
 
 async def _health(channel: grpc.aio.Channel, service: str) -> int | None:
