@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from cli.jobs import lasting
+from cli.jobs import lasting, named
 from cli.mesh import NotRunning, connected
 from kari.production_memory.v1.jobs_pb2 import CountJobsRequest, JobCount
 from servers import topology
@@ -33,6 +33,7 @@ from servers.tool_integration.configured import read
 
 LEAST_FREE_BYTES = 512 * 1024 * 1024
 CHECK_SECONDS = 3.0
+MAKE_ROOM = "free some space, or remove files with `kari files remove`"
 OLD_SECONDS = 600.0
 """What a job waits for longer is no load, but something in its way."""
 
@@ -90,9 +91,13 @@ def _machine(settings: Settings) -> Iterator[Finding]:
         yield Finding("data folder", State.OFF, f"{folder} is not there", "`kari up` makes it")
         return
     free = shutil.disk_usage(folder).free
-    state = State.OK if free > LEAST_FREE_BYTES else State.BROKEN
     note = f"{folder.absolute()}, {free // 2**20} MiB free"
-    yield Finding("data folder", state, note, "" if state is State.OK else "free some space")
+    if free > LEAST_FREE_BYTES:
+        yield Finding("data folder", State.OK, note)
+    elif (folder / "version").exists():
+        yield Finding("data folder", State.DEGRADED, note, MAKE_ROOM)
+    else:
+        yield Finding("data folder", State.BROKEN, note, "free some space")
 
 
 def _configured(settings: Settings) -> Iterator[Finding]:
@@ -137,6 +142,8 @@ async def _running(settings: Settings, mcp_servers: Sequence[str]) -> AsyncItera
             yield found
             if node.name == "code_execution" and (finding := await _code(channel)):
                 yield finding
+            if node.name == "file_attachment" and (finding := await objects(channel)):
+                yield finding
             if node.name == "tool_integration" and found.state is not State.OFF:
                 for name in mcp_servers:
                     yield await _mcp(channel, name)
@@ -168,6 +175,20 @@ async def _code(channel: grpc.aio.Channel) -> Finding | None:
         return Finding("running code", State.OK, "its jails hold")
     note = "a runner is not used: its jail does not hold, or cannot be made"
     return Finding("running code", State.DEGRADED, note, "the log says why; docs/code.md")
+
+
+async def objects(channel: grpc.aio.Channel) -> Finding | None:
+    """Whether files can be taken in; nothing if nobody answers."""
+    if await _health(channel, "store.objects.room") == health_pb2.HealthCheckResponse.NOT_SERVING:
+        note = "no uploads: the disk is nearly full (KARI_OBJECTS_RESERVE_BYTES)"
+        return Finding("files", State.DEGRADED, note, MAKE_ROOM)
+    status = await _health(channel, "store.objects")
+    if status is None:
+        return None
+    if status == health_pb2.HealthCheckResponse.SERVING:
+        return Finding("files", State.OK, "their store answers, and has room")
+    note = "no uploads and downloads: their store does not answer"
+    return Finding("files", State.DEGRADED, note, "the log says why; or mend KARI_OBJECTS_URL")
 
 
 async def _mcp(channel: grpc.aio.Channel, name: str) -> Finding:
@@ -214,7 +235,7 @@ def _backlog(counts: Iterable[JobCount], now: float) -> Iterator[Finding]:
     if not waiting:
         yield Finding("jobs", State.OK, "none waits")
         return
-    kinds = ", ".join(f"{each.waiting + each.running} {each.kind}" for each in waiting)
+    kinds = ", ".join(f"{each.waiting + each.running} {named(each.kind)}" for each in waiting)
     oldest = now - min(each.oldest_at.ToNanoseconds() / 1e9 for each in waiting)
     note = f"{kinds} waiting or under way, the oldest for {lasting(oldest)}"
     if oldest < OLD_SECONDS:

@@ -15,6 +15,9 @@ from kari.chat_hub.v1.chat_hub_pb2 import DeleteFileRequest, ListFilesRequest, L
 from kari.conversation_models.v1.file_pb2 import File, FileState
 from servers.runtime.names import short
 
+LINE_OF_PIPES = 10_000
+"""Characters: what is read through a pipe is neither cut nor broken."""
+
 
 async def show(mesh: Mesh, conversation_id: str, *, as_json: bool) -> int:
     """Prints the files, the latest first; gives the exit code."""
@@ -23,10 +26,12 @@ async def show(mesh: Mesh, conversation_id: str, *, as_json: bool) -> int:
         sys.stdout.write(json_format.MessageToJson(found, ensure_ascii=False) + "\n")
         return 0
     table = Table("file", "name", "size", "uploaded", "state", box=None, pad_edge=False)
-    table.columns[0].no_wrap = True
+    for number in (0, 2, 3):
+        table.columns[number].no_wrap = True
     for file in found.files:
         table.add_row(*_row(file))
-    console = Console(highlight=False, markup=False)
+    width = None if sys.stdout.isatty() else LINE_OF_PIPES
+    console = Console(highlight=False, markup=False, width=width)
     console.print(table)
     console.print(f"{decimal(found.used_bytes)} of {decimal(found.quota_bytes)} are used")
     return 0

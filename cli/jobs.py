@@ -22,6 +22,14 @@ from kari.production_memory.v1.jobs_pb2 import (
 from servers.runtime.errors import from_rpc
 from servers.runtime.settings import read_settings
 
+KINDS = {
+    "embed": "batches of messages",
+    "files": "batches of pieces of files",
+    "memories": "batches of memories",
+    "learn": "turns to learn from",
+    "procedures": "turns to keep procedures of",
+}
+"""What the jobs of each kind are; a batch is of a few dozen texts whose vectors are made."""
 UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -48,6 +56,11 @@ def discard(ids: Sequence[int]) -> int:
         return _decided(discarded, "discarded", ids)
 
     return _run(run)
+
+
+def named(kind: str) -> str:
+    """What the jobs of a kind are, with its name in the metrics."""
+    return f"{KINDS[kind]} ({kind})" if kind in KINDS else kind
 
 
 def age(since: Timestamp) -> str:
@@ -107,7 +120,7 @@ def _counts(counts: Iterable[JobCount]) -> Table | str:
     for each in counts:
         oldest = age(each.oldest_at) if each.HasField("oldest_at") else "-"
         numbers = (str(each.waiting), str(each.running), str(each.failed))
-        table.add_row(each.kind, *numbers, oldest)
+        table.add_row(named(each.kind), *numbers, oldest)
     return table if table.row_count else "no job waits"
 
 

@@ -1,6 +1,7 @@
 """`kari up`: the stores, the schema, the mesh, the gateway; in this order, and back."""
 
 import asyncio
+import errno
 import sys
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
@@ -38,6 +39,8 @@ def run(*, spread: bool) -> int:
         say(f"{name} is no setting; docs/settings.md lists them")
     try:
         with DataFolder(settings.data) as folder:
+            if folder.nearly_full:
+                say(folder.nearly_full)
             return asyncio.run(_up(settings, folder))
     except StartError as error:
         sys.stderr.write(f"{error}\n")
@@ -103,5 +106,10 @@ def _say_first_accounts(file: Path) -> None:
 
 
 def say(line: str) -> None:
-    """One line for the person in front of it, at once even into a pipe."""
-    print(line, flush=True)
+    """One line for the person in front of it, at once even into a pipe. A full disk behind it does
+    not stop Kari."""
+    try:
+        print(line, flush=True)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise

@@ -22,7 +22,8 @@ class DataFolder:
     """Everything that is kept, in one folder of mode 0700. A context manager: held while inside.
 
     Entering creates the folder if need be and raises `StartError` if another process holds it, if
-    it is not ours, if its layout is another, or if less than `least_free_bytes` are free.
+    it is not ours, if its layout is another, or if less than `least_free_bytes` are free and there
+    is no data yet: where there is some, room can only be made while Kari runs.
     """
 
     def __init__(self, path: Path, *, least_free_bytes: int = LEAST_FREE_BYTES) -> None:
@@ -57,7 +58,19 @@ class DataFolder:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._require_owner()
         self._require_layout()
-        require_space(self.path, self._least_free_bytes)
+        if not self._stamp.exists():
+            require_space(self.path, self._least_free_bytes)
+
+    @property
+    def nearly_full(self) -> str:
+        """What there is to say of a disk with little room; empty if it has enough."""
+        free = shutil.disk_usage(self.path).free
+        if free >= self._least_free_bytes:
+            return ""
+        return (
+            f"only {free // 2**20} MiB are free for {self.path}: free some space, or remove files "
+            "with `kari files remove`"
+        )
 
     def _furnish(self) -> None:
         self.path.chmod(0o700)

@@ -116,7 +116,7 @@ class Form:
             _, options = parse_options_header(part.header_value)
             part.name = options.get(b"name", b"").decode(errors="replace")
             if b"filename" in options:
-                part.file_name = options[b"filename"].decode(errors="replace")
+                part.file_name = _unescaped(options[b"filename"]).decode(errors="replace")
         part.header_name = part.header_value = b""
 
     def _headers_end(self) -> None:
@@ -155,6 +155,12 @@ class Form:
 
     def _form_ends(self) -> None:
         self._ended = True
+
+
+def _unescaped(name: bytes) -> bytes:
+    """A name as its browser had it: the standard of HTML writes these three in place of what would
+    end the header, and nothing else, so no other `%` means anything."""
+    return name.replace(b"%22", b'"').replace(b"%0D", b"\r").replace(b"%0A", b"\n")
 
 
 def _no_form(message: str) -> InvalidRequest:

@@ -24,7 +24,10 @@ FEATURES: Mapping[str, tuple[Feature.ValueType, ...]] = {
     "milvus": (Feature.FEATURE_SEMANTIC_RECALL,),
 }
 """What chat does without while a store is down."""
-OTHERS: Mapping[str, tuple[Feature.ValueType, ...]] = {"mcp": (Feature.FEATURE_TOOLS,)}
+OTHERS: Mapping[str, tuple[Feature.ValueType, ...]] = {
+    "mcp": (Feature.FEATURE_TOOLS,),
+    "objects": (Feature.FEATURE_UPLOADS,),
+}
 """What some of it is missing of: operators are told, and not every user."""
 
 

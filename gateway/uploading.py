@@ -1,7 +1,9 @@
 """Uploads over HTTP: whole ones as forms, and resumable ones by the tus protocol (1.0.0, with its
 extensions creation and termination)."""
 
+import time
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from urllib.parse import quote
 
 from google.protobuf import json_format
@@ -9,7 +11,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from gateway.connections import Connections
-from gateway.form import FILE, Field, FileBegins, FileEnds, Form
+from gateway.form import Form
+from gateway.form_steps import form_steps
 from gateway.hub import Hub
 from gateway.limits import Limits
 from gateway.pieces import Pieces
@@ -25,7 +28,7 @@ from kari.chat_hub.v1.chat_hub_pb2 import (
 )
 from kari.errors.v1.errors_pb2 import Reason
 from servers.runtime.chunk import Chunk
-from servers.runtime.errors import Conflict, InvalidRequest
+from servers.runtime.errors import Conflict, InvalidRequest, KariError, Unavailable
 from servers.runtime.ids import new_id
 
 FORMS = "/v1/files"
@@ -51,7 +54,12 @@ class Uploading:
         async with self._visitors.admitted(request, "UploadFile") as who:
             await self._limits.upload(who)
             async with self._transfers.place(who):
-                response = await self._send(_form_steps(request, form, request_id))
+                try:
+                    response = await self._send(form_steps(request, form, request_id))
+                except Unavailable:
+                    if not request.headers.get("idempotency-key"):
+                        await self._forget(request_id)
+                    raise
         return _created(response)
 
     async def create(self, request: Request) -> Response:
@@ -132,6 +140,15 @@ class Uploading:
         """`OPTIONS /v1/uploads`: what of the protocol is spoken."""
         return Response(status_code=204, headers=OFFERED)
 
+    async def _forget(self, request_id: str) -> None:
+        """Gives up what nobody can go on with, for nobody knows its id: on a full disk it would
+        take the room that the next one needs."""
+        with suppress(KariError):  # what is left is given up in time
+            known = await self._hub.ask("GetUpload", GetUploadRequest(request_id=request_id))
+            assert isinstance(known, GetUploadResponse)  # noqa: S101  # as the contract says
+            start = UploadFileStart(request_id=request_id, offset=known.received_bytes)
+            await self._send(_listed([start], UploadFileEnd(discard=True)))
+
     async def _progress(self, request: Request) -> GetUploadResponse:
         asked = GetUploadRequest(request_id=request.path_params["upload_id"])
         async with self._visitors.admitted(request, "GetUpload"):
@@ -153,67 +170,13 @@ async def _listed(
     yield UploadFileRequest(end=end)
 
 
-async def _form_steps(
-    request: Request, form: Form, request_id: str
-) -> AsyncIterator[UploadFileRequest | Chunk]:
-    """The file of a form. A form that was cut has no end, so that half a file is none. Of one that
-    is refused nothing is kept."""
-    begun = False
-    try:
-        async for step in _steps_of_form(request, form, request_id):
-            begun = True
-            yield step
-    except InvalidRequest:
-        if begun:
-            yield UploadFileRequest(end=UploadFileEnd(discard=True))
-        raise
-
-
-async def _steps_of_form(
-    request: Request, form: Form, request_id: str
-) -> AsyncIterator[UploadFileRequest | Chunk]:
-    start, begun, ended = UploadFileStart(request_id=request_id), False, False
-    pieces = Pieces()
-    async for chunk in _chunks(request):
-        for event in form.feed(chunk):
-            match event:
-                case Field() if begun:
-                    raise _too_late(event)
-                case Field():
-                    _apply(start, event)
-                case FileBegins() if begun:
-                    raise InvalidRequest(
-                        Reason.REASON_FRAME_INVALID, "a form has one file; send another form"
-                    )
-                case FileBegins():
-                    begun, start.name = True, event.name
-                    start.expected_bytes = form.file_bytes(event, _length_of(request))
-                    yield UploadFileRequest(start=start)
-                case FileEnds():
-                    ended = True
-                case _:
-                    pieces.add(event)
-        for piece in pieces.full():
-            yield piece
-    if not begun:
-        raise InvalidRequest(
-            Reason.REASON_FIELD_INVALID,
-            f"the form has no file; put it into the field `{FILE}`",
-            violations=[(FILE, "is missing")],
-        )
-    for piece in pieces.rest():
-        yield piece
-    if ended and form.ended:
-        yield UploadFileRequest(end=UploadFileEnd())
-
-
 async def _body_steps(
     request: Request, start: UploadFileStart, length: int | None
 ) -> AsyncIterator[UploadFileRequest | Chunk]:
     """The bytes of a body; they are the last if there are `length` then. Of one that has more
     nothing is kept, as further on."""
     yield UploadFileRequest(start=start)
-    pieces, came, cut = Pieces(), start.offset, False
+    pieces, came, cut = Pieces(time.monotonic), start.offset, False
     try:
         async for chunk in request.stream():
             pieces.add(chunk)
@@ -230,44 +193,6 @@ async def _body_steps(
     yield UploadFileRequest(end=UploadFileEnd(partial=cut or came != length))
 
 
-async def _chunks(request: Request) -> AsyncIterator[bytes]:
-    """The body as it comes. One whose client went away just ends: what came is kept."""
-    try:
-        async for chunk in request.stream():
-            yield chunk
-    except ClientDisconnect:
-        return
-
-
-def _apply(start: UploadFileStart, field: Field) -> None:
-    """What a field before the file says."""
-    if field.name == "conversation_id":
-        start.conversation_id = field.value
-    elif field.name == "strip_metadata":
-        start.strip_metadata = field.value in ("1", "true", "on")
-    elif field.name == FILE:
-        raise InvalidRequest(
-            Reason.REASON_FIELD_INVALID,
-            f"the field `{FILE}` holds no file: it has no `filename`",
-            violations=[(FILE, "has no filename")],
-        )
-    else:
-        raise InvalidRequest(
-            Reason.REASON_FIELD_INVALID,
-            f"the form has no field `{field.name[:50]}`",
-            violations=[(field.name[:50], "is not known here")],
-        )
-
-
-def _too_late(field: Field) -> InvalidRequest:
-    """What it asks for has not been done: its file is on its way."""
-    return InvalidRequest(
-        Reason.REASON_FIELD_INVALID,
-        f"fields come before the file; put `{field.name[:50]}` in front of `{FILE}`",
-        violations=[(field.name[:50], "comes behind the file")],
-    )
-
-
 def _length_by(known: GetUploadResponse, request: Request) -> int | None:
     """How long an upload is, by what was said before or is said now; None if nobody knows yet."""
     if known.size_bytes:
@@ -281,12 +206,6 @@ def _too_many(length: int) -> InvalidRequest:
     return InvalidRequest(
         Reason.REASON_UPLOAD_DIFFERS, f"more than the {length} bytes that were announced came"
     )
-
-
-def _length_of(request: Request) -> int:
-    """Bytes of the body as its header says; 0 if it does not."""
-    value = request.headers.get("content-length", "")
-    return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else 0
 
 
 def _created(response: UploadFileResponse) -> Response:

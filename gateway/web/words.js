@@ -33,11 +33,14 @@ const FEATURES = {
   FEATURE_PAST_THREADS: "Kari does not look at other conversations.",
   FEATURE_FILES: "Kari could not look at the files of this message.",
   FEATURE_IMAGES: "The model does not see the pictures of this message. It reads the text in them.",
+  FEATURE_UPLOADS: "No files can be uploaded.",
   FEATURE_TOOLS: "Kari uses no tools, or no more of them.",
 };
 
 export function sentence(error) {
-  const words = REASONS[error.reason] ?? capital(error.message) ?? "Something went wrong.";
+  // Of the store of files the server says more: whether it is away, or its disk full.
+  const known = error.details?.store === "objects" ? undefined : REASONS[error.reason];
+  const words = known ?? capital(error.message) ?? "Something went wrong.";
   const fields = (error.violations ?? []).map((v) => `${v.field}: ${v.description}`);
   const wait = parseFloat(error.retryAfter ?? "");
   const later = wait >= 1 ? ` Try again in ${Math.ceil(wait)} s.` : "";

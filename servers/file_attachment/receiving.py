@@ -12,12 +12,13 @@ from kari.file_attachment.v1.file_attachment_pb2 import (
     UploadResponse,
     UploadStart,
 )
-from servers.file_attachment.admitting import REFUSALS, Admitting
+from servers.file_attachment.admitting import REFUSALS, Admitting, taken_over
 from servers.file_attachment.edges import PutDown
 from servers.file_attachment.keeping import Keeping
 from servers.file_attachment.limits import Limits
 from servers.file_attachment.repeating import require_same_bytes
 from servers.file_attachment.room import Room
+from servers.file_attachment.steps import Overtaken, Silent, steps_while_heard
 from servers.file_attachment.store import Objects
 from servers.file_attachment.upload import Upload
 from servers.runtime.call import Principal
@@ -36,12 +37,15 @@ class Receiving:
         objects: Resource[Objects],
         keeping: Keeping,
         limits: Limits,
+        room: Room,
+        idle_seconds: float,
     ) -> None:
         self._admitting = admitting
         self._objects = objects
         self._keeping = keeping
         self._limits = limits
-        self._room = Room()
+        self._room = room
+        self._idle_seconds = idle_seconds
         self._put_down = PutDown()
 
     async def receive(
@@ -53,7 +57,10 @@ class Receiving:
         start = await _start_of(steps)
         allowed = self._limits.of(who.tenant_id, who.roles)
         allowed.require_size(max(start.size_bytes, start.expected_bytes))
-        with self._room.call():
+        # What hooks make of a file comes for its user, who has not asked for it.
+        counts = not start.replaces_file_id
+        user = who.tenant_id, who.user_id
+        with self._room.call(user, start.request_id, counts=counts) as place:
             writer = secrets.token_hex(8)
             row = await self._admitting.begin(start, who, allowed, writer)
             if row["file_id"] or row["digest"]:
@@ -72,7 +79,7 @@ class Receiving:
                 room=self._room,
                 put_down=self._put_down,
             )
-            return await _taken(upload, steps)
+            return await _taken(upload, steps_while_heard(steps, place, self._idle_seconds))
 
     async def progress(self, request_id: str, who: Principal) -> Record | None:
         """The row of an upload of the user; None if there is none."""
@@ -94,6 +101,12 @@ async def _taken(upload: Upload, steps: AsyncIterator[UploadRequest | Chunk]) ->
         if end.partial:
             return UploadResponse(received_bytes=upload.received)
         return await upload.finish()
+    except Overtaken:
+        upload.let_go()
+        raise taken_over(upload.received) from None
+    except Silent as silence:
+        await upload.keep_rest()
+        raise _silent(silence.seconds, upload.received) from None
     except KariError as error:
         if error.reason in REFUSALS:
             await asyncio.shield(upload.drop())
@@ -113,6 +126,16 @@ async def _start_of(steps: AsyncIterator[UploadRequest | Chunk]) -> UploadStart:
         Reason.REASON_FIELD_INVALID,
         "the first step of an upload is its start",
         violations=[("start", "is missing")],
+    )
+
+
+def _silent(seconds: float, received: int) -> Conflict:
+    return Conflict(
+        Reason.REASON_UPLOAD_OFFSET,
+        f"nothing came for {seconds:g} s; {received} bytes of this upload are here: go on from "
+        "there",
+        retryable=True,
+        offset=received,
     )
 
 

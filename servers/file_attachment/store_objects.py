@@ -5,7 +5,13 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -14,6 +20,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from kari.errors.v1.errors_pb2 import Reason
+from servers.file_attachment.reserve import Reserve
 from servers.runtime.chunk import Piece
 from servers.runtime.errors import NotFound, Unavailable
 from servers.runtime.settings import Settings
@@ -26,16 +33,27 @@ log = structlog.get_logger("kari.file_attachment")
 
 
 class StoredObjects:
-    """One store; `folder` is where it lies if that is a folder of this machine."""
+    """One store; `folder` is where it lies if that is a folder of this machine, with a `reserve` of
+    its disk."""
 
-    def __init__(self, store: ObjectStore, folder: Path | None = None) -> None:
+    def __init__(
+        self, store: ObjectStore, folder: Path | None = None, reserve: Reserve | None = None
+    ) -> None:
         self._store = store
         self._folder = folder
+        self._reserve = reserve
 
     async def put(self, key: str, pieces: Sequence[Piece]) -> None:
         """Keeps an object of these pieces, which are not copied on the way. A folder's file is on
         the disk when this returns, and the folders that lead to it: the operating system alone
         would lose them with the power."""
+        async with self._room(sum(map(len, pieces))):
+            await self._put(key, pieces)
+
+    def _room(self, size: int) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self._reserve is None else self._reserve.holding(size)
+
+    async def _put(self, key: str, pieces: Sequence[Piece]) -> None:
         with _our_errors():
             await self._store.put_async(key, list(pieces), use_multipart=False)
             if self._folder is not None:
@@ -87,13 +105,34 @@ class StoredObjects:
 @asynccontextmanager
 async def open_objects(settings: Settings) -> AsyncIterator[StoredObjects]:
     """The store of the settings: that of KARI_OBJECTS_URL, or a folder in the data folder."""
-    url = settings.objects_url.get_secret_value() if settings.objects_url is not None else ""
-    if url and urlsplit(url).scheme != "file":
-        yield StoredObjects(from_url(url))
+    folder = _folder_of(settings)
+    if folder is None:
+        assert settings.objects_url is not None  # noqa: S101  # or it would be a folder
+        yield StoredObjects(from_url(settings.objects_url.get_secret_value()))
         return
-    folder = Path(unquote(urlsplit(url).path)) if url else settings.data.absolute() / FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    yield StoredObjects(LocalStore(folder), folder)
+    reserve = Reserve(folder, settings.objects_reserve_bytes)
+    yield StoredObjects(LocalStore(folder), folder, reserve)
+
+
+@asynccontextmanager
+async def open_room(settings: Settings) -> AsyncIterator[Reserve | None]:
+    """The reserve of the disk, to ask whether there is room; None for stores that have none."""
+    folder = _folder_of(settings)
+    if folder is None:
+        yield None
+        return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    yield Reserve(folder, settings.objects_reserve_bytes)
+
+
+def _folder_of(settings: Settings) -> Path | None:
+    """Where the objects lie, if that is a folder of this machine."""
+    url = settings.objects_url.get_secret_value() if settings.objects_url is not None else ""
+    if not url:
+        return settings.data.absolute() / FOLDER
+    parts = urlsplit(url)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
 def _flush(folder: Path, key: str) -> None:

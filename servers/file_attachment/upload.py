@@ -107,6 +107,10 @@ class Upload:
         if not self._over and edges is not None and edges.size == self._received:
             self._put_down.keep(self._row["prefix"], edges)
 
+    def let_go(self) -> None:
+        """Another call goes on with it: what is not being written is that one's to bring."""
+        self._gathered.take()
+
     async def drop(self) -> None:
         """Has all of it erased: it is refused."""
         if self._dropped:

@@ -83,6 +83,12 @@ class Settings(BaseSettings):
         description="`s3://bucket/prefix`, `gs://...`, `az://...` or `file:///...` where files are "
         "kept, with the credentials of its own variables; unset keeps them in the data folder.",
     )
+    objects_reserve_bytes: int | None = Field(
+        None,
+        ge=0,
+        description="Free space that files leave on the disk of their folder to everything else; "
+        "unset is a twentieth of the disk, at most 1 GiB.",
+    )
     files_file: Path | None = Field(
         None,
         description="TOML file of the limits of files and their hooks; unset reads `files.toml` in "
@@ -146,7 +152,16 @@ class Settings(BaseSettings):
         120, ge=1, description="Uploads a user may begin in a minute over HTTP."
     )
     transfers_per_user: int = Field(
-        16, ge=1, description="Uploads and downloads of a user at once over HTTP."
+        16,
+        ge=1,
+        description="Uploads and downloads of a user at once over HTTP; uploads over gRPC as well, "
+        "in each process.",
+    )
+    upload_idle_seconds: float = Field(
+        120.0,
+        gt=0,
+        description="An upload of which nothing comes for so long is put down: what came is kept, "
+        "and it goes on there.",
     )
     origins: str = Field(
         "",

@@ -3,19 +3,23 @@
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from prometheus_client import start_http_server
+from prometheus_client import Counter, start_http_server
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
 
 from servers.runtime.call import current
 from servers.runtime.settings import Settings
+
+LOST = Counter(
+    "kari_chat_log_lines_lost_total", "Lines that could not be written, as on a full disk."
+)
 
 
 def configure_logging(level: str) -> None:
@@ -39,7 +43,7 @@ def configure_logging(level: str) -> None:
         logger_factory=_Line,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -90,3 +94,25 @@ class _Line(structlog.WriteLogger):
     def __init__(self, name: str = "") -> None:
         super().__init__(sys.stderr)
         self.name = name
+
+    def msg(self, message: str) -> None:
+        """Writes a line; one that cannot be written is counted. Whoever logs goes on: what they do
+        must not fail because the disk of the log is full."""
+        try:
+            super().msg(message)
+        except OSError:
+            LOST.inc()
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """The same for lines of libraries."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the base's name
+        """Counts a line that cannot be written; other failures are told as ever."""
+        if isinstance(sys.exception(), OSError):
+            LOST.inc()
+        else:
+            super().handleError(record)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,17 @@ def test_a_small_disk_is_refused(small_disk: Path) -> None:
     data = small_disk / "data"
     assert "MiB are free" in refusal(data).message
     assert list(data.iterdir()) == []
+
+
+def test_where_data_is_a_full_disk_is_told_and_not_refused(small_disk: Path) -> None:
+    """Room can be made through Kari only while it runs."""
+    with DataFolder(small_disk / "data", least_free_bytes=0) as folder:
+        assert folder.nearly_full == ""
+    with suppress(OSError):
+        (small_disk / "ballast").write_bytes(bytes(16 * 2**20))
+    with DataFolder(small_disk / "data") as folder:
+        assert folder.nearly_full.startswith("only 0 MiB are free")
+        assert "kari files remove" in folder.nearly_full
 
 
 async def test_a_disk_that_fills_up_is_a_clear_message_and_no_half_cluster(

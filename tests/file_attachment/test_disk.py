@@ -9,10 +9,14 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from cli.doctor import Finding, State, objects
 from embedded.stores import EmbeddedStores
 from kari.errors.v1.errors_pb2 import Reason
 from kari.file_attachment.v1 import file_attachment_pb2 as contract
@@ -61,6 +65,74 @@ async def test_an_upload_goes_on_when_a_full_disk_has_room(
             done = await attachment.send(data[safe:], request_id="up", offset=safe)
             assert done.file.sha256 == hashlib.sha256(data).hexdigest()
             assert await attachment.download(done.file.id, for_hooks=True) == data
+
+
+async def test_uploads_leave_a_reserve_of_the_disk_to_everything_else(
+    stores: EmbeddedStores, small_disk: Path
+) -> None:
+    """Refused before the disk is full, and told by health; what is deleted makes room, and the
+    upload goes on where it was."""
+    disk, data, mine = small_disk / "objects", secrets.token_bytes(20 * 2**20), Somebody()
+    rest = disk / "rest"  # what else is kept on this disk
+    settings = settings_for(stores, small_disk).model_copy(
+        update={"objects_reserve_bytes": 6 * 2**20}
+    )
+    async with hosting(settings, "file_attachment") as wiring:
+        attachment = Attachment(wiring, mine)
+        with mine.acts(wiring):
+            first = await attachment.ready(data[: 8 * 2**20])
+            assert await room_by_health(attachment)  # 10 MiB beside the reserve
+            assert (await found_by_doctor(attachment)).state is State.OK
+            refused = await refusal(attachment.send(data, request_id="up", size_bytes=len(data)))
+            assert (refused.reason, refused.retryable) == (Reason.REASON_STORE_UNAVAILABLE, True)
+            assert "nearly full" in refused.message
+            rest.write_bytes(bytes(6 * 2**20))  # there is room for it, to the last byte
+            await until(lambda: no_room_by_health(attachment))
+            finding = await found_by_doctor(attachment)
+            assert finding.state is State.DEGRADED
+            assert "nearly full" in finding.note
+            asked = contract.GetUploadRequest(request_id="up")
+            safe = (await attachment.stub.GetUpload(asked)).received_bytes
+            assert safe == 8 * 2**20
+            rest.unlink()
+            await attachment.stub.DeleteFile(contract.DeleteFileRequest(file_id=first.id))
+            await until(lambda: objects_are(attachment, 2))
+            more = await attachment.send(
+                data[safe : 16 * 2**20], request_id="up", offset=safe, partial=True
+            )
+            assert more.received_bytes == 16 * 2**20
+
+
+async def room_by_health(attachment: Attachment) -> bool:
+    """Whether files can be taken in, by the server's health, which is looked at now and then."""
+    return await told(attachment, "store.objects.room") == HealthCheckResponse.SERVING
+
+
+async def no_room_by_health(attachment: Attachment) -> bool:
+    """Whether it says that they cannot, of all of the store as well."""
+    names = ("store.objects.room", "store.objects")
+    found = [await told(attachment, name) for name in names]
+    return found == [HealthCheckResponse.NOT_SERVING] * 2
+
+
+def channel_to(attachment: Attachment) -> grpc.aio.Channel:
+    """One as anybody has it."""
+    return grpc.aio.insecure_channel(f"127.0.0.1:{attachment.wiring.settings.grpc_port}")
+
+
+async def told(attachment: Attachment, service: str) -> int:
+    """The health of a part of the server."""
+    async with channel_to(attachment) as channel:
+        stub: Any = HealthStub(channel)  # its stubs know the synchronous one only
+        return int((await stub.Check(HealthCheckRequest(service=service))).status)
+
+
+async def found_by_doctor(attachment: Attachment) -> Finding:
+    """What `kari doctor` says of the store."""
+    async with channel_to(attachment) as channel:
+        finding = await objects(channel)
+    assert finding is not None
+    return finding
 
 
 async def test_a_killed_server_leaves_nothing_that_cannot_be_erased(

@@ -165,6 +165,17 @@ async def test_an_upload_is_given_up(ada: Http, mesh: Mesh) -> None:
     assert (await ada.request("DELETE", place, headers=TUS)).status == 409
 
 
+async def test_a_form_that_is_cut_here_leaves_nothing_unless_its_client_can_go_on(
+    ada: Http, mesh: Mesh
+) -> None:
+    """As on a full disk: without a key of its own nobody knows which one to go on with."""
+    for headers, left in (({}, []), ({"idempotency-key": "mine"}, ["mine"])):
+        mesh.hub.cut_at = 10
+        answer = await ada.post("/v1/files", data=form(b"x" * 100), headers=headers)
+        assert answer.status == 503
+        assert list(mesh.hub.uploads) == left
+
+
 async def test_uploads_are_limited(serve: Serve, mesh: Mesh) -> None:
     """How many a user begins, and how many transfers are under way at once."""
     somebody = User(id=new_id("user"), tenant_id=ADA.tenant_id, roles=ADA.roles)

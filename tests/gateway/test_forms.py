@@ -61,3 +61,10 @@ def test_a_header_without_end_is_refused() -> None:
     form.feed(b"--edge\r\nContent-Disposition: ")
     with pytest.raises(InvalidRequest):
         form.feed(b"x" * 100_000)
+
+
+def test_a_name_is_what_the_browser_had() -> None:
+    """Three characters are escaped by the standard of HTML; no other `%` means anything."""
+    form = WHOLE.replace(b"a.txt", b"%22a%22 %41 %0D%0A 100%.txt")
+    (name,) = [each.name for each in events_of(form, 1) if isinstance(each, FileBegins)]
+    assert name == '"a" %41 \r\n 100%.txt'

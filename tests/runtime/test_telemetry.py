@@ -53,3 +53,24 @@ def test_logs_are_json_with_the_call_s_id_tenant_and_turn() -> None:
         assert (exception["exc_type"], exception["exc_value"]) == ("ValueError", "a defect")
         assert exception["frames"][-1]["name"] == "fail"
         assert "hunter2" not in json.dumps(line)
+
+
+FULL = """
+import logging, sys, structlog
+from prometheus_client import REGISTRY
+from servers.runtime.telemetry import configure_logging
+
+sys.stderr = open("/dev/full", "w")
+configure_logging("info")
+structlog.get_logger("kari.test").info("ours")
+logging.getLogger("theirs").warning("of a library")
+print(REGISTRY.get_sample_value("kari_chat_log_lines_lost_total"))
+sys.stderr.detach()
+"""
+
+
+def test_a_line_that_a_full_disk_does_not_take_is_counted_and_stops_nobody() -> None:
+    """Ours and those of libraries."""
+    argv = [sys.executable, "-c", FULL]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "2.0\n", done

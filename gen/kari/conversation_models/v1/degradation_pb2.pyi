@@ -51,6 +51,8 @@ class _FeatureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feature.Value
     """Files of the message could not be looked at."""
     FEATURE_IMAGES: _Feature.ValueType  # 13
     """The model was not shown all images of the message; text that stands in them was read."""
+    FEATURE_UPLOADS: _Feature.ValueType  # 14
+    """Files cannot be uploaded: their store does not answer, or its disk is nearly full."""
 
 class Feature(_Feature, metaclass=_FeatureEnumTypeWrapper):
     """Features that may be missing while chat still answers."""
@@ -83,6 +85,8 @@ FEATURE_FILES: Feature.ValueType  # 12
 """Files of the message could not be looked at."""
 FEATURE_IMAGES: Feature.ValueType  # 13
 """The model was not shown all images of the message; text that stands in them was read."""
+FEATURE_UPLOADS: Feature.ValueType  # 14
+"""Files cannot be uploaded: their store does not answer, or its disk is nearly full."""
 Global___Feature: _TypeAlias = Feature  # noqa: Y015
 
 @_typing.final
