@@ -66,8 +66,11 @@ class ForkServer:
         async with self._starting:
             wire = self._wire or await self._start()
         asked = asyncio.get_running_loop().create_future()
-        socket.send_fds(wire, [json.dumps(words).encode()], [log])
         self._asked.append(asked)
+        try:
+            socket.send_fds(wire, [json.dumps(words).encode()], [log])
+        except OSError:  # it is gone, and nobody has noticed yet
+            self._lose()
         forked: Forked = await asked
         return forked
 

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 BEGINNING = 8
 """Pieces of a file's beginning: some 1,600 tokens, more than files may take of a usual budget."""
 FITTING = 20
-READ_SECONDS = SEARCH_SECONDS = 1.0
+READ_SECONDS = 3.0
+"""For all reading: the files of a message are what it is about, so that they are waited for while
+there is time, and time is left to search them."""
+SEARCH_SECONDS = 1.0
 LATE_SECONDS = 1.0
 """A file may be sent as soon as nothing refuses it, and its text comes a moment later: so long is
 that waited for, once a turn, while nobody knows of a file of the message whether it has any."""
@@ -75,21 +78,24 @@ class Attachments:
     async def _beginnings(
         self, conversation_id: str, ids: Sequence[str]
     ) -> dict[str, GetFileChunksResponse]:
-        found = dict(zip(ids, await self._read(conversation_id, ids), strict=True))
         clock = asyncio.get_running_loop().time
-        until = clock() + LATE_SECONDS
+        end = clock() + READ_SECONDS
+        found = dict(zip(ids, await self._read(conversation_id, ids, READ_SECONDS), strict=True))
+        until = min(clock() + LATE_SECONDS, end - LOOK_SECONDS)
         while (late := [file for file in ids if _is_late(found[file])]) and clock() < until:
             await asyncio.sleep(LOOK_SECONDS)
-            found |= zip(late, await self._read(conversation_id, late), strict=True)
+            found |= zip(late, await self._read(conversation_id, late, end - clock()), strict=True)
         return found
 
-    async def _read(self, conversation_id: str, ids: Sequence[str]) -> list[GetFileChunksResponse]:
+    async def _read(
+        self, conversation_id: str, ids: Sequence[str], seconds: float
+    ) -> list[GetFileChunksResponse]:
         calls = (
             self._production_memory.GetFileChunks(
                 GetFileChunksRequest(
                     file_id=file, limit=BEGINNING, conversation_id=conversation_id
                 ),
-                timeout=READ_SECONDS,
+                timeout=seconds,
             )
             for file in ids
         )

@@ -6,12 +6,9 @@ code: call it off the event loop."""
 import codecs
 import re
 from functools import cache
-from typing import TYPE_CHECKING
 
 import filetype
-
-if TYPE_CHECKING:
-    from magika import Magika
+from magika import Magika
 
 EDGE_BYTES = 65_536
 """Bytes of the beginning and of the end that are looked at: magika reads 4 KiB of each, the table
@@ -57,8 +54,5 @@ def _is_text(first: bytes, last: bytes) -> bool:
 
 
 @cache
-def _magika() -> "Magika":
-    # It brings onnxruntime and NumPy: 30 MB, and a third of a second before a server is ready.
-    from magika import Magika
-
+def _magika() -> Magika:
     return Magika()

@@ -70,6 +70,7 @@ async def test_nobody_waits_for_a_file_that_is_known_to_have_no_text(
 ) -> None:
     """Such as a picture of the sea."""
     monkeypatch.setattr(attachments, "LATE_SECONDS", 600.0)
+    monkeypatch.setattr(attachments, "READ_SECONDS", 600.0)
     conversation, file_id = await desk.library.conversation(), new_id("file")
     await untexted(desk.library.wiring, file_id)
     led = await desk.asked(conversation, "What is this?", file_id)

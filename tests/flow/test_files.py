@@ -86,7 +86,8 @@ async def test_a_scan_is_found_by_a_word_with_its_page(mesh: Mesh) -> None:
 
         async def keeper() -> FileResult | None:
             frame = await client.ask(search=SearchRequest(query="lighthouse"))
-            return next(iter(frame.result.search.files), None)
+            files = frame.result.search.files
+            return next((found for found in files if found.file_id == file.id), None)
 
         found = await until(keeper)
     assert (found.name, found.chunk.anchor.page) == ("scan.pdf", 2)
