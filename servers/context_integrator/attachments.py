@@ -36,6 +36,8 @@ LATE_SECONDS = 1.0
 """A file may be sent as soon as nothing refuses it, and its text comes a moment later: so long is
 that waited for, once a turn, while nobody knows of a file of the message whether it has any."""
 LOOK_SECONDS = 0.1
+LEAST_SECONDS = 1.0
+"""What a further look has of the time for reading: one that is cut would lose all files."""
 
 log = structlog.get_logger("kari.context_integrator")
 
@@ -81,7 +83,7 @@ class Attachments:
         clock = asyncio.get_running_loop().time
         end = clock() + READ_SECONDS
         found = dict(zip(ids, await self._read(conversation_id, ids, READ_SECONDS), strict=True))
-        until = min(clock() + LATE_SECONDS, end - LOOK_SECONDS)
+        until = min(clock() + LATE_SECONDS, end - LOOK_SECONDS - LEAST_SECONDS)
         while (late := [file for file in ids if _is_late(found[file])]) and clock() < until:
             await asyncio.sleep(LOOK_SECONDS)
             found |= zip(late, await self._read(conversation_id, late, end - clock()), strict=True)
