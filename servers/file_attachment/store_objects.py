@@ -107,8 +107,7 @@ async def open_objects(settings: Settings) -> AsyncIterator[StoredObjects]:
     """The store of the settings: that of KARI_OBJECTS_URL, or a folder in the data folder."""
     folder = _folder_of(settings)
     if folder is None:
-        assert settings.objects_url is not None  # noqa: S101  # or it would be a folder
-        yield StoredObjects(from_url(settings.objects_url.get_secret_value()))
+        yield StoredObjects(from_url(_url_of(settings)))
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     reserve = Reserve(folder, settings.objects_reserve_bytes)
@@ -126,9 +125,13 @@ async def open_room(settings: Settings) -> AsyncIterator[Reserve | None]:
     yield Reserve(folder, settings.objects_reserve_bytes)
 
 
+def _url_of(settings: Settings) -> str:
+    return settings.objects_url.get_secret_value() if settings.objects_url is not None else ""
+
+
 def _folder_of(settings: Settings) -> Path | None:
     """Where the objects lie, if that is a folder of this machine."""
-    url = settings.objects_url.get_secret_value() if settings.objects_url is not None else ""
+    url = _url_of(settings)
     if not url:
         return settings.data.absolute() / FOLDER
     parts = urlsplit(url)
