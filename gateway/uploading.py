@@ -129,11 +129,8 @@ class Uploading:
                 f"this upload is finished: delete {FORMS}/{known.file.id}",
                 offset=known.received_bytes,
             )
-        start = UploadFileStart(
-            request_id=request.path_params["upload_id"], offset=known.received_bytes
-        )
         async with self._visitors.admitted(request, "UploadFile"):
-            await self._send(_listed([start], UploadFileEnd(discard=True)))
+            await self._discard(request.path_params["upload_id"], known)
         return Response(status_code=204, headers=TUS)
 
     async def options(self, request: Request) -> Response:
@@ -144,15 +141,18 @@ class Uploading:
         """Gives up what nobody can go on with, for nobody knows its id: on a full disk it would
         take the room that the next one needs."""
         with suppress(KariError):  # what is left is given up in time
-            known = await self._hub.ask("GetUpload", GetUploadRequest(request_id=request_id))
-            assert isinstance(known, GetUploadResponse)  # noqa: S101  # as the contract says
-            start = UploadFileStart(request_id=request_id, offset=known.received_bytes)
-            await self._send(_listed([start], UploadFileEnd(discard=True)))
+            await self._discard(request_id, await self._known(request_id))
+
+    async def _discard(self, request_id: str, known: GetUploadResponse) -> None:
+        start = UploadFileStart(request_id=request_id, offset=known.received_bytes)
+        await self._send(_listed([start], UploadFileEnd(discard=True)))
 
     async def _progress(self, request: Request) -> GetUploadResponse:
-        asked = GetUploadRequest(request_id=request.path_params["upload_id"])
         async with self._visitors.admitted(request, "GetUpload"):
-            got = await self._hub.ask("GetUpload", asked)
+            return await self._known(request.path_params["upload_id"])
+
+    async def _known(self, request_id: str) -> GetUploadResponse:
+        got = await self._hub.ask("GetUpload", GetUploadRequest(request_id=request_id))
         assert isinstance(got, GetUploadResponse)  # noqa: S101  # as the contract says
         return got
 
