@@ -195,6 +195,24 @@ async def test_a_job_whose_socket_has_no_room_is_told(room: Room) -> None:
     assert await room.whole(f"{JOBS}:length", BytesSource(b"123")) == b"3 "
 
 
+async def test_a_zygote_that_hears_nothing_is_not_lost() -> None:
+    """It alone keeps its jobs: who comes meanwhile is told to come again."""
+    before = zygotes()
+    zygote = zygote_process.ZygoteProcess([JOBS])
+    zygote.open()
+    try:
+        await zygote.opened()
+        (process,) = set(zygotes()) - set(before)
+        process.suspend()
+        with pytest.raises(JobFailed) as failed:
+            await started_without_end(zygote)
+        assert failed.value.why is Why.ROOM
+        assert failed.value.cause == "the zygote has not heard of earlier jobs"
+        assert zygote.alive
+    finally:
+        await zygote.close()
+
+
 async def test_where_no_zygote_starts_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until one does."""
     opened = Room("none", [JOBS])
@@ -228,6 +246,12 @@ async def test_everything_dies_with_the_server() -> None:
     await server.wait()
     for member in family:
         await until(lambda member=member: gone(member))
+
+
+async def started_without_end(zygote: zygote_process.ZygoteProcess) -> None:
+    """Job after job."""
+    while True:
+        (await zygote.start(f"{JOBS}:copy", 1, Limits())).close()
 
 
 def zygotes() -> list[psutil.Process]:
