@@ -32,11 +32,10 @@ _CUT = {
     Why.BROKEN: "the rest was not read: it is broken",
 }
 
-log = structlog.get_logger("kari.hook_enabled_file")
-
-
 MOST_PAGES = 20_000
 """Pages that are named to multimedia, which reads far fewer."""
+
+log = structlog.get_logger("kari.hook_enabled_file")
 
 
 class Unread(JobFailed):
