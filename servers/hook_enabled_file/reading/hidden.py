@@ -21,8 +21,6 @@ TOGETHER = 256 * 1024
 BLOCK = 512
 _SUM = re.compile(rb"[ \0]{0,5}[0-7]{3}|\x80\0{4}")
 """How the checksum of a header of tar begins: octal, or in binary behind a byte that says so."""
-
-
 _OCTAL = re.compile(rb"[0-7]{1,8}")
 
 
